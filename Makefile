@@ -1,0 +1,51 @@
+# Needs Python 3.11 or newer, and make. Everything else is put into .venv by the first command that needs it.
+PYTHON ?= python3
+# Four workers at most: past that, starting one costs more than its share of the tests.
+PYTEST_ARGS ?= -n auto --maxprocesses=4
+PY := .venv/bin/python
+STAMP := .venv/.installed
+PIP_FLAGS := -qq --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types wheel bench clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+AT_LEAST_3_11 := sys.exit(sys.version_info < (3, 11))
+
+# A .venv that works is completed; one that is missing, half made or too old is made anew.
+$(STAMP): pyproject.toml
+	@$(PY) -c 'import pip, sys; $(AT_LEAST_3_11)' 2>/dev/null || { \
+	$(PYTHON) -c 'import sys; $(AT_LEAST_3_11)' || { echo "qstash_fake needs Python 3.11 or newer, \
+	and $(PYTHON) is not that. Name one that is: make PYTHON=python3.12 ..." >&2; exit 1; }; \
+	$(PYTHON) -m venv --clear .venv; }
+	@echo "setting up .venv (once; about a minute)"
+	@$(PY) -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## the example's own tests, then one message from publish to dead letter
+	@$(PY) -m pytest -v examples/fastapi_shop
+	@$(PY) examples/fastapi_shop/timeline.py
+
+test: $(STAMP)  ## all tests; make test PYTEST_ARGS='-x -k retry' picks
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)  ## ruff: rules and format
+	@$(PY) -m ruff check -q .
+	@$(PY) -m ruff format -q --check .
+
+types: $(STAMP)  ## mypy, strict
+	@$(PY) -m mypy
+
+wheel: $(STAMP)  ## build the wheel, and use it in a second environment without the checkout
+	@rm -rf dist
+	@$(PY) -m hatchling build -t wheel -d dist
+	@bash .ci/wheel-test.sh $(PY) dist/*.whl
+
+bench: $(STAMP)  ## benchmarks: a table and a JSON file
+	@$(PY) benchmarks/run.py
+
+clean:  ## remove .venv and everything that was built
+	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""An in-process test double of Upstash QStash with a virtual clock."""

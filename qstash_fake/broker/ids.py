@@ -1,0 +1,40 @@
+"""Ids that look like QStash's, made from a seed and a counter: equal seeds give equal ids in equal order."""
+
+from __future__ import annotations
+
+import itertools
+from hashlib import blake2b
+
+_BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGITS = bytes(_BASE58[byte % 58] for byte in range(256))
+
+
+class Ids:
+    """A source of ids. Unique within one instance, the same for the same *seed*."""
+
+    def __init__(self, seed: int) -> None:
+        self._key = str(seed).encode()[:64]
+        self._counter = itertools.count()
+        self._dead_letters = itertools.count()
+
+    def message(self) -> str:
+        """`msg_` and 59 base58 digits, the length of today's real ones."""
+        return "msg_" + self._digits(59)
+
+    def schedule(self) -> str:
+        return "scd_" + self._digits(28)
+
+    def token(self) -> str:
+        """The `jti` of a signature."""
+        return "jwt_" + self._digits(28)
+
+    def signing_key(self) -> str:
+        return "sig_" + self._digits(28)
+
+    def dead_letter(self, now_ms: int) -> str:
+        """`<ms>-<sequence>`: sortable, like the ids of a Redis stream."""
+        return f"{now_ms}-{next(self._dead_letters)}"
+
+    def _digits(self, count: int) -> str:
+        digest = blake2b(b"%d" % next(self._counter), key=self._key, digest_size=count).digest()
+        return digest.translate(_DIGITS).decode()

@@ -1,0 +1,100 @@
+"""The life of a message: which state follows which, and what an outcome means.
+
+Everything that decides about states lives here; it changes nothing itself and knows no queue, no agenda, no HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from qstash_fake.broker.message import Message, Outcome, State
+from qstash_fake.protocol import headers, retry_after
+from qstash_fake.protocol.retry_delay import default_backoff_ms
+
+NON_RETRYABLE_STATUS = 489  # with the header below; QStash docs, features/retry
+NON_RETRYABLE_HEADER = "upstash-nonretryable-error"
+
+
+class Move(Enum):
+    """What can happen to a message."""
+
+    START = auto()
+    SUCCEED = auto()
+    ERR = auto()
+    GIVE_UP = auto()
+    CANCEL = auto()
+
+
+TRANSITIONS: dict[State, dict[Move, State]] = {
+    State.CREATED: {Move.START: State.ACTIVE, Move.CANCEL: State.CANCELED},
+    State.ACTIVE: {
+        Move.SUCCEED: State.DELIVERED,
+        Move.ERR: State.RETRY,
+        Move.GIVE_UP: State.FAILED,
+        Move.CANCEL: State.CANCELED,
+    },
+    State.RETRY: {Move.START: State.ACTIVE, Move.CANCEL: State.CANCELED},
+    State.DELIVERED: {},
+    State.FAILED: {},
+    State.CANCELED: {},
+}
+
+
+def move(message: Message, what: Move) -> None:
+    """Bring *message* into the state that follows; a move the table does not know is a bug of ours."""
+    following = TRANSITIONS[message.state].get(what)
+    if following is None:
+        raise AssertionError(f"{message!r} cannot {what.name}")
+    message.state = following
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The destination answered 2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """The attempt failed; the next one is due at *at_ms*."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed and no other follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The attempt failed and the message was cancelled while it ran."""
+
+
+Verdict = Delivered | RetryAt | Failed | Canceled
+
+
+def judge(message: Message, outcome: Outcome, now_ms: int) -> Verdict:
+    """Return what *outcome*, the end of the running attempt at *now_ms*, means for *message*."""
+    if outcome.success:
+        return Delivered()
+    if message.cancel_requested:
+        return Canceled()
+    if message.retried > message.max_retries or _non_retryable(outcome):
+        return Failed()
+    return RetryAt(now_ms + _wait_ms(message, outcome, now_ms))
+
+
+def _non_retryable(outcome: Outcome) -> bool:
+    marked = headers.first(outcome.headers, NON_RETRYABLE_HEADER)
+    return outcome.status == NON_RETRYABLE_STATUS and marked is not None and marked.strip().lower() == "true"
+
+
+def _wait_ms(message: Message, outcome: Outcome, now_ms: int) -> int:
+    """How long to wait: the destination's word, else the message's expression, else the backoff (order assumed)."""
+    wait_ms = retry_after.wait_ms(outcome.headers, now_ms)
+    if wait_ms is not None:
+        return wait_ms
+    if message.options.retry_delay is not None:
+        return message.options.retry_delay.evaluate_ms(message.retried - 1)
+    return default_backoff_ms(message.retried)

@@ -1,0 +1,133 @@
+"""Quotas of a plan, opt-in. Times in milliseconds, sizes in bytes; the error texts are QStash's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.options import LAST_SECOND, FlowControl, Options
+
+DAY_MS = 86_400_000
+# A time later than this is not representable as a datetime.
+LAST_MS = LAST_SECOND * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an account may do. QStash pricing page; PROTOCOL 4.11."""
+
+    messages_per_day: int | None
+    message_size: int
+    delay_ms: int
+    retries: int
+    timeout_ms: int
+    schedules: int
+    queues: int
+    url_groups: int
+    endpoints: int
+    parallelism: int
+    queue_parallelism: int
+
+
+PLANS: dict[str, Plan] = {
+    "free": Plan(
+        messages_per_day=1_000,
+        message_size=1_000_000,
+        delay_ms=7 * DAY_MS,
+        retries=5,
+        timeout_ms=15 * 60_000,
+        schedules=10,
+        queues=10,
+        url_groups=1,
+        endpoints=100,
+        parallelism=10,
+        queue_parallelism=2,
+    ),
+    "payg": Plan(
+        messages_per_day=None,
+        message_size=10_000_000,
+        delay_ms=365 * DAY_MS,
+        retries=20,
+        timeout_ms=2 * 3_600_000,
+        schedules=1_000,
+        queues=100,
+        url_groups=100,
+        endpoints=100,
+        parallelism=100,
+        queue_parallelism=100,
+    ),
+}
+
+
+def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: int) -> None:
+    """Refuse a message that is due too late to be represented or, under a *plan*, exceeds one of its quotas."""
+    due_ms = first_due_ms(options, created_ms)
+    if due_ms > LAST_MS:
+        raise Refused(400, "invalid Upstash-Delay: the message would be due beyond the year 9999")
+    if plan is None:
+        return
+    _check("maxDelay", due_ms - created_ms, plan.delay_ms, shown=plan.delay_ms // 1000)
+    _check("maxRetries", options.retries or 0, plan.retries)
+    _check("maxMessageSize", len(body), plan.message_size)
+    _check("timeout", options.timeout_ms or 0, plan.timeout_ms, shown=plan.timeout_ms // 1000)
+    if options.flow_control:
+        check_flow_control(plan, options.flow_control)
+
+
+def check_flow_control(plan: Plan | None, limits: FlowControl) -> None:
+    """Refuse a flow-control parallelism above the account's."""
+    if plan is not None:
+        _check("maxParallelism", limits.parallelism or 0, plan.parallelism, status=412)
+
+
+def check_count(plan: Plan | None, quota: str, count: int) -> None:
+    """Refuse *count* things of a kind when the *plan* allows fewer; *quota* is the name in the error."""
+    if plan is not None:
+        field = _COUNTS[quota]
+        _check(quota, count, getattr(plan, field), status=412)
+
+
+_COUNTS = {
+    "maxSchedules": "schedules",
+    "maxQueues": "queues",
+    "maxTopics": "url_groups",
+    "maxEndpointsPerTopic": "endpoints",
+    "maxParallelism": "queue_parallelism",
+}
+
+
+def first_due_ms(options: Options, created_ms: int) -> int:
+    """When a message created at *created_ms* is first due; a time to wait for wins over a delay."""
+    if options.not_before_ms is not None:
+        return max(created_ms, options.not_before_ms)
+    return created_ms + (options.delay_ms or 0)
+
+
+class DailyLimit:
+    """Messages accepted in the current UTC day, where the plan limits them."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._day = -1
+        self._count = 0
+
+    def take(self, count: int, now_ms: int) -> None:
+        """Count *count* messages, or refuse them with 429 and the headers that SDKs know the daily limit by."""
+        if self.limit is None:
+            return
+        if now_ms // DAY_MS != self._day:
+            self._day, self._count = now_ms // DAY_MS, 0
+        if self._count + count > self.limit:
+            reset = (self._day + 1) * DAY_MS // 1000
+            headers = (
+                ("RateLimit-Limit", str(self.limit)),
+                ("RateLimit-Remaining", str(self.limit - self._count)),
+                ("RateLimit-Reset", str(reset)),
+            )
+            raise Refused(429, f"Exceeded daily rate limit. {{limit: {self.limit}, reset: {reset}}}", headers)
+        self._count += count
+
+
+def _check(quota: str, value: int, limit: int, *, shown: int | None = None, status: int = 400) -> None:
+    if value > limit:
+        raise Refused(status, f"quota {quota} exceeded, current limit: {limit if shown is None else shown}")

@@ -1,0 +1,218 @@
+"""A message, its attempts and what became of them: live objects, changed by the broker alone."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.options import NO_OPTIONS, Options
+from qstash_fake.protocol.redaction import NOTHING, Redaction
+
+if TYPE_CHECKING:
+    from qstash_fake.broker.gates import Slot
+
+DEFAULT_RETRIES = 3  # QStash docs, features/retry
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class State(StrEnum):
+    """Where a message stands, in the API's words; each is also the name of a log entry."""
+
+    CREATED = "CREATED"
+    ACTIVE = "ACTIVE"
+    RETRY = "RETRY"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+PENDING = frozenset({State.CREATED, State.ACTIVE, State.RETRY})
+
+
+def to_datetime(time_ms: int) -> datetime:
+    """Return unix milliseconds as an aware UTC datetime, exactly."""
+    return _EPOCH + timedelta(milliseconds=time_ms)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What came of sending a delivery: an answer, or *error* with status 0; it took *duration_ms* of virtual time."""
+
+    status: int = 0
+    headers: Headers = ()
+    body: bytes = b""
+    error: str | None = None
+    exception: BaseException | None = None
+    duration_ms: int = 0
+
+    @property
+    def success(self) -> bool:
+        """Any 2xx is a success; redirects are not followed and count as failures."""
+        return 200 <= self.status < 300
+
+
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
+class Attempt:
+    """One attempt to deliver a message; in flight until *outcome* is there."""
+
+    message: Message
+    started_ms: int
+    retried: int
+    outcome: Outcome | None = None
+    lost: bool = False
+    """The answer never reached QStash: the first of two deliveries asked for with `duplicate_next`."""
+
+    @property
+    def at(self) -> datetime:
+        """When it started, aware UTC."""
+        return to_datetime(self.started_ms)
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer; 0 without an answer, None while in flight."""
+        return self.outcome.status if self.outcome else None
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The headers of the answer."""
+        return httpx.Headers(list(self.outcome.headers) if self.outcome else [])
+
+    @property
+    def body(self) -> bytes:
+        """The body of the answer."""
+        return self.outcome.body if self.outcome else b""
+
+    @property
+    def error(self) -> str | None:
+        """Why there is no answer, such as `timeout`."""
+        return self.outcome.error if self.outcome else None
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the application raised while it handled the delivery."""
+        return self.outcome.exception if self.outcome else None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took in virtual time; None while in flight."""
+        return timedelta(milliseconds=self.outcome.duration_ms) if self.outcome else None
+
+    def __repr__(self) -> str:
+        result = "in flight" if self.outcome is None else self.error or self.status
+        return f"<Attempt retried={self.retried} of {self.message.message_id[:12]}… {result}>"
+
+
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
+class Message:
+    """A message that QStash accepted."""
+
+    message_id: str
+    sequence: int
+    url: str
+    method: str
+    body: bytes
+    stored_headers: Headers
+    options: Options = NO_OPTIONS
+    created_ms: int
+    due_ms: int
+    not_before_ms: int
+    max_retries: int
+    caller_ip: str = ""
+    url_group: str | None = None
+    endpoint_name: str | None = None
+    api: str | None = None
+    schedule_id: str | None = None
+    queue: str | None = None
+    slot: Slot | None = None
+    """The place in a queue that this message, and every callback it causes, holds until it is terminal."""
+    state: State = State.CREATED
+    attempts: list[Attempt] = field(default_factory=list)
+    cancel_requested: bool = False
+    finished_ms: int | None = None
+    dlq_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 are replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body, parsed as JSON."""
+        return jsonlib.loads(self.body)
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The forwarded headers and the Content-Type, as they are delivered; names in any case."""
+        return httpx.Headers(list(self.stored_headers))
+
+    @property
+    def created_at(self) -> datetime:
+        return to_datetime(self.created_ms)
+
+    @property
+    def due_at(self) -> datetime:
+        """When the next attempt is due, or the last one was; aware UTC."""
+        return to_datetime(self.due_ms)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.options.labels or ()
+
+    @property
+    def callback(self) -> str | None:
+        return self.options.callback
+
+    @property
+    def failure_callback(self) -> str | None:
+        return self.options.failure_callback
+
+    @property
+    def deduplication_id(self) -> str | None:
+        return self.options.deduplication_id
+
+    @property
+    def redaction(self) -> Redaction:
+        """What must not be shown of this message."""
+        return self.options.redaction or NOTHING
+
+    @property
+    def pending(self) -> bool:
+        return self.state in PENDING
+
+    @property
+    def retried(self) -> int:
+        """How many attempts were made before the next one; a lost answer is no attempt of its own."""
+        return sum(not attempt.lost for attempt in self.attempts)
+
+    def __repr__(self) -> str:
+        return f"<Message {self.message_id[:12]}… {self.method} {self.url} {self.state}>"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class DeadLetter:
+    """A message that failed for good, with the last answer it got."""
+
+    dlq_id: str
+    message: Message
+    created_ms: int
+
+    @property
+    def outcome(self) -> Outcome:
+        outcome = self.message.attempts[-1].outcome
+        assert outcome is not None
+        return outcome
+
+    @property
+    def response_status(self) -> int:
+        """The HTTP status of the last answer, 0 without one."""
+        return self.outcome.status
+
+    @property
+    def response_body(self) -> bytes:
+        return self.outcome.body

@@ -1,0 +1,143 @@
+"""Schedules: what is published again and again, and when next. Knows crons and ticks; not what a message does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from qstash_fake.broker.agenda import Agenda, Kind
+from qstash_fake.broker.journal import Journal
+from qstash_fake.broker.message import Message, State, to_datetime
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.cron import Cron
+from qstash_fake.protocol.publish import PublishRequest
+
+LAST_STATES = {State.DELIVERED: "SUCCESS", State.FAILED: "FAIL", State.CANCELED: "FAIL"}
+
+
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class Schedule:
+    """A request that is published at every match of a cron expression."""
+
+    schedule_id: str
+    cron_expression: Cron
+    request: PublishRequest
+    created_ms: int
+    publish: Callable[[Schedule], list[Message]]
+    """Makes the messages of one firing; they are not delivered yet."""
+    paused: bool = False
+    next_ms: int | None = None
+    """The next tick; None while paused, and for a cron that never fires."""
+    last_ms: int | None = None
+    last_messages: list[Message] = field(default_factory=list)
+    error: str | None = None
+    """Why the last tick made no message."""
+
+    @property
+    def cron(self) -> str:
+        return self.cron_expression.text
+
+    @property
+    def destination(self) -> str:
+        """The URL, or the name of the URL group."""
+        return str(self.request.destination)
+
+    @property
+    def next_at(self) -> datetime | None:
+        """The next tick, aware UTC; None while paused, and for a cron that never fires."""
+        return None if self.next_ms is None else to_datetime(self.next_ms)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The last tick, aware UTC; None before the first."""
+        return None if self.last_ms is None else to_datetime(self.last_ms)
+
+    @property
+    def last_states(self) -> dict[str, str]:
+        """What became of the last tick's messages, by id: IN_PROGRESS, SUCCESS or FAIL."""
+        return {m.message_id: LAST_STATES.get(m.state, "IN_PROGRESS") for m in self.last_messages}
+
+    def trigger(self) -> list[Message]:
+        """Publish once, now, even while paused; deliver with one of the verbs. Returns the new messages."""
+        return self.publish(self)
+
+    def __repr__(self) -> str:
+        return f"<Schedule {self.schedule_id} {self.cron!r} → {self.destination}>"
+
+
+class Schedules:
+    """All schedules by id, and their ticks on the agenda."""
+
+    def __init__(self, agenda: Agenda, journal: Journal, publish: Callable[[Schedule], list[Message]]) -> None:
+        self.by_id: dict[str, Schedule] = {}
+        self._agenda = agenda
+        self._journal = journal
+        self._publish = publish
+
+    def put(self, schedule_id: str, request: PublishRequest, now_ms: int) -> Schedule:
+        """Create the schedule, or replace all of it but its id, its creation time and its place (assumed)."""
+        assert request.options.cron is not None
+        known = self.by_id.get(schedule_id)
+        schedule = self.by_id[schedule_id] = Schedule(
+            schedule_id=schedule_id,
+            cron_expression=request.options.cron,
+            request=request,
+            created_ms=known.created_ms if known else now_ms,
+            publish=self._publish,
+        )
+        self._plan(schedule, now_ms)
+        return schedule
+
+    def find(self, schedule_id: str) -> Schedule:
+        """Return a schedule, or refuse with 404."""
+        if (schedule := self.by_id.get(schedule_id)) is None:
+            raise Refused(404, f"schedule {schedule_id} not found")
+        return schedule
+
+    def delete(self, schedule_id: str) -> None:
+        """Remove a schedule, or refuse with 404; what it has produced goes on."""
+        schedule = self.find(schedule_id)
+        del self.by_id[schedule.schedule_id]
+        schedule.next_ms = None
+
+    def pause(self, schedule_id: str) -> None:
+        """Stop ticking; ticks that pass are not made up."""
+        schedule = self.find(schedule_id)
+        schedule.paused, schedule.next_ms = True, None
+
+    def resume(self, schedule_id: str, now_ms: int) -> None:
+        """Tick again, first strictly after *now_ms*; nothing changes for one that is not paused."""
+        schedule = self.find(schedule_id)
+        if schedule.paused:
+            schedule.paused = False
+            self._plan(schedule, now_ms)
+
+    def tick(self, schedule: Schedule, now_ms: int) -> None:
+        """Publish the messages of one tick, which falls at *now_ms*, and plan the next."""
+        at_ms = schedule.next_ms
+        assert at_ms is not None
+        schedule.last_ms, schedule.error = now_ms, None
+        try:
+            schedule.publish(schedule)
+        except Refused as refused:
+            schedule.error = refused.error
+            self._journal.note(now_ms, f"schedule {schedule.schedule_id} made no message: {refused.error}")
+        self._plan(schedule, at_ms)
+
+    def skip(self, until_ms: int) -> int:
+        """Pass over every tick up to and including *until_ms*; return how many those were."""
+        total = 0
+        for schedule in self.by_id.values():
+            if schedule.next_ms is None or schedule.next_ms > until_ms:
+                continue
+            skipped = 1 + schedule.cron_expression.count_between(schedule.next_ms, until_ms)
+            self._plan(schedule, until_ms)
+            self._journal.note(until_ms, f"schedule {schedule.schedule_id} skipped {skipped} ticks")
+            total += skipped
+        return total
+
+    def _plan(self, schedule: Schedule, after_ms: int) -> None:
+        schedule.next_ms = schedule.cron_expression.next_after(after_ms)
+        if schedule.next_ms is not None:
+            self._agenda.put(schedule.next_ms, Kind.TICK, schedule)

@@ -1,0 +1,71 @@
+"""URL groups: named lists of endpoints, and the default options that come with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from qstash_fake.protocol.options import NO_OPTIONS, Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A member of a group; *name* may be empty."""
+
+    url: str
+    name: str = ""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class UrlGroup:
+    """A group that has endpoints, or defaults set before its first endpoint."""
+
+    name: str
+    created_ms: int
+    updated_ms: int
+    endpoints: list[Endpoint] = field(default_factory=list)
+    defaults: Options = NO_OPTIONS
+
+
+class UrlGroups:
+    """All groups, by name."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, UrlGroup] = {}
+
+    def upsert(self, name: str, endpoints: Sequence[Endpoint], now_ms: int) -> UrlGroup:
+        """Add *endpoints*; one whose URL or name is known already is replaced where it stands."""
+        group = self.by_name.setdefault(name, UrlGroup(name=name, created_ms=now_ms, updated_ms=now_ms))
+        group.updated_ms = now_ms
+        for endpoint in endpoints:
+            places = [at for at, known in enumerate(group.endpoints) if _same(known, endpoint)]
+            if not places:
+                group.endpoints.append(endpoint)
+                continue
+            first, *others = places
+            renamed = Endpoint(url=endpoint.url, name=endpoint.name or group.endpoints[first].name)
+            group.endpoints[first] = renamed
+            for at in reversed(others):
+                del group.endpoints[at]
+        return group
+
+    def remove(self, name: str, endpoints: Sequence[Endpoint], now_ms: int) -> None:
+        """Take endpoints away, each named by URL or by name; a group left without any is deleted."""
+        group = self.by_name.get(name)
+        if group is None:
+            return
+        gone = [known for known in group.endpoints if any(_same(known, endpoint) for endpoint in endpoints)]
+        group.endpoints = [known for known in group.endpoints if known not in gone]
+        group.updated_ms = now_ms
+        if not group.endpoints:
+            del self.by_name[name]
+
+    def set_defaults(self, name: str, defaults: Options, now_ms: int) -> None:
+        """Lay *defaults* under the options of every publish to the group; made if there is none."""
+        group = self.by_name.setdefault(name, UrlGroup(name=name, created_ms=now_ms, updated_ms=now_ms))
+        group.defaults = defaults.over(group.defaults)
+        group.updated_ms = now_ms
+
+
+def _same(known: Endpoint, given: Endpoint) -> bool:
+    return known.url == given.url if given.url else known.name == given.name

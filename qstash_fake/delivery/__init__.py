@@ -1,0 +1,1 @@
+"""Delivery: the only folder that calls user code."""

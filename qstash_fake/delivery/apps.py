@@ -1,0 +1,277 @@
+"""Applications that can be mounted: what kinds there are, how each is told apart, and how each is called.
+
+Every kind has `send(request)`; it returns an `Outcome`, or for those with `is_async` an awaitable of one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+import httpx
+
+from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery import asgi, wsgi
+from qstash_fake.delivery.exchange import Request, from_httpx
+from qstash_fake.errors import UsageError
+
+KINDS = (
+    "an ASGI or WSGI application, a test client with .request(), or a callable that takes an httpx.Request "
+    "and returns an httpx.Response"
+)
+
+
+class App(Protocol):
+    """Something that answers requests."""
+
+    is_async: ClassVar[bool]
+    in_thread: ClassVar[bool]
+    """Whether an event loop must not wait for it: it may block."""
+
+    def send(self, request: Request) -> Any: ...
+
+
+@dataclass(slots=True)
+class Asgi:
+    """A bare ASGI application."""
+
+    app: asgi.AsgiApp
+    lifespan: asgi.Lifespan | None = None
+    """What runs around the requests, once it has been started."""
+    is_async: ClassVar[bool] = True
+    in_thread: ClassVar[bool] = False
+
+    async def send(self, request: Request) -> Outcome:
+        with swallowed_exceptions() as swallowed:
+            outcome = await asgi.call(self.app, request, self.lifespan.state if self.lifespan else None)
+        return _with_exception(outcome, swallowed)
+
+    @property
+    def is_django(self) -> bool:
+        """Whether its synchronous views belong in the thread of the test, which asgiref sees to."""
+        handlers = sys.modules.get("django.core.handlers.asgi")
+        return handlers is not None and isinstance(self.app, handlers.ASGIHandler)
+
+
+@dataclass(slots=True)
+class Wsgi:
+    """A WSGI application."""
+
+    app: wsgi.WsgiApp
+    is_async: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = True
+
+    def send(self, request: Request) -> Outcome:
+        with swallowed_exceptions() as swallowed:
+            outcome = wsgi.call(self.app, request)
+        return _with_exception(outcome, swallowed)
+
+
+@dataclass(slots=True)
+class PortalClient:
+    """Starlette's TestClient, entered: its application on the event loop that the client started it on."""
+
+    client: Any
+    is_async: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = True
+
+    def send(self, request: Request) -> Outcome:
+        if self.client.portal is None:
+            raise UsageError("the mounted TestClient is closed: mount it inside its `with TestClient(app)` block")
+        state = dict(getattr(self.client, "app_state", {}))
+        with swallowed_exceptions() as swallowed:
+            outcome = self.client.portal.call(asgi.call, self.client.app, request, state)
+        return _with_exception(outcome, swallowed)
+
+
+@dataclass(slots=True)
+class Client:
+    """A client with httpx's `request(method, url, content=, headers=)`, synchronous or not."""
+
+    client: Any
+    is_async: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = False
+
+    def send(self, request: Request) -> Any:
+        return _answer(self.client.request, request.method, request.url, content=request.body, headers=_pairs(request))
+
+
+@dataclass(slots=True)
+class AsyncClient(Client):
+    """A client whose `request` is a coroutine, such as httpx.AsyncClient."""
+
+    is_async: ClassVar[bool] = True
+
+    async def send(self, request: Request) -> Outcome:
+        try:
+            response = await self.client.request(
+                request.method, request.url, content=request.body, headers=_pairs(request)
+            )
+        except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
+            return Outcome(status=500, exception=error)
+        return from_httpx(response)
+
+
+@dataclass(slots=True)
+class DjangoClient:
+    """Django's test client, which handles signals and connections as its own tests expect."""
+
+    client: Any
+    is_async: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = True
+
+    def send(self, request: Request) -> Outcome:
+        host, port = request.address
+        own = {"host", "content-type", "content-length"}
+        content_type = next((value for name, value in request.headers if name.lower() == "content-type"), "")
+        with swallowed_exceptions() as swallowed:
+            try:
+                response = self.client.generic(
+                    request.method,
+                    request.parts.path + request.parts.query,
+                    request.body,
+                    content_type=content_type,
+                    secure=request.parts.scheme.lower() == "https",
+                    headers={name: value for name, value in request.headers if name.lower() not in own},
+                    HTTP_HOST=request.parts.host,
+                    SERVER_NAME=host,
+                    SERVER_PORT=str(port),
+                )
+            except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
+                return Outcome(status=500, exception=error)
+        headers = tuple((name, value) for name, value in response.items())
+        body = b"".join(response.streaming_content) if response.streaming else response.content
+        return _with_exception(Outcome(status=response.status_code, headers=headers, body=body), swallowed)
+
+
+@dataclass(slots=True)
+class Function:
+    """A callable that takes an httpx.Request and returns an httpx.Response."""
+
+    function: Callable[[httpx.Request], httpx.Response]
+    is_async: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = False
+
+    def send(self, request: Request) -> Outcome:
+        return _answer(self.function, request.to_httpx())
+
+
+@dataclass(slots=True)
+class AsyncFunction:
+    """A coroutine function that takes an httpx.Request and returns an httpx.Response."""
+
+    function: Callable[[httpx.Request], Awaitable[httpx.Response]]
+    is_async: ClassVar[bool] = True
+    in_thread: ClassVar[bool] = False
+
+    async def send(self, request: Request) -> Outcome:
+        try:
+            response = await self.function(request.to_httpx())
+        except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
+            return Outcome(status=500, exception=error)
+        return _checked(response)
+
+
+@dataclass(slots=True)
+class Fixed:
+    """Always the same outcome; what a route without an application gives."""
+
+    outcome: Outcome
+    is_async: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = False
+
+    def send(self, request: Request) -> Outcome:
+        return replace(self.outcome)
+
+
+def app_for(app: Any) -> App:
+    """Return *app* as one of the kinds, or raise UsageError if it is none of them."""
+    if hasattr(app, "generic") and hasattr(app, "handler"):
+        return DjangoClient(app)
+    if hasattr(app, "open") and hasattr(app, "application"):
+        return Wsgi(app.application)  # Flask's and Werkzeug's test client
+    if callable(getattr(app, "request", None)) and not callable(app):
+        return _client(app)
+    if not callable(app) or isinstance(app, type):
+        raise UsageError(f"cannot mount {app!r}: give {KINDS}")
+    call = app if inspect.isroutine(app) else app.__call__
+    arguments = _positional_arguments(call)
+    if arguments == 1:
+        return AsyncFunction(app) if inspect.iscoroutinefunction(call) else Function(app)
+    if arguments == 2:
+        return Wsgi(app)
+    if arguments == 3:
+        return Asgi(app)
+    raise UsageError(f"cannot mount {app!r}: it takes {arguments} arguments; give {KINDS}")
+
+
+def _client(client: Any) -> App:
+    if hasattr(client, "portal") and hasattr(client, "app"):
+        # An unentered TestClient starts no lifespan; its application is called as a bare one then.
+        return PortalClient(client) if client.portal is not None else Asgi(client.app)
+    return AsyncClient(client) if inspect.iscoroutinefunction(client.request) else Client(client)
+
+
+def _positional_arguments(call: Callable[..., Any]) -> int:
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return 3
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is p.empty for p in positional)
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and required < 1:
+        return 3
+    return required
+
+
+def _answer(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
+    try:
+        return _checked(call(*args, **kwargs))
+    except Exception as error:
+        if isinstance(error, UsageError):
+            raise
+        return Outcome(status=500, exception=error)
+
+
+def _checked(response: Any) -> Outcome:
+    if not hasattr(response, "status_code") or not hasattr(response, "content"):
+        raise UsageError(f"a mounted callable returned {response!r}: return an httpx.Response")
+    return from_httpx(response)
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    return [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]
+
+
+def _with_exception(outcome: Outcome, swallowed: list[Exception]) -> Outcome:
+    if outcome.exception is None and swallowed:
+        outcome.exception = swallowed[-1]
+    return outcome
+
+
+@contextmanager
+def swallowed_exceptions() -> Iterator[list[Exception]]:
+    """Collect the exceptions that Flask and Django turn into a 500 themselves; neither is imported for it."""
+    found: list[Exception] = []
+
+    def note(sender: object, **details: Any) -> None:
+        error = details.get("exception") or sys.exc_info()[1]
+        if isinstance(error, Exception):
+            found.append(error)
+
+    signals = [
+        module.got_request_exception
+        for name in ("flask.signals", "django.core.signals")
+        if (module := sys.modules.get(name)) is not None
+    ]
+    for signal in signals:
+        signal.connect(note)
+    try:
+        yield found
+    finally:
+        for signal in signals:
+            signal.disconnect(note)

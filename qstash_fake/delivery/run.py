@@ -1,0 +1,168 @@
+"""Running deliveries: one generator holds the algorithm, a sync and an async driver call the applications."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.message import Message, Outcome
+from qstash_fake.delivery.apps import App, Asgi
+from qstash_fake.delivery.asgi import Lifespan
+from qstash_fake.delivery.exchange import Request, request_for
+from qstash_fake.delivery.targets import Target, Targets
+
+T = TypeVar("T")
+
+
+class Call(NamedTuple):
+    """A request to be sent, and who answers it."""
+
+    target: Target
+    request: Request
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """How deliveries are made. *at_instant* is called with the time, unix milliseconds, before each one."""
+
+    broker: Broker
+    targets: Targets
+    at_instant: Callable[[int], object]
+    raise_app_exceptions: bool = True
+
+    def until(self, until_ms: int) -> Generator[Call, Outcome, None]:
+        """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
+
+        What the application raised is raised here after its outcome is recorded; so is anything else that ends
+        the call, such as a KeyboardInterrupt, which counts as a failed attempt.
+        """
+        target: Target | None = None
+
+        def find(message: Message) -> None:
+            nonlocal target
+            target = self.targets.find(message)
+
+        while (delivery := self.broker.next_delivery(until_ms, find)) is not None:
+            assert target is not None
+            self.at_instant(self.broker.now_ms)
+            target.begin(delivery.attempt)
+            try:
+                outcome = yield Call(target, request_for(delivery))
+            except BaseException as error:
+                self.broker.complete(delivery, Outcome(status=500, exception=error))
+                raise
+            self.broker.complete(delivery, target.settle(delivery.message, outcome))
+            if outcome.exception is not None and self.raise_app_exceptions:
+                raise _annotated(outcome.exception, delivery.message, delivery.attempt.retried)
+
+
+def _annotated(error: BaseException, message: Message, retried: int) -> BaseException:
+    attempt = f"attempt {retried + 1} of {message.max_retries + 1}"
+    note = f"raised by the application while qstash_fake delivered {message.message_id} to {message.url}, {attempt}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+    return error
+
+
+class SyncDriver:
+    """Calls applications from synchronous code: WSGI in this thread, ASGI on a private loop that is made lazily."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lifespans: list[tuple[Lifespan, asyncio.Task[None]]] = []
+
+    def run(self, calls: Generator[Call, Outcome, None]) -> None:
+        """Drive *calls* to their end."""
+        answer: Outcome | BaseException | None = None
+        while (call := _step(calls, answer)) is not None:
+            try:
+                answer = self._send(call.target.app, call.request)
+            except BaseException as error:  # noqa: BLE001 - the generator records it and raises it again
+                answer = error
+
+    def _send(self, app: App, request: Request) -> Outcome:
+        if isinstance(app, Asgi):
+            if app.is_django:
+                from asgiref.sync import async_to_sync
+
+                outcome: Outcome = async_to_sync(app.send)(request)
+                return outcome
+            self._start_lifespan(app)
+        if app.is_async:
+            on_loop: Outcome = self._on_loop(app.send(request))
+            return on_loop
+        answered: Outcome = contextvars.copy_context().run(app.send, request)
+        return answered
+
+    def _start_lifespan(self, app: Asgi) -> None:
+        mount = next((mount for mount in self._targets.mounts if mount.app is app), None)
+        if mount is None or not mount.lifespan or app.lifespan is not None:
+            return
+        app.lifespan = lifespan = Lifespan(app.app)
+        task = self._private_loop().create_task(lifespan.run())
+        self._lifespans.append((lifespan, task))
+        self._on_loop(lifespan.startup())
+
+    def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        loop = self._private_loop()
+        return loop.run_until_complete(loop.create_task(coroutine, context=contextvars.copy_context()))
+
+    def _private_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop
+
+    def close(self) -> None:
+        """Shut applications down in reverse order, cancel what they left running, close the loop."""
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        try:
+            for lifespan, task in reversed(self._lifespans):
+                loop.run_until_complete(lifespan.shutdown())
+                loop.run_until_complete(task)
+        finally:
+            self._lifespans.clear()
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+
+async def run_async(calls: Generator[Call, Outcome, None]) -> None:
+    """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread."""
+    answer: Outcome | BaseException | None = None
+    while (call := _step(calls, answer)) is not None:
+        try:
+            answer = await _send_async(call.target.app, call.request)
+        except BaseException as error:  # noqa: BLE001 - the generator records it and raises it again
+            answer = error
+
+
+def _step(calls: Generator[Call, Outcome, None], answer: Outcome | BaseException | None) -> Call | None:
+    """Hand *answer* to the generator and return its next call, None at its end."""
+    try:
+        return calls.throw(answer) if isinstance(answer, BaseException) else calls.send(answer)  # type: ignore[arg-type]
+    except StopIteration:
+        return None
+
+
+def _send_async(app: App, request: Request) -> Awaitable[Outcome]:
+    if app.is_async:
+        return asyncio.create_task(app.send(request))
+    if app.in_thread:
+        return asyncio.to_thread(app.send, request)
+    return asyncio.create_task(_inline(app, request))
+
+
+async def _inline(app: App, request: Request) -> Outcome:
+    outcome: Outcome = app.send(request)
+    return outcome

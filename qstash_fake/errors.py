@@ -1,0 +1,29 @@
+"""Every exception that is raised on purpose."""
+
+from __future__ import annotations
+
+
+class QStashFakeError(Exception):
+    """Base of the errors that tell a test what it did wrong."""
+
+
+class UsageError(QStashFakeError):
+    """The fake was used in a way that cannot work; the text says what to do instead."""
+
+
+class UnroutedDestination(UsageError):  # noqa: N818 - named for what it is, like LookupError's family
+    """A delivery fell due for a URL that no route and no mount answers; the message stays pending."""
+
+
+class DrainLimitReached(UsageError):  # noqa: N818 - see above
+    """`drain()` started more attempts of new messages than its limit; something publishes to itself."""
+
+
+class Refused(QStashFakeError):  # noqa: N818 - an answer of the API, not a failure of ours
+    """A request that QStash refuses, with the HTTP *status*, the words and the extra *headers* of its answer."""
+
+    def __init__(self, status: int, error: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.headers = headers

@@ -1,0 +1,248 @@
+"""Publish options: what the `Upstash-*` headers say, parsed once.
+
+The same grammar serves publishes, schedules, the defaults of a URL group, the overrides of a redrive and the
+callback families: an option that was not given is None, and `over` lays one set of options over another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from qstash_fake.errors import Refused
+from qstash_fake.protocol import durations, headers, urls
+from qstash_fake.protocol.cron import Cron
+from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.redaction import Redaction
+from qstash_fake.protocol.retry_delay import RetryDelay
+
+T = TypeVar("T")
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})  # openapi.yaml, Upstash-Method
+DEFAULT_PERIOD_MS = 1_000  # PROTOCOL 1.1a: the period of a flow-control key that names none
+MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; a later time is milliseconds passed by mistake
+MAX_NESTING = 8  # assumed: callbacks of callbacks of …
+NAME = re.compile(r"[A-Za-z0-9._-]+")  # openapi.yaml: queue, schedule and URL-group names
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+# Belongs to one connection or to the request that carries it, never to the message. RFC 9110, 7.6.1.
+HOP_BY_HOP = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te"}
+    | {"trailer", "transfer-encoding", "upgrade"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowControl:
+    """A flow-control key and the limits a message brings for it; None is no limit."""
+
+    key: str
+    parallelism: int | None = None
+    rate: int | None = None
+    period_ms: int = DEFAULT_PERIOD_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything the headers of a publish can ask for; None is "not given"."""
+
+    method: str | None = None
+    content_type: str | None = None
+    forward: Headers = ()
+    header_forward: bool | None = None
+    retries: int | None = None
+    retry_delay: RetryDelay | None = None
+    delay_ms: int | None = None
+    not_before_ms: int | None = None
+    timeout_ms: int | None = None
+    labels: tuple[str, ...] | None = None
+    deduplication_id: str | None = None
+    content_based_deduplication: bool | None = None
+    callback: str | None = None
+    callback_options: Options | None = None
+    failure_callback: str | None = None
+    failure_callback_options: Options | None = None
+    flow_control: FlowControl | None = None
+    redaction: Redaction | None = None
+    queue: str | None = None
+    schedule_id: str | None = None
+    cron: Cron | None = None
+
+    def over(self, defaults: Options) -> Options:
+        """Return these options, each that was not given taken from *defaults*; forwarded headers join by name."""
+        own = {name.lower() for name, _ in self.forward}
+        joined = (*(pair for pair in defaults.forward if pair[0].lower() not in own), *self.forward)
+        given = {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
+        return dataclasses.replace(defaults, **given | {"forward": joined})
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Options))
+NO_OPTIONS = Options()
+
+
+def parse_options(pairs: Iterable[tuple[str, str]]) -> Options:
+    """Return the options that header *pairs*, names in any case, ask for; or refuse them with 400.
+
+    The first of several values counts, as in Go's `Header.Get`; forwarded headers keep all of theirs. An empty
+    value is no value, except for a cron expression.
+    """
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if any(c in value for c in "\r\n\0"):
+            raise Refused(400, f"invalid value of header {name}: line breaks are not allowed")
+        grouped.setdefault(name.lower(), []).append(value)
+    return _parse(grouped, nesting=0)
+
+
+def _parse(grouped: Mapping[str, list[str]], nesting: int) -> Options:
+    if nesting > MAX_NESTING:
+        raise Refused(400, f"callbacks of callbacks are nested deeper than {MAX_NESTING}")
+    given: dict[str, Any] = {}
+    families: dict[str, dict[str, list[str]]] = {}
+    for name, values in grouped.items():
+        if row := _SCALARS.get(name):
+            if values[0] or name == "upstash-cron":
+                given[row[0]] = _value(name, values[0], row[1])
+            continue
+        for prefix, field in _FAMILIES:
+            if name.startswith(prefix):
+                families.setdefault(field, {})["upstash-" + name[len(prefix) :]] = values
+                break
+    given |= {field: _parse(group, nesting + 1) for field, group in families.items()}
+    return Options(**given, forward=_forwarded(grouped), flow_control=_flow_control(grouped))
+
+
+def _value(name: str, text: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        if name == "upstash-cron":
+            raise Refused(400, str(error)) from None
+        raise Refused(400, f"invalid {headers.canonical(name)}: {error}") from None
+
+
+def _forwarded(grouped: Mapping[str, list[str]]) -> Headers:
+    prefix = "upstash-forward-"
+    result: list[tuple[str, str]] = []
+    for key, values in grouped.items():
+        name = key.removeprefix(prefix)
+        # QStash does not honour Upstash-Forward-Content-Type: the publish's own Content-Type is the message's.
+        if not key.startswith(prefix) or name in HOP_BY_HOP or name in ("", "content-type"):
+            continue
+        if not headers.is_token(name):
+            raise Refused(400, f"invalid header name {name!r} in {key}")
+        result += [(headers.canonical(name), value) for value in values]
+    return tuple(result)
+
+
+def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
+    key, value = (grouped.get(f"upstash-flow-control-{half}", [""])[0].strip() for half in ("key", "value"))
+    if not key and not value:
+        return None
+    if not key or not value:
+        missing = "Upstash-Flow-Control-Value" if key else "Upstash-Flow-Control-Key"
+        raise Refused(400, f"{missing} is missing: a flow-control key and its value go together")
+    limits: dict[str, int] = {}
+    for part in value.split(","):
+        name, _, number = (word.strip() for word in part.partition("="))
+        parse = {"parallelism": _positive, "rate": _positive, "period": _period_ms}.get(name.lower())
+        if parse is None:
+            raise Refused(400, f"invalid Upstash-Flow-Control-Value: {part.strip()!r} is not a limit")
+        limits[name.lower()] = _value("upstash-flow-control-value", number, parse)
+    if not limits.keys() & {"parallelism", "rate"}:
+        raise Refused(400, "invalid Upstash-Flow-Control-Value: it sets neither parallelism nor rate")
+    return FlowControl(
+        key=key,
+        parallelism=limits.get("parallelism"),
+        rate=limits.get("rate"),
+        period_ms=limits.get("period", DEFAULT_PERIOD_MS),
+    )
+
+
+def parse_bool(text: str) -> bool:
+    """Return what Go's strconv.ParseBool makes of *text*, or raise ValueError."""
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise ValueError(f"{text!r} is not a boolean")
+
+
+def parse_count(text: str) -> int:
+    """Return *text* as an integer of 0 or more, or raise ValueError."""
+    if not re.fullmatch(r"[0-9]{1,15}", text.strip()):
+        raise ValueError(f"{text!r} is not a non-negative integer")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if (number := parse_count(text)) < 1:
+        raise ValueError(f"{text!r} is less than 1")
+    return number
+
+
+def _period_ms(text: str) -> int:
+    if not 0 < (period_ms := durations.header_ms(text)) <= MAX_PERIOD_MS:
+        raise ValueError(f"period {text!r} is not between a second and a week")
+    return period_ms
+
+
+def _not_before_ms(text: str) -> int:
+    if (seconds := parse_count(text)) > LAST_SECOND:
+        raise ValueError(f"{text} is beyond the year 9999; it takes unix seconds, not milliseconds")
+    return seconds * 1000
+
+
+def _method(text: str) -> str:
+    if (method := text.strip().upper()) not in METHODS:
+        raise ValueError(f"{text!r} is not one of {', '.join(sorted(METHODS))}")
+    return method
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError(f"{text!r} has other characters than letters, digits, hyphen, period and underscore")
+    return text
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    return tuple(label for part in text.split(",") if (label := part.strip()))
+
+
+def _deduplication_id(text: str) -> str:
+    if ":" in text:
+        raise Refused(400, "DeduplicationId cannot contain ':'")  # QStash's own words
+    if any(c.isspace() for c in text):
+        raise Refused(400, "DeduplicationId cannot contain whitespace")
+    return text
+
+
+# Header, in lower case → the option it sets and the parser of its value, which raises ValueError. PROTOCOL 2.
+_SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "content-type": ("content_type", str),
+    "upstash-method": ("method", _method),
+    "upstash-header-forward": ("header_forward", parse_bool),
+    "upstash-retries": ("retries", parse_count),
+    "upstash-retry-delay": ("retry_delay", RetryDelay.parse),
+    "upstash-delay": ("delay_ms", durations.header_ms),
+    "upstash-not-before": ("not_before_ms", _not_before_ms),
+    "upstash-timeout": ("timeout_ms", durations.header_ms),
+    "upstash-label": ("labels", _labels),
+    "upstash-deduplication-id": ("deduplication_id", _deduplication_id),
+    "upstash-content-based-deduplication": ("content_based_deduplication", parse_bool),
+    "upstash-callback": ("callback", urls.absolute_url),
+    "upstash-failure-callback": ("failure_callback", urls.absolute_url),
+    "upstash-redact-fields": ("redaction", Redaction.parse),
+    "upstash-queue-name": ("queue", _name),
+    "upstash-schedule-id": ("schedule_id", _name),
+    "upstash-cron": ("cron", Cron.parse),
+}
+# The longer prefix first: a failure callback's family is no callback's.
+_FAMILIES = (
+    ("upstash-failure-callback-", "failure_callback_options"),
+    ("upstash-callback-", "callback_options"),
+)

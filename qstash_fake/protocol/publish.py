@@ -1,0 +1,79 @@
+"""One publish as it arrives: the destination out of the raw path, the options out of headers and query, the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.headers import Headers, canonical
+from qstash_fake.protocol.options import HOP_BY_HOP, Options, parse_options
+from qstash_fake.protocol.urls import Destination, parse_destination
+
+# Upstash Workflow marks its messages so; they are refused, because nothing here would act on them.
+WORKFLOW_PREFIX = "upstash-workflow-"
+NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishRequest:
+    """A publish that was understood; an instance that exists is well formed."""
+
+    destination: Destination
+    options: Options
+    body: bytes = b""
+    incoming: Headers = ()
+    """The request's own headers that `Upstash-Header-Forward` would pass on."""
+    caller_ip: str = ""
+
+
+def parse_publish(
+    raw_destination: str, pairs: Sequence[tuple[str, str]], body: bytes, *, caller_ip: str
+) -> PublishRequest:
+    """Return the request made to the raw path rest *raw_destination*, query and all; or refuse it.
+
+    A header wins over the query parameter of the same name; query parameters that QStash consumes are cut out of
+    the destination, whose other bytes stay as they are.
+    """
+    destination, parameters = cut_parameters(raw_destination)
+    named = {name.lower() for name, _ in pairs}
+    pairs = [*pairs, *((name, value) for name, value in parameters if name not in named)]
+    if any(name.lower().startswith(WORKFLOW_PREFIX) for name, _ in pairs):
+        raise Refused(501, NO_WORKFLOW)
+    return PublishRequest(
+        destination=parse_destination(destination),
+        options=parse_options(pairs),
+        body=body,
+        incoming=forwardable(pairs),
+        caller_ip=caller_ip,
+    )
+
+
+def cut_parameters(target: str) -> tuple[str, list[tuple[str, str]]]:
+    """Split the `upstash-*` and `qstash_token` parameters off *target*; their values are decoded."""
+    path, mark, query = target.partition("?")
+    kept: list[str] = []
+    cut: list[tuple[str, str]] = []
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name.lower().startswith("upstash-") or name == "qstash_token":
+            cut.append((name.lower(), unquote_plus(value)))
+        else:
+            kept.append(part)
+    if not cut:
+        return target, []
+    return path + (mark + "&".join(kept) if kept else ""), cut
+
+
+def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
+    """Return the headers that belong to the message when all of its publish's headers are forwarded.
+
+    Not the connection's own, not QStash's, not the token that authenticated the call (assumed).
+    """
+    left_out = HOP_BY_HOP | {"authorization", "content-type", "qstash_token"}
+    return tuple(
+        (canonical(name), value)
+        for name, value in pairs
+        if name.lower() not in left_out and not name.lower().startswith("upstash-")
+    )

@@ -1,0 +1,130 @@
+"""URLs: what a destination may be, which two are the same, and how a pattern matches one.
+
+Scheme and host compare in lower case, a default port is dropped, an empty path is `/`; the rest counts as sent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from qstash_fake.errors import Refused
+
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+# QStash's own words: PROTOCOL 1.11
+EMPTY_DESTINATION = "a non-empty destination must be provided"
+INVALID_SCHEME = "invalid destination url: endpoint has invalid scheme, add http:// or https://"
+
+# Some clients and proxies collapse the `//` of a URL inside a path.
+_SCHEME = re.compile(r"(https?):/{1,2}(?!/)(.*)", re.IGNORECASE | re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_API = re.compile(r"api/([A-Za-z0-9._-]+)")
+
+
+class UrlParts(NamedTuple):
+    """A URL split without decoding anything; joined, the parts give it back."""
+
+    scheme: str
+    host: str  # with port and user information, as sent
+    path: str
+    query: str  # with its `?`, or empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a publish goes: exactly one of a URL, a URL group or a named API."""
+
+    url: str = ""
+    group: str = ""
+    api: str = ""
+
+    def __str__(self) -> str:
+        return self.url or self.group or f"api/{self.api}"
+
+
+def parse_destination(text: str) -> Destination:
+    """Return the destination that *text*, the raw rest of a publish path, names; or refuse it as QStash does."""
+    if not text:
+        raise Refused(400, EMPTY_DESTINATION)
+    if _SCHEME.match(text):
+        return Destination(url=absolute_url(text))
+    if api := _API.fullmatch(text):
+        return Destination(api=api[1])
+    if _NAME.fullmatch(text):
+        return Destination(group=text)
+    raise Refused(400, INVALID_SCHEME)
+
+
+def absolute_url(text: str) -> str:
+    """Return *text* if it is an http(s) URL with a host, its `https:/host` mended to `https://host`."""
+    match = _SCHEME.match(text)
+    if match is None:
+        raise Refused(400, INVALID_SCHEME)
+    url = f"{match[1]}://{match[2]}"
+    parts = split(url)
+    host = parts.host.rpartition("@")[2]
+    if not host or host.startswith(":") or any(c.isspace() or c < " " or c == "\x7f" for c in url):
+        raise Refused(400, f"invalid destination url: {url!r} has no valid host or contains blanks")
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:\d{0,5})?", host):
+        raise Refused(400, f"invalid destination url: invalid host {host!r}")
+    return url
+
+
+def split(url: str) -> UrlParts:
+    """Split an absolute URL; a fragment is never sent and is dropped."""
+    scheme, _, rest = url.partition("://")
+    rest = rest.partition("#")[0]
+    ends = [at for at in (rest.find("/"), rest.find("?")) if at >= 0]
+    end = min(ends, default=len(rest))
+    path, mark, query = rest[end:].partition("?")
+    return UrlParts(scheme, rest[:end], path, mark + query)
+
+
+@lru_cache(maxsize=4096)
+def normalize(url: str) -> str:
+    """Return the one spelling that equal URLs share."""
+    scheme, host, path, query = split(url)
+    scheme = scheme.lower()
+    user, at, host = host.rpartition("@")
+    host = host.lower().removesuffix(DEFAULT_PORTS.get(scheme, ":")).removesuffix(":")
+    return f"{scheme}://{user}{at}{host}{path or '/'}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPattern:
+    """What `on`, `assert_*` and `duplicate_next` take for a URL.
+
+    Exact, the query compared only if the pattern has one; a trailing `*` makes it a prefix; a compiled regular
+    expression must match the whole URL.
+    """
+
+    pattern: str | re.Pattern[str]
+
+    def matches(self, url: str) -> bool:
+        """Tell whether this pattern means *url*."""
+        if isinstance(self.pattern, re.Pattern):
+            return self.pattern.fullmatch(url) is not None
+        if self.pattern.endswith("*"):
+            return normalize(url).startswith(_prefix(self.pattern[:-1]))
+        wanted, given = normalize(self.pattern), normalize(url)
+        return wanted == (given if "?" in wanted else given.partition("?")[0])
+
+    def __str__(self) -> str:
+        return self.pattern if isinstance(self.pattern, str) else f"/{self.pattern.pattern}/"
+
+
+def under(prefix: str, url: str) -> bool:
+    """Tell whether *url* lies at or below the mount point *prefix*, which ends at a path boundary."""
+    base, given = normalize(prefix).removesuffix("/"), normalize(url)
+    return given.startswith(base) and given[len(base) :][:1] in ("", "/", "?")
+
+
+def _prefix(text: str) -> str:
+    """Normalize the fixed part of a prefix pattern, which may end inside its host or its path."""
+    scheme, host, path, query = split(text)
+    if not path and not query:
+        return f"{scheme.lower()}://{host.lower()}"
+    return normalize(text)

@@ -1,0 +1,234 @@
+"""Durations: what the three grammars read, exactly, and how a duration is written for people."""
+
+import math
+from datetime import timedelta
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qstash_fake.protocol.durations import format_ms, go_duration_ms, header_ms, to_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("10s", 10_000),
+        ("5m", 300_000),
+        ("1d10h30m", 124_200_000),
+        ("3d5h12m", 277_920_000),
+        ("1h30m3s", 5_403_000),
+        ("30m1h", 5_400_000),
+        ("1s1s", 2_000),
+        ("0s", 0),
+        ("45", 45_000),
+        ("0", 0),
+        (" \t50s ", 50_000),
+        ("9" * 18 + "s", (10**18 - 1) * 1_000),
+    ],
+)
+def test_a_header_is_compounds_of_s_m_h_d_or_bare_seconds(text, ms):
+    assert header_ms(text) == ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "s",
+        "-5s",
+        "+5s",
+        "1.5s",
+        "250ms",
+        "5 s",
+        "1h 30m",
+        "5S",
+        "10s5",
+        "5w",
+        "1_0s",
+        "٣s",
+        "5s\n",
+        "1e3",
+    ],
+)
+def test_a_header_that_is_no_duration_is_refused_by_name(text):
+    with pytest.raises(ValueError, match="invalid duration") as caught:
+        header_ms(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [header_ms, to_ms, go_duration_ms])
+def test_numbers_of_more_than_eighteen_digits_are_refused_without_quoting_all_of_them(read):
+    with pytest.raises(ValueError, match="duration") as caught:
+        read("9" * 100_000 + "s")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("duration", "ms"),
+    [
+        (5, 5_000),
+        (0, 0),
+        (-0.0, 0),
+        (1.5, 1_500),
+        (0.001, 1),
+        (1.001, 1_001),
+        (4.35, 4_350),
+        (0.0019, 1),
+        (1e-9, 0),
+        (1e3, 1_000_000),
+        (timedelta(minutes=5), 300_000),
+        (timedelta(microseconds=1_999), 1),
+        (timedelta(days=365), 31_536_000_000),
+        ("5m", 300_000),
+        ("1h30m", 5_400_000),
+        ("250ms", 250),
+        ("1.5s", 1_500),
+        ("1.001s", 1_001),
+        ("0.1s0.2s", 300),
+        ("0.9ms", 0),
+        ("0.5ms0.5ms", 1),
+        ("4m59s", 299_000),
+        ("365d", 31_536_000_000),
+        (" 1d ", 86_400_000),
+    ],
+)
+def test_the_python_api_takes_seconds_timedeltas_and_compounds_and_floors_them(duration, ms):
+    assert to_ms(duration) == ms
+
+
+@pytest.mark.parametrize(
+    "duration",
+    [
+        -1,
+        -0.0001,
+        timedelta(microseconds=-1),
+        "-5m",
+        math.nan,
+        math.inf,
+        -math.inf,
+        True,
+        False,
+        "",
+        "  ",
+        "5",
+        *("5x", "m", "1.s", ".5s", "1h 30m", "5M", "٣s"),
+        *(10**18, 10**5_000, -(10**5_000), 1e300),
+    ],
+    ids=lambda duration: str(type(duration).__name__),
+)
+def test_a_value_that_is_no_duration_is_refused_with_a_sentence(duration):
+    with pytest.raises(ValueError, match=r"duration .*(:|,|has) ."):
+        to_ms(duration)
+
+
+@pytest.mark.parametrize("duration", [None, b"5m", [5], 5j])
+def test_a_value_of_another_type_is_a_type_error_that_names_the_type(duration):
+    with pytest.raises(TypeError, match=type(duration).__name__):
+        to_ms(duration)
+
+
+@given(st.integers(min_value=0, max_value=10**12))
+def test_seconds_with_three_decimals_never_lose_a_millisecond(ms):
+    assert to_ms(ms / 1_000) == ms
+
+
+@given(st.integers(min_value=0, max_value=10**9), st.integers(min_value=0, max_value=999_999))
+def test_a_timedelta_and_the_same_number_as_text_agree(seconds, micros):
+    assert to_ms(timedelta(seconds=seconds, microseconds=micros)) == to_ms(f"{seconds}.{micros:06}s")
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "0s"),
+        (250, "250ms"),
+        (12_000, "12s"),
+        (148_000, "2m28s"),
+        (86_400_000, "1d"),
+        (90_061_001, "1d1h1m1s1ms"),
+        (-12_000, "-12s"),
+    ],
+)
+def test_a_duration_is_written_in_the_shortest_compound(ms, text):
+    assert format_ms(ms) == text
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_what_is_written_for_people_reads_back_as_the_same_duration(ms):
+    assert to_ms(format_ms(ms)) == ms
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("6m5s", 365_000),
+        ("1.5h", 5_400_000),
+        ("0", 0),
+        ("+0", 0),
+        ("-0", 0),
+        ("0s", 0),
+        ("1s", 1_000),
+        ("250ms", 250),
+        ("1500us", 1),
+        ("1500\u00b5s", 1),
+        ("1500\u03bcs", 1),
+        ("999999ns", 0),
+        ("-1.5ms", -2),
+        ("-1h", -3_600_000),
+        ("+5s", 5_000),
+        (".5s", 500),
+        ("1.s", 1_000),
+        ("39h9m14.425s", 140_954_425),
+        ("2562047h47m16.854775807s", 9_223_372_036_854),
+    ],
+)
+def test_a_go_duration_is_read_as_go_reads_it(text, ms):
+    assert go_duration_ms(text) == ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "3",
+            "-",
+            "+",
+            "s",
+            ".",
+            "-.",
+            ".s",
+            "+.s",
+            "1d",
+            "1e3s",
+            "1 s",
+            " 1s",
+            "--1s",
+            "1s-1s",
+            "1S",
+            "٣s",
+        ),
+        "2562047h47m16.854775808s",
+    ],
+)
+def test_what_go_refuses_is_refused_by_name(text):
+    with pytest.raises(ValueError, match="invalid Go duration") as caught:
+        go_duration_ms(text)
+    assert repr(text) in str(caught.value)
+
+
+@given(st.text(alphabet="0123456789.smhdnu-+ \u00b5e", max_size=12))
+def test_any_text_is_read_or_refused_with_a_value_error(text):
+    for read in (header_ms, to_ms, go_duration_ms):
+        try:
+            assert isinstance(read(text), int)
+        except ValueError:
+            continue
+
+
+@given(st.floats(min_value=0, max_value=1e17))
+def test_a_float_means_the_decimal_number_it_prints_as(seconds):
+    assert to_ms(seconds) == math.floor(Fraction(repr(seconds)) * 1_000)

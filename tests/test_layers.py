@@ -1,0 +1,238 @@
+"""The layer rule: who may import whom, read from the source: in functions and for types as well.
+
+1. A module imports only from its own layer and from the layers before it.
+2. What every pytest run loads (LIGHT) imports at load time only the standard library and what LIGHT allows.
+3. `protocol` and `broker` are told and never ask: no clock, randomness, environment, thread or network.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "qstash_fake"
+LAYERS = (
+    "errors",
+    "protocol",
+    "broker",
+    "delivery",
+    "api",
+    "intercept",
+    "freeze",
+    "clock",
+    "assertions",
+    "report",
+    "fake",
+    "__init__",
+    "pytest_plugin",
+    "server",
+    "__main__",
+)
+
+LIGHT = {
+    "__init__": {f"{PACKAGE}.errors"},
+    "errors": set[str](),
+    "pytest_plugin": {f"{PACKAGE}.errors", "pytest"},
+}
+
+PURE_LAYERS = ("protocol", "broker")
+CLOCKS_AND_CHANCE = {"time", "random", "secrets", "uuid"}
+THREADS = {"asyncio", "concurrent", "multiprocessing", "subprocess", "threading"}
+NETWORK = {"http", "httpx", "httpx2", "requests", "select", "selectors", "socket", "ssl", "urllib.request"}
+IMPURE = CLOCKS_AND_CHANCE | THREADS | NETWORK | {"os"}
+VALUES = {"http.HTTPStatus", "httpx.Headers", "httpx.QueryParams", "httpx.URL"}  # values of impure modules
+ALLOWED = {"broker/broker.py": {"threading.RLock"}}  # the one lock, around publish, next and complete
+WALL_CLOCKS = {"now", "today", "utcnow"}
+
+
+class Import(NamedTuple):
+    name: str  # the dotted name, up to and with what `from` takes out of the module
+    line: int
+    at_import_time: bool
+
+
+def violations(package: Path) -> list[str]:
+    """Every breach of the three rules below *package*, each as "file:line: sentence"."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        inner = path.relative_to(package)
+        layer = inner.parts[0].removesuffix(".py")
+        if layer not in LAYERS:
+            breaches = [(1, f"{layer} is in no layer: give it a place in LAYERS")]
+        else:
+            imports = list(_imports(tree, path.relative_to(package.parent)))
+            breaches = [*_upward(layer, imports), *_heavy(layer, imports)]
+            if layer in PURE_LAYERS:
+                breaches += _impure(tree, imports, ALLOWED.get(inner.as_posix(), set()))
+        found += [f"{path.relative_to(package.parent)}:{line}: {text}" for line, text in sorted(breaches)]
+    return found
+
+
+def _upward(layer: str, imports: list[Import]) -> Iterator[tuple[int, str]]:
+    for name, line, _ in imports:
+        target = _layer_of(name)
+        if target and (target not in LAYERS or LAYERS.index(target) > LAYERS.index(layer)):
+            yield line, f"{layer} imports {name}, but {target} does not stand before {layer}"
+
+
+def _heavy(layer: str, imports: list[Import]) -> Iterator[tuple[int, str]]:
+    if layer not in LIGHT:
+        return
+    for name, line, at_import_time in imports:
+        is_light = name.split(".")[0] in sys.stdlib_module_names or any(
+            _is_in(name, light) for light in LIGHT[layer]
+        )
+        if at_import_time and not is_light:
+            yield line, f"{layer} imports {name} when it is loaded, and every pytest run loads it"
+
+
+def _impure(tree: ast.Module, imports: list[Import], allowed: set[str]) -> Iterator[tuple[int, str]]:
+    for name, line, _ in imports:
+        module = next((impure for impure in IMPURE if _is_in(name, impure)), None)
+        # `import httpx` is as good as the names that are taken out of it.
+        taken = _taken_out(tree, name) or [(name, line)]
+        for what, where in taken if module else ():
+            if not any(_is_in(what, value) for value in VALUES | allowed):
+                yield where, f"the core is told, it never asks: {what}"
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr=attr)) if attr in WALL_CLOCKS:
+                if ast.unparse(owner).split(".")[-1] in {"date", "datetime"}:
+                    yield node.lineno, f"the core is told, it never asks: {ast.unparse(node.func)}()"
+
+
+def _taken_out(tree: ast.Module, module: str) -> list[tuple[str, int]]:
+    """The names that *tree* takes out of *module* by attribute, with their lines."""
+    return [
+        (f"{module}.{node.attr}", node.lineno)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == module
+    ]
+
+
+def _imports(tree: ast.Module, path: Path) -> Iterator[Import]:
+    """Every import of *tree*: statements, and `import_module("literal")`."""
+    lazy = {id(inner) for node in ast.walk(tree) if _is_lazy(node) for inner in ast.walk(node)}
+    folder = path.parent.parts
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                modules = [alias.name for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = ".".join([*folder[: len(folder) - level + 1], *([module] if module else [])])
+                modules = [f"{base if level else module}.{alias.name}" for alias in names]
+            case ast.Call(func=function, args=[ast.Constant(value=str(module)), *_]) if ast.unparse(
+                function
+            ).endswith("import_module"):
+                modules = [module]
+            case _:
+                continue
+        for name in modules:
+            yield Import(name, node.lineno, id(node) not in lazy)
+
+
+def _is_lazy(node: ast.AST) -> bool:
+    """Whether loading the module skips what stands in *node*: functions, and what is there for types."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            return True
+        case ast.If(test=test, orelse=[]):
+            return ast.unparse(test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+    return False
+
+
+def _layer_of(name: str) -> str | None:
+    """The layer that *name* reaches into, or None for another package; a public name is of the `__init__`."""
+    package, _, rest = name.partition(".")
+    if package != PACKAGE:
+        return None
+    first = rest.partition(".")[0]
+    return first if first in LAYERS or "." in rest else "__init__"
+
+
+def _is_in(name: str, module: str) -> bool:
+    return name == module or name.startswith(module + ".")
+
+
+def test_the_package_keeps_its_layers():
+    found = violations(ROOT / PACKAGE)
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "line"),
+    [
+        ("protocol/a.py", "from qstash_fake.broker import broker", 1),
+        ("protocol/a.py", "import qstash_fake.broker.agenda as agenda", 1),
+        ("broker/a.py", "def late():\n    from qstash_fake.api import wire", 2),
+        ("broker/a.py", "import typing\nif typing.TYPE_CHECKING:\n    import qstash_fake.clock", 3),
+        ("broker/a.py", "from ..fake import QStashFake", 1),
+        ("broker/a.py", "from .. import fake", 1),
+        ("broker/__init__.py", "from ..api import wire", 1),
+        ("delivery/a.py", "from qstash_fake import QStashFake", 1),
+        ("report.py", "from qstash_fake import errors, fake", 1),
+        ("clock.py", "import importlib\nimportlib.import_module('qstash_fake.report')", 2),
+        ("helpers.py", "", 1),
+        ("__init__.py", "from qstash_fake.fake import QStashFake", 1),
+        ("errors.py", "import httpx", 1),
+        ("pytest_plugin.py", "import pytest\nimport httpx", 2),
+        ("pytest_plugin.py", "class Late:\n    from qstash_fake.fake import QStashFake", 2),
+        ("protocol/a.py", "import time", 1),
+        ("protocol/a.py", "from time import time", 1),
+        ("protocol/a.py", "def roll():\n    import random as dice", 2),
+        ("protocol/a.py", "from os import environ", 1),
+        ("protocol/a.py", "from datetime import UTC, datetime\nnoon = datetime.now(UTC)", 2),
+        ("protocol/a.py", "import datetime\nnoon = datetime.datetime.utcnow()", 2),
+        ("broker/a.py", "from uuid import uuid4", 1),
+        ("broker/a.py", "import socket", 1),
+        ("broker/a.py", "import asyncio", 1),
+        ("broker/a.py", "from httpx import Client", 1),
+        ("broker/a.py", "import httpx\nheaders = httpx.Headers()\nclient = httpx.Client()", 3),
+        ("broker/a.py", "import httpx as web\nclient = web.Client()", 1),
+        ("broker/a.py", "from threading import RLock", 1),
+        ("broker/broker.py", "from threading import Thread", 1),
+        ("broker/broker.py", "import threading", 1),
+    ],
+)
+def test_a_planted_breach_is_found_by_file_and_line(tmp_path, file, source, line):
+    plant(tmp_path, file, source)
+    (found,) = violations(tmp_path / PACKAGE)
+    assert found.startswith(f"{PACKAGE}/{file}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("broker/a.py", "from qstash_fake import errors\nfrom qstash_fake.protocol.cron import Cron"),
+        ("broker/a.py", "from qstash_fake.broker.agenda import Agenda\nfrom .agenda import Agenda"),
+        ("broker/a.py", "from datetime import datetime, time, timedelta"),
+        ("broker/a.py", "from urllib.parse import urlsplit\nfrom httpx import Headers"),
+        ("broker/a.py", "def fire(clock):\n    return clock.now()"),
+        ("broker/a.py", "import httpx\nheaders = httpx.Headers()"),
+        ("broker/broker.py", "from threading import RLock"),
+        ("broker/broker.py", "import threading\nlock = threading.RLock()"),
+        ("delivery/a.py", "import time\nimport httpx\nimport asyncio"),
+        ("__init__.py", "def __getattr__(name):\n    from qstash_fake.fake import QStashFake"),
+        (
+            "__init__.py",
+            "import typing\nif typing.TYPE_CHECKING:\n    from qstash_fake.fake import QStashFake",
+        ),
+        ("pytest_plugin.py", "import pytest\ndef fixture():\n    from qstash_fake.fake import QStashFake"),
+        ("server.py", "from qstash_fake import QStashFake\nimport uvicorn"),
+        ("__main__.py", "from qstash_fake.server import serve"),
+    ],
+)
+def test_what_the_rules_allow_passes(tmp_path, file, source):
+    plant(tmp_path, file, source)
+    assert violations(tmp_path / PACKAGE) == []
+
+
+def plant(folder: Path, file: str, source: str) -> None:
+    path = folder / PACKAGE / file
+    path.parent.mkdir(parents=True)
+    path.write_text(source, encoding="utf-8")
