@@ -27,3 +27,7 @@ class Refused(QStashFakeError):  # noqa: N818 - an answer of the API, not a fail
         self.status = status
         self.error = error
         self.headers = headers
+
+
+class ConnectionDropped(Exception):  # noqa: N818 - what `api.drop_connection` asks for, not an error of ours
+    """The connection to QStash breaks before there is an answer."""

@@ -127,6 +127,9 @@ def _start_freezegun(now_ms: int) -> tuple[Any, Any]:
         if len(api.freeze_factories) == 1:  # a nested one patches nothing
             _require("freezegun", freezer, "undo_changes reals fake_names")
             _give_monotonic_clocks_back(api, freezer)
+            # stop() takes off the top, whosever it is, and the last one restores. A user's freezer that comes
+            # last without having been first must be able to tell a fake too.
+            type(freezer).reals, type(freezer).fake_names = freezer.reals, freezer.fake_names
     except BaseException:
         _stop_freezegun(freezer, api.freeze_factories[-1])
         raise
@@ -170,15 +173,12 @@ def _stop_freezegun(freezer: Any, factory: Any) -> None:
 
 
 def _stop_out_of_order(api: Any, freezer: Any, factory: Any) -> None:
-    # freezegun's stop() takes off the top, whosever it is, and the last one restores what its freezer knows.
-    # So ours takes itself out and tells all freezers how to know a fake: the last one then finds the fakes in
-    # every module, save those on the ignore lists, which are restored here.
+    # The last freezer to stop finds the fakes in every module, save those on its ignore list: these are restored
+    # here, and all of them if a stop() too many has taken ours off.
     with contextlib.suppress(ValueError):
         index = api.freeze_factories.index(factory)
         for stack in _freezegun_stacks():
             del stack[index]
-    if hasattr(freezer, "reals"):
-        type(freezer).reals, type(freezer).fake_names = freezer.reals, freezer.fake_names
     ignored = tuple(name for names in api.ignore_lists for name in names)
     for owner, name, original in freezer.undo_changes:
         if not api.freeze_factories or isinstance(owner, type) or owner.__name__.startswith(ignored):

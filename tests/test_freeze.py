@@ -515,13 +515,17 @@ def test_time_machine_itself_refuses_to_start_over_our_freezegun(start_users):
     engine.stop()
 
 
-def test_a_stop_too_many_of_the_users_is_explained():
-    engine = freeze.choose("time-machine")
+def test_a_stop_too_many_of_the_users_is_explained_and_leaves_nothing_patched(engine, monkeypatch):
+    module = types.ModuleType("queues")
+    monkeypatch.setitem(sys.modules, "queues", module)
+    exec("from time import time", vars(module))
     engine.start(NOW_MS)
-    time_machine.travel(0).stop()
+    users: Any = freezegun.freeze_time("2020-02-02") if freezegun.api.freeze_factories else time_machine.travel(0)
+    users.stop()
     with pytest.raises(UsageError, match=r"a stop\(\) too many"):
         engine.move(LATER_MS)
     engine.stop()
+    assert module.time is time.time
 
 
 # ---------------------------------------------------------------- two fakes in one test

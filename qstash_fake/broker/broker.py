@@ -102,7 +102,8 @@ class Broker:
         self.dead_letters: dict[str, DeadLetter] = {}
         self.deduplication: Deduplication[Published] = Deduplication()
         self._daily = limits.DailyLimit(self.plan.messages_per_day if self.plan else None)
-        self._sequence = 0
+        self.accepted = 0
+        """How many messages there ever were."""
         self._done: deque[Message] = deque()
         self._duplicate_next: list[Callable[[str], bool]] = []
         self._second: Message | None = None
@@ -199,10 +200,10 @@ class Broker:
     ) -> Message:
         options = target.options
         due_ms = limits.first_due_ms(options, self.now_ms)
-        self._sequence += 1
+        self.accepted += 1
         message = Message(
             message_id=self.ids.message(),
-            sequence=self._sequence,
+            sequence=self.accepted,
             url=target.url,
             method=options.method or "POST",
             body=body,
@@ -244,10 +245,10 @@ class Broker:
                 limits.check_count(self.plan, "maxSchedules", len(self.schedules.by_id) + 1)
             return self.schedules.put(schedule_id, request, self.now_ms)
 
-    def skip_ticks(self, until_ms: int) -> int:
-        """Pass over the schedule ticks up to and including *until_ms*; return how many."""
+    def skip_ticks(self, until_ms: int) -> None:
+        """Pass over the schedule ticks up to and including *until_ms*."""
         with self.lock:
-            return self.schedules.skip(until_ms)
+            self.schedules.skip(until_ms)
 
     def _publish_scheduled(self, schedule: Schedule) -> list[Message]:
         with self.lock:
@@ -372,7 +373,12 @@ class Broker:
             self.gates.release(message)
 
     def _fail(self, message: Message, attempt: Attempt) -> None:
-        dead = DeadLetter(dlq_id=self.ids.dead_letter(self.now_ms), message=message, created_ms=self.now_ms)
+        dead = DeadLetter(
+            dlq_id=self.ids.dead_letter(self.now_ms),
+            message=message,
+            created_ms=self.now_ms,
+            publish_again=self.redrive,
+        )
         message.dlq_id = dead.dlq_id
         self.dead_letters[dead.dlq_id] = dead
         self._finish(message, Move.GIVE_UP, attempt)

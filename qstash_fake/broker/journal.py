@@ -76,6 +76,7 @@ class Note:
 
     time_ms: int
     text: str
+    skipped_ticks: int = 0
 
 
 class Journal:
@@ -96,8 +97,8 @@ class Journal:
     ) -> None:
         self._append(LogEntry(time_ms, state, message, attempt, next_delivery_ms))
 
-    def note(self, time_ms: int, text: str) -> None:
-        self._append(Note(time_ms, text))
+    def note(self, time_ms: int, text: str, *, skipped_ticks: int = 0) -> None:
+        self._append(Note(time_ms, text, skipped_ticks))
 
     def __iter__(self) -> Iterator[LogEntry | Note]:
         return iter(self._kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.headers import Headers
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
@@ -194,13 +196,15 @@ class Message:
         return f"<Message {self.message_id[:12]}… {self.method} {self.url} {self.state}>"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class DeadLetter:
     """A message that failed for good, with the last answer it got."""
 
     dlq_id: str
     message: Message
     created_ms: int
+    publish_again: Callable[[str], Message]
+    """Makes a new message of the dead letter with this id, which is gone then."""
 
     @property
     def outcome(self) -> Outcome:
@@ -216,3 +220,14 @@ class DeadLetter:
     @property
     def response_body(self) -> bytes:
         return self.outcome.body
+
+    def redrive(self) -> Message:
+        """Publish it again as a new message, due now, and return that; once only."""
+        try:
+            return self.publish_again(self.dlq_id)
+        except Refused:
+            problem = f"dead letter {self.dlq_id} of {self.message.message_id} is no longer in the DLQ"
+            raise UsageError(f"{problem}: it was redriven or deleted") from None
+
+    def __repr__(self) -> str:
+        return f"<DeadLetter {self.dlq_id} {self.message.url} status={self.response_status}>"

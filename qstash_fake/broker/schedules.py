@@ -125,17 +125,15 @@ class Schedules:
             self._journal.note(now_ms, f"schedule {schedule.schedule_id} made no message: {refused.error}")
         self._plan(schedule, at_ms)
 
-    def skip(self, until_ms: int) -> int:
-        """Pass over every tick up to and including *until_ms*; return how many those were."""
-        total = 0
+    def skip(self, until_ms: int) -> None:
+        """Pass over every tick up to and including *until_ms*; the journal says how many those were."""
         for schedule in self.by_id.values():
             if schedule.next_ms is None or schedule.next_ms > until_ms:
                 continue
             skipped = 1 + schedule.cron_expression.count_between(schedule.next_ms, until_ms)
             self._plan(schedule, until_ms)
-            self._journal.note(until_ms, f"schedule {schedule.schedule_id} skipped {skipped} ticks")
-            total += skipped
-        return total
+            text = f"schedule {schedule.schedule_id} skipped {skipped} tick{'s' * (skipped > 1)}"
+            self._journal.note(until_ms, text, skipped_ticks=skipped)
 
     def _plan(self, schedule: Schedule, after_ms: int) -> None:
         schedule.next_ms = schedule.cron_expression.next_after(after_ms)

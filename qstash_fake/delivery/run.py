@@ -34,9 +34,10 @@ class Deliveries:
     at_instant: Callable[[int], object]
     raise_app_exceptions: bool = True
 
-    def until(self, until_ms: int) -> Generator[Call, Outcome, None]:
+    def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Generator[Call, Outcome, None]:
         """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
 
+        *guard* is called before each one; if it raises, that one has not started.
         What the application raised is raised here after its outcome is recorded; so is anything else that ends
         the call, such as a KeyboardInterrupt, which counts as a failed attempt.
         """
@@ -44,6 +45,7 @@ class Deliveries:
 
         def find(message: Message) -> None:
             nonlocal target
+            guard()
             target = self.targets.find(message)
 
         while (delivery := self.broker.next_delivery(until_ms, find)) is not None:
@@ -131,7 +133,8 @@ class SyncDriver:
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            if left:
+                loop.run_until_complete(asyncio.wait(left))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
@@ -77,3 +78,10 @@ def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
         for name, value in pairs
         if name.lower() not in left_out and not name.lower().startswith("upstash-")
     )
+
+
+def into_queue(request: PublishRequest, queue: str) -> PublishRequest:
+    """Return *request* as it is enqueued; a queue decides itself when its messages start."""
+    if request.options.delay_ms is not None or request.options.not_before_ms is not None:
+        raise Refused(400, "Upstash-Not-Before/Upstash-Delay can not be used with enqueue")  # QStash's own words
+    return dataclasses.replace(request, options=dataclasses.replace(request.options, queue=queue))

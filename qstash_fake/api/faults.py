@@ -1,0 +1,64 @@
+"""Faults of the API that a test asks for: rate limits, errors, broken connections."""
+
+from __future__ import annotations
+
+from qstash_fake.api.http import Reply, error_reply
+from qstash_fake.errors import ConnectionDropped, Refused, UsageError
+
+# What the SDKs tell the kinds of 429 apart by. PROTOCOL 1.10.
+_RATE_LIMITS: dict[str, Refused] = {
+    "burst": Refused(
+        429,
+        "Exceeded burst rate limit.",
+        (("Burst-RateLimit-Limit", "100"), ("Burst-RateLimit-Remaining", "0"), ("Burst-RateLimit-Reset", "1")),
+    ),
+    "daily": Refused(
+        429,
+        "Exceeded daily rate limit.",
+        (("RateLimit-Limit", "1000"), ("RateLimit-Remaining", "0"), ("RateLimit-Reset", "86400")),
+    ),
+    "chat": Refused(
+        429,
+        "Exceeded chat rate limit.",
+        (
+            ("x-ratelimit-limit-requests", "100"),
+            ("x-ratelimit-limit-tokens", "10000"),
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-requests", "1s"),
+            ("x-ratelimit-reset-tokens", "1s"),
+        ),
+    ),
+}
+
+
+class Faults:
+    """Faults that wait for the next calls, in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Refused | None] = []
+
+    def fail(self, kind: str | int = "burst", times: int = 1) -> None:
+        """Answer the next *times* calls with 429 of *kind*, `burst`, `daily` or `chat`, or with a status."""
+        if isinstance(kind, int):
+            if not 400 <= kind <= 599:
+                raise UsageError(f"fail({kind}): a status from 400 to 599 is a failure")
+            refused = Refused(kind, f"qstash_fake was told to fail with {kind}")
+        elif kind in _RATE_LIMITS:
+            refused = _RATE_LIMITS[kind]
+        else:
+            raise UsageError(f"fail({kind!r}) is unknown: use {', '.join(map(repr, _RATE_LIMITS))} or a status")
+        self._waiting += [refused] * times
+
+    def drop_connection(self, times: int = 1) -> None:
+        """Break the connection of the next *times* calls; the SDKs retry that, with real sleeping by default."""
+        self._waiting += [None] * times
+
+    def next(self) -> Reply | None:
+        """Return the answer that the next call gets instead of its own, if any; or raise ConnectionDropped."""
+        if not self._waiting:
+            return None
+        fault = self._waiting.pop(0)
+        if fault is None:
+            raise ConnectionDropped("qstash_fake was told to drop this connection")
+        return error_reply(fault)

@@ -1,0 +1,86 @@
+"""Listings: filters out of query or body, order, and pages with a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from qstash_fake.api.http import Call
+from qstash_fake.broker.filters import Filter, parse_filter
+from qstash_fake.errors import Refused
+
+T = TypeVar("T")
+
+DEFAULT_COUNT = 100  # openapi.yaml
+MAX_COUNT = 1_000  # what older documentation and SDKs ask for
+
+_PAGING = frozenset({"cursor", "count", "order", "trimbody"})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How much of a listing is wanted, from where."""
+
+    cursor: int | None
+    count: int
+    latest_first: bool
+
+
+def parse_page(call: Call, *, latest_first: bool, most: int = MAX_COUNT, default: int = DEFAULT_COUNT) -> Page:
+    """Return the page that the query asks for; refuse a count above *most* and an unknown order."""
+    query = {name.lower(): values[0] for name, values in _given(call).items() if name.lower() in _PAGING}
+    count = query.get("count", "")
+    if count and (not count.isascii() or not count.isdigit() or not 1 <= int(count[:9]) <= most):
+        raise Refused(400, f"invalid count {count!r}: it is a number from 1 to {most}")
+    order = query.get("order", "")
+    if order not in ("", "earliestFirst", "latestFirst"):
+        raise Refused(400, f"invalid order {order!r}: it is earliestFirst or latestFirst")
+    return Page(
+        cursor=_sequence(query.get("cursor", "")),
+        count=int(count) if count else default,
+        latest_first=order == "latestFirst" if order else latest_first,
+    )
+
+
+def parse_filters(call: Call, known: frozenset[str]) -> Filter:
+    """Return the filters of a request: those of a JSON body if it has any, else those of the query."""
+    return parse_filter({name: values for name, values in _given(call).items() if name.lower() not in _PAGING}, known)
+
+
+def turn_page(
+    items: Sequence[T], page: Page, position: Callable[[T], int], time_ms: Callable[[T], int]
+) -> tuple[list[T], str | None]:
+    """Return the items of *page* and the cursor of the next one, None after the last.
+
+    *items* ascend by *position*, which is unique and stays the same while items come and go.
+    """
+    ordered = list(reversed(items)) if page.latest_first else list(items)
+    if page.cursor is not None:
+        after = page.cursor
+        ordered = [i for i in ordered if (position(i) < after if page.latest_first else position(i) > after)]
+    shown = ordered[: page.count]
+    more = len(ordered) > len(shown)
+    return shown, f"{time_ms(shown[-1])}-{position(shown[-1])}" if more else None
+
+
+def _given(call: Call) -> dict[str, list[str]]:
+    """Return names and values of a JSON body, or of the query if the body says nothing."""
+    body = {name: _texts(name, value) for name, value in call.json_object().items() if value is not None}
+    return {name: values for name, values in (body or call.query).items() if values}
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(item, (dict, list, bool)) for item in values):
+        raise Refused(400, f"invalid {name}: expected text, a number or a list of them")
+    return [str(item) for item in values if item is not None]
+
+
+def _sequence(cursor: str) -> int | None:
+    if not cursor:
+        return None
+    number = cursor.rpartition("-")[2]
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        raise Refused(400, f"invalid cursor {cursor!r}")
+    return int(number)

@@ -1,0 +1,116 @@
+"""Filters: which messages, dead letters or log entries a bulk operation or a listing means.
+
+Values of one filter are alternatives, different filters must all hold. Names compare in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from qstash_fake.broker.journal import LogEntry
+from qstash_fake.broker.message import DeadLetter, Message
+from qstash_fake.errors import Refused
+from qstash_fake.protocol import urls
+
+IN_PROGRESS = frozenset({"ACTIVE", "RETRY", "ERROR"})  # openapi.yaml, the `state` filter of logs
+
+Values = Iterable[str | None]
+
+
+def _of_message(field: str) -> Callable[[Message], Values]:
+    return lambda message: (getattr(message, field),)
+
+
+# Filter, in lower case → what it compares of a message.
+MESSAGE_FILTERS: Mapping[str, Callable[[Message], Values]] = {
+    "messageid": _of_message("message_id"),
+    "messageids": _of_message("message_id"),
+    "topicname": _of_message("url_group"),
+    "queuename": _of_message("queue"),
+    "scheduleid": _of_message("schedule_id"),
+    "callerip": _of_message("caller_ip"),
+    "api": _of_message("api"),
+    "url": _of_message("url"),
+    "host": lambda message: (urls.split(message.url).host,),
+    "path": lambda message: (urls.split(message.url).path or "/",),
+    "label": lambda message: message.labels,
+    "flowcontrolkey": lambda message: (message.options.flow_control.key if message.options.flow_control else None,),
+}
+_NOT_OF_DEAD_LETTERS = frozenset({"host", "path"})  # refused by the real DLQ endpoints
+DEAD_LETTER_FILTERS: Mapping[str, Callable[[DeadLetter], Values]] = {
+    "dlqids": lambda dead: (dead.dlq_id,),
+    "responsestatus": lambda dead: (str(dead.response_status),),
+    "source": lambda _: (),  # only Upstash Workflow sets one
+}
+LOG_FILTERS: Mapping[str, Callable[[LogEntry], Values]] = {
+    "state": lambda entry: (entry.state, *(("IN_PROGRESS",) if entry.state in IN_PROGRESS else ())),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions on one kind of thing, already understood; no conditions mean everything."""
+
+    conditions: Mapping[str, frozenset[str]]
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def message(self, message: Message) -> bool:
+        """Tell whether *message* is meant; dates are those of its creation, both inclusive."""
+        return self._in_time(message.created_ms) and all(
+            not wanted.isdisjoint(MESSAGE_FILTERS[name](message)) for name, wanted in self.conditions.items()
+        )
+
+    def dead_letter(self, dead: DeadLetter) -> bool:
+        """Tell whether *dead* is meant; dates are those of its arrival (assumed)."""
+        return self._in_time(dead.created_ms) and all(
+            not wanted.isdisjoint(
+                DEAD_LETTER_FILTERS[name](dead) if name in DEAD_LETTER_FILTERS else MESSAGE_FILTERS[name](dead.message)
+            )
+            for name, wanted in self.conditions.items()
+        )
+
+    def log(self, entry: LogEntry) -> bool:
+        """Tell whether *entry* is meant; dates are its own."""
+        return self._in_time(entry.time_ms) and all(
+            not wanted.isdisjoint(
+                LOG_FILTERS[name](entry) if name in LOG_FILTERS else MESSAGE_FILTERS[name](entry.message)
+            )
+            for name, wanted in self.conditions.items()
+        )
+
+    def _in_time(self, time_ms: int) -> bool:
+        return (self.from_ms is None or self.from_ms <= time_ms) and (self.to_ms is None or time_ms <= self.to_ms)
+
+
+MESSAGES = frozenset(MESSAGE_FILTERS)
+DEAD_LETTERS = (MESSAGES | DEAD_LETTER_FILTERS.keys()) - _NOT_OF_DEAD_LETTERS
+LOGS = MESSAGES | LOG_FILTERS.keys()
+
+
+def parse_filter(given: Mapping[str, list[str]], known: frozenset[str]) -> Filter:
+    """Return the filter that *given*, names to values, asks for; refuse a name that is not *known*.
+
+    A value may also be a comma-separated list; one that has commas of its own still matches as a whole.
+    """
+    conditions: dict[str, frozenset[str]] = {}
+    dates: dict[str, int] = {}
+    for name, values in given.items():
+        key = name.lower()
+        if key in ("fromdate", "todate"):
+            dates[key] = _milliseconds(name, values[0])
+        elif key in known:
+            parts = (part.strip() for value in values for part in value.split(","))
+            conditions[key] = frozenset((*values, *parts)) | conditions.get(key, frozenset())
+        else:
+            raise Refused(400, f"unknown filter {name!r}")
+    if "state" in conditions and "CANCELLED" in conditions["state"]:
+        conditions["state"] |= {"CANCELED"}  # documented with two L; see the README's guesses
+    return Filter(conditions, dates.get("fromdate"), dates.get("todate"))
+
+
+def _milliseconds(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Refused(400, f"invalid {name}: {text!r} is not a time in unix milliseconds")
+    return int(text)

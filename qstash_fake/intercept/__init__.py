@@ -1,0 +1,1 @@
+"""Interception: calls that HTTP clients make to QStash are answered by the fake."""

@@ -1,0 +1,65 @@
+"""The journal as text, for people: one line an entry, times relative to the first, bodies redacted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qstash_fake.broker.journal import Journal, LogEntry, Note
+from qstash_fake.broker.message import Message
+from qstash_fake.clock import iso
+from qstash_fake.protocol.durations import format_ms
+
+MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
+
+
+def timeline(journal: Journal, now_ms: int, pending: Iterable[Message] = ()) -> str:
+    """Return what happened, oldest first, and what is still to come."""
+    entries = list(journal)
+    if not entries:
+        return "nothing was published"
+    first_ms = entries[0].time_ms
+    left_out = journal.forgotten + max(0, len(entries) - MAX_LINES)
+    lines = [f"times since {iso_ms(first_ms)}"]
+    if left_out:
+        lines.append(f"({left_out} older entries are left out)")
+    lines += [f"{_since(entry.time_ms, first_ms)}  {_line(entry)}" for entry in entries[-MAX_LINES:]]
+    lines += [
+        f"{_since(message.due_ms, first_ms)}  {'(due)':<9} {_who(message)}"
+        for message in sorted(pending, key=lambda message: (message.due_ms, message.sequence))[:20]
+    ]
+    lines.append(f"now {iso_ms(now_ms)}")
+    return "\n".join(lines)
+
+
+def iso_ms(time_ms: int) -> str:
+    """Return unix milliseconds as an ISO 8601 time in UTC."""
+    from qstash_fake.broker.message import to_datetime
+
+    return iso(to_datetime(time_ms))
+
+
+def _line(entry: LogEntry | Note) -> str:
+    if isinstance(entry, Note):
+        return f"{'—':<9} {entry.text}"
+    line = f"{entry.state:<9} {_who(entry.message)}"
+    attempt = entry.attempt
+    if entry.state == "ACTIVE" and attempt is not None:
+        line += f"  attempt {attempt.retried + 1} of {entry.message.max_retries + 1}"
+        line += "  (its answer is lost)" if attempt.lost else ""
+    elif entry.error is not None:
+        line += f"  {entry.error}"
+    elif entry.state == "DELIVERED" and entry.status is not None:
+        line += f"  {entry.status}"
+    if entry.next_delivery_ms is not None:
+        line += f"  due in {format_ms(entry.next_delivery_ms - entry.time_ms)}"
+    if entry.state == "FAILED":
+        line += f"  dead letter {entry.message.dlq_id}"
+    return line
+
+
+def _who(message: Message) -> str:
+    return f"{message.message_id[:10]}… {message.method} {message.url}"
+
+
+def _since(time_ms: int, first_ms: int) -> str:
+    return f"{'+' + format_ms(time_ms - first_ms):>12}"
