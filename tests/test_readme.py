@@ -1,0 +1,142 @@
+"""Every Python block of the README is run, and prints what the page says it prints.
+
+The convention: the page is one folder that fills from top to bottom, as its reader's would.
+
+- A block is a file. A first line such as `# shop.py` names it, and it stays there for the blocks below.
+- A block with test functions is run by `pytest -q -s`. Its tests pass, unless the output on the page has lines of an
+  error, `E …`.
+- Every other block is run as a script.
+- A `text` block after a Python block, with no other block or heading in between, is what that prints: all of it for a
+  script; for tests, lines of pytest's output in their order, `...` on a line of its own standing for lines left out.
+- A block that mentions Django runs in a process of its own: Django is configured once in a process.
+"""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+from typing import NamedTuple
+
+import fastapi.testclient  # noqa: F401 - imported here once, instead of anew in the run of each block
+import flask  # noqa: F401
+import pytest
+
+from qstash_fake.fake import QStashFake
+from qstash_fake.pytest_plugin import OPTIONS
+
+README = Path(__file__).parents[1] / "README.md"
+FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"# (\S+\.py)\n")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+LEFT_OUT = "..."
+
+
+class Block(NamedTuple):
+    heading: str
+    line: int
+    code: str
+    output: str | None
+
+    @property
+    def name(self) -> str:
+        named = NAME.match(self.code)
+        return named[1] if named else ("test_block.py" if self.has_tests else "script.py")
+
+    @property
+    def is_kept(self) -> bool:
+        return NAME.match(self.code) is not None
+
+    @property
+    def has_tests(self) -> bool:
+        return re.search(r"^(async )?def test_", self.code, re.MULTILINE) is not None
+
+    @property
+    def fails(self) -> bool:
+        return re.search(r"^E ", self.output or "", re.MULTILINE) is not None
+
+
+def blocks(page: str) -> list[Block]:
+    fences = list(FENCED.finditer(page))
+    found = []
+    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+        if fence["language"] != "python":
+            continue
+        output = None
+        if following is not None and following["language"] == "text":
+            between = page[fence.end() : following.start()]
+            output = None if HEADING.search(between) else following["content"]
+        before = page[: fence.start()]
+        heading = HEADING.findall(FENCED.sub("", before))[-1]
+        found.append(Block(heading, before.count("\n") + 1, fence["content"], output))
+    return found
+
+
+PAGE = README.read_text(encoding="utf-8")
+BLOCKS = blocks(PAGE)
+
+
+@pytest.mark.parametrize("index", range(len(BLOCKS)), ids=[f"{b.heading}, line {b.line}" for b in BLOCKS])
+def test_a_block_of_the_readme_does_what_the_page_says(index, pytester, monkeypatch):
+    monkeypatch.setenv("QSTASH_TOKEN", "made-up")
+    monkeypatch.setenv("COLUMNS", "80")
+    pytester.makeini("[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n")
+    for earlier in BLOCKS[:index]:
+        if earlier.is_kept:
+            (pytester.path / earlier.name).write_text(earlier.code, encoding="utf-8")
+    block = BLOCKS[index]
+    path = pytester.path / block.name
+    path.write_text(block.code, encoding="utf-8")
+
+    if not block.has_tests:
+        pytester.syspathinsert()
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            runpy.run_path(str(path), run_name="__main__")
+        if block.output is not None:
+            assert printed.getvalue() == block.output
+        return
+
+    arguments = ("-q", "-s", "-p", "no:cacheprovider", path.name)
+    if "django" in block.code:
+        result = pytester.runpytest_subprocess(*arguments)
+    else:
+        result = pytester.runpytest_inprocess(*arguments)
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) - {"warnings"} == {"failed" if block.fails else "passed"}, outcomes
+    if block.output is not None:
+        assert_shows(result.outlines, block.output.splitlines())
+
+
+def assert_shows(printed: list[str], wanted: list[str]) -> None:
+    """Each run of wanted lines is printed as it stands, and one after the other."""
+    position = 0
+    lines = [line.rstrip() for line in printed]
+    for chunk in "\n".join(wanted).split(f"\n{LEFT_OUT}\n"):
+        part = chunk.removeprefix(f"{LEFT_OUT}\n").removesuffix(f"\n{LEFT_OUT}").splitlines()
+        starts = [at for at in range(position, len(lines)) if lines[at : at + len(part)] == part]
+        assert starts, f"not printed, or not in this order:\n{chunk}\n\nprinted:\n" + "\n".join(lines[position:])
+        position = starts[0] + len(part)
+
+
+def test_the_readme_has_blocks_and_shows_what_many_of_them_print():
+    assert len(BLOCKS) >= 8
+    assert sum(block.output is not None for block in BLOCKS) >= 8
+    assert len(BLOCKS) == len(re.findall(r"^ *```[ \t]*py", PAGE, re.MULTILINE))  # none that is fenced another way
+
+
+def test_the_readme_shows_how_the_output_of_make_demo_ends(capsys):
+    from examples.fastapi_shop import timeline
+
+    timeline.main()
+    shown = re.search(r"^`make demo` ends with:\n\n```text\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert capsys.readouterr().out.endswith("\n" + shown[1])
+
+
+def test_every_public_name_is_on_the_page():
+    names = {name for name in vars(QStashFake) if not name.startswith("_")} - {"app"}
+    names |= {"now", "next_due", "advance", "advance_to", "advance_to_next"}
+    twins = {name for name in names if name.endswith("_async")}  # said once, for all of them
+    assert {name for name in names - twins if not re.search(rf"\b{name}\b", PAGE)} == set()
+    assert {f"`{option}=`" for option in OPTIONS} - set(re.findall(r"^\| (`\w+=`) \|", PAGE, re.MULTILINE)) == set()
