@@ -5,24 +5,21 @@ A failure says what was asked for, what comes closest and in what it differs, an
 
 from __future__ import annotations
 
-import json as jsonlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from qstash_fake.broker.message import Message
 from qstash_fake.broker.schedules import Schedule
+from qstash_fake.clock import iso
 from qstash_fake.delivery.targets import url_pattern
+from qstash_fake.differences import ABSENT, as_json, as_text, cut, json_difference, show, unlike
+from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.urls import UrlPattern, normalize
 
-MAX_SHOWN = 5  # near misses that a failure shows
-MAX_TEXT = 200  # characters of a value that a failure shows
-
-ABSENT: Any = object()
-"""What `json=` is when it was not given: None is a JSON value."""
+MAX_SHOWN = 5  # messages of one kind that a failure shows
 
 
 class Asked(TypedDict, total=False):
@@ -60,9 +57,17 @@ class Wanted:
     status: int | None = None
     where: Callable[[Message], bool] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what could match nothing, whatever was published."""
+        if self.url is not None:
+            url_pattern(self.url)
+        if self.delay is not None:
+            to_ms(self.delay)
+
     def __str__(self) -> str:
-        shown = (f"{name}={_show(value)}" for name in self.__slots__ if not _asks_nothing(value := getattr(self, name)))
-        return ", ".join(shown) or "anything"
+        """Return ` with ` and what is asked, as the arguments of a call; empty if nothing is."""
+        asked = {name: value for name in self.__slots__ if not _asks_nothing(value := getattr(self, name))}
+        return " with " + ", ".join(f"{name}={_ask(name, value)}" for name, value in asked.items()) if asked else ""
 
     def differences(self, message: Message) -> list[str]:
         """Return in what *message* differs, one line each; empty if it is what was asked for."""
@@ -70,34 +75,47 @@ class Wanted:
         for name, check in _CHECKS.items():
             wanted = getattr(self, name)
             if not _asks_nothing(wanted) and (difference := check(wanted, message)):
-                found.append(f"{name}: {difference}")
+                found.append(f"{name}{difference if difference[0] in '.[' else f': {difference}'}")
         return found
 
 
-def find(kind: str, wanted: Wanted, messages: Sequence[Message], times: int | None, pending: str) -> Message:
+def find(
+    kind: str,
+    wanted: Wanted,
+    messages: Sequence[Message],
+    *,
+    times: int | None,
+    pending: str,
+    published: Sequence[Message] = (),
+) -> Message | None:
     """Return the newest of *messages* that is *wanted*, or raise AssertionError.
 
-    *kind* is what the messages are, such as `published`; *times* how many there must be exactly, None for any
-    number but none; *pending* is a sentence on what is still to come.
+    *kind* is what the messages are, such as `delivered`; *times* how many there must be exactly, None for any
+    number but none; *pending* is a sentence on what is still to come; *published* are all messages. None is
+    returned if there is to be none and there is none.
     """
     __tracebackhide__ = True
-    matching = [message for message in messages if not wanted.differences(message)]
-    if matching and times in (None, len(matching)):
-        return matching[-1]
-    if times is None:
-        headline = f"no message was {kind} with {wanted}"
-    else:
-        headline = f"{len(matching)} messages, not {times}, were {kind} with {wanted}"
-    raise AssertionError("\n".join([headline, *_closest(kind, wanted, messages, matching), pending]))
+    if times is not None and times < 0:
+        raise UsageError(f"times={times}: a number of messages is not negative")
+    matching = _matching(wanted, messages)
+    if len(matching) == times or (matching and times is None):
+        return matching[-1] if matching else None
+    lines = [f"{_count(matching)} {kind}{wanted}{'' if times is None else f'; asked for {times}'}"]
+    if matching:
+        lines += _listed(matching)
+    elif not published:
+        lines.append("no message was published at all")
+    if len(matching) < (times or 1):
+        lines += _not_yet(kind, wanted, messages, published)
+        lines += _closest(kind, wanted, [message for message in messages if message not in matching], bool(matching))
+    raise AssertionError("\n".join([*lines, pending]))
 
 
 def find_nothing(kind: str, wanted: Wanted, messages: Sequence[Message]) -> None:
     """Raise AssertionError if any of *messages* is *wanted*."""
     __tracebackhide__ = True
-    matching = [message for message in messages if not wanted.differences(message)]
-    if matching:
-        lines = [f"{_count(matching)} {kind} with {wanted}, where none should be:"]
-        raise AssertionError("\n".join(lines + [f"  {describe(message)}" for message in matching[:MAX_SHOWN]]))
+    if matching := _matching(wanted, messages):
+        raise AssertionError("\n".join([f"{_count(matching)} {kind}{wanted}; asked for none", *_listed(matching)]))
 
 
 def find_schedule(
@@ -114,49 +132,74 @@ def find_schedule(
     ]
     if matching:
         return matching[-1]
-    asked = ", ".join(f"{n}={_show(v)}" for n, v in (("cron", cron), ("destination", destination)) if v is not None)
-    lines = [f"no schedule with {asked or 'anything'}; there {'are' if len(known) != 1 else 'is'} {len(known)}:"]
-    raise AssertionError("\n".join(lines + [f"  {schedule.cron!r} → {schedule.destination}" for schedule in known]))
+    asked = [f"{name}={show(value)}" for name, value in (("cron", cron), ("destination", destination)) if value]
+    lines = [f"no schedule{' with ' if asked else ''}{', '.join(asked)}"]
+    if known:
+        lines.append("there is 1 schedule:" if len(known) == 1 else f"there are {len(known)} schedules:")
+        lines += _cut([f"  {schedule.cron!r} → {schedule.destination}" for schedule in known])
+    else:
+        lines.append("there is no schedule at all")
+    raise AssertionError("\n".join(lines))
+
+
+def not_idle(pending: Sequence[Message], sentence: str) -> AssertionError:
+    """Return what to raise if nothing should be *pending*; the *sentence* says what will come of it."""
+    return AssertionError("\n".join([f"not idle: {sentence}", *_listed(pending)]))
 
 
 def describe(message: Message) -> str:
     """Return one line about *message*, redacted as it asks."""
-    line = f"{message.method} {message.url} ({message.message_id[:14]}…, {message.state}"
-    if message.pending:
-        line += f", due {message.due_at:%Y-%m-%dT%H:%M:%SZ}"
-    return f"{line}) {_show(message.redaction.redact_body(message.body)) if message.body else 'no body'}"
+    known = [f"{message.message_id[:14]}…", str(message.state)]
+    if message.attempts and (outcome := message.attempts[-1].outcome) is not None and not outcome.success:
+        known.append(f"last attempt: {outcome.error or outcome.status}")
+    if message.pending and message.attempts and message.attempts[-1].outcome is None:
+        known.append(f"in flight since {iso(message.attempts[-1].at)}")
+    elif message.pending:
+        known.append(f"due {iso(message.due_at)}")
+    body = as_text(message.redaction.redact_body(message.body)) if message.body else "no body"
+    return f"{message.method} {message.url} ({', '.join(known)}) {cut(body)}"
 
 
-def describe_pending(pending: Sequence[Message], held: Mapping[Message, str], now: datetime) -> str:
-    """Return a sentence on what is still to come, and on how to make it come."""
-    if not pending:
+def describe_pending(count: int, held: Iterable[str], wait_ms: int | None) -> str:
+    """Return a sentence on the *count* of pending messages, and on how to make them come.
+
+    *held* are the reasons why some wait, *wait_ms* the milliseconds until something happens, None if nothing will.
+    """
+    if not count:
         return "nothing is pending"
-    count = f"{len(pending)} message{'s are' if len(pending) != 1 else ' is'} pending"
-    reasons = sorted({held[message] for message in pending if message in held})
-    if reasons:
-        count += f" ({'; '.join(reasons)})"
-    coming = [message.due_at for message in pending if message not in held]
-    if not coming:
-        return count
-    wait_ms = max(0, round((min(coming) - now).total_seconds() * 1000))
-    when = f"in {format_ms(wait_ms)}" if wait_ms else "now"
+    sentence = f"{_messages(count)} {'is' if count == 1 else 'are'} pending"
+    if reasons := sorted(set(held)):
+        sentence += f" ({'; '.join(reasons)})"
+    if wait_ms is None:
+        return sentence
+    if wait_ms <= 0:
+        return f"{sentence}, the next is due now: deliver with qstash_fake.deliver_due()"
+    wait = format_ms(wait_ms)
     return (
-        f"{count}, the next is due {when}: deliver with qstash_fake.drain(), "
-        f"or with qstash_fake.clock.advance({format_ms(wait_ms)!r})"
+        f"{sentence}, the next is due in {wait}: deliver with qstash_fake.clock.advance({wait!r}), "
+        f"or all with qstash_fake.drain()"
     )
 
 
-def _closest(kind: str, wanted: Wanted, messages: Sequence[Message], matching: Sequence[Message]) -> list[str]:
-    if matching:
-        return [f"these were {kind}:", *(f"  {describe(message)}" for message in matching[:MAX_SHOWN])]
-    if not messages:
-        return [f"no message was {kind} at all"]
-    ranked = sorted(messages, key=lambda message: _distance(wanted, message))[:MAX_SHOWN]
-    was = "1 message was" if len(messages) == 1 else f"{len(messages)} messages were"
-    lines = [f"{was} {kind}{', the closest:' if len(messages) > 1 else ':'}"]
-    for message in ranked:
+def _matching(wanted: Wanted, messages: Iterable[Message]) -> list[Message]:
+    return [message for message in messages if not wanted.differences(message)]
+
+
+def _not_yet(kind: str, wanted: Wanted, messages: Sequence[Message], published: Sequence[Message]) -> list[str]:
+    """Return those that are *wanted*, but for what became of them."""
+    there = set(messages)
+    others = _matching(replace(wanted, status=None), [message for message in published if message not in there])
+    return [f"{_count(others)} published so, but not {kind}:", *_listed(others)] if others else []
+
+
+def _closest(kind: str, wanted: Wanted, others: Sequence[Message], more: bool) -> list[str]:
+    if not others:
+        return []
+    ranked = sorted(others, key=lambda message: _distance(wanted, message))
+    lines = [f"{_count(others)} {kind}{' otherwise' if more else ''}{', the closest first:' if ranked[1:] else ':'}"]
+    for message in ranked[:MAX_SHOWN]:
         lines += [f"  {describe(message)}", *(f"    {line}" for line in wanted.differences(message))]
-    return lines
+    return lines + _more(len(ranked))
 
 
 def _distance(wanted: Wanted, message: Message) -> tuple[bool, int, int]:
@@ -164,35 +207,49 @@ def _distance(wanted: Wanted, message: Message) -> tuple[bool, int, int]:
     return any(line.startswith("url:") for line in differences), len(differences), -message.sequence
 
 
+def _listed(messages: Sequence[Message]) -> list[str]:
+    return [f"  {describe(message)}" for message in messages[:MAX_SHOWN]] + _more(len(messages))
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return lines[:MAX_SHOWN] + _more(len(lines))
+
+
+def _more(count: int) -> list[str]:
+    return [f"  … and {count - MAX_SHOWN} more"] if count > MAX_SHOWN else []
+
+
 # --- one check for each thing that can be asked; it returns in what a message differs, or nothing --------------
 
 
 def _check_url(wanted: str | re.Pattern[str], message: Message) -> str | None:
-    return None if url_pattern(wanted).matches(message.url) else f"asked for {_show(wanted)}, is {message.url}"
+    return None if url_pattern(wanted).matches(message.url) else f"asked for {_ask('url', wanted)}, is {message.url}"
 
 
 def _check_json(wanted: Any, message: Message) -> str | None:
     try:
         actual = message.json()
     except ValueError:
-        return f"asked for {_show(wanted)}, but the body is no JSON: {_body(message)}"
+        return f"asked for {as_json(wanted)}, but the body is no JSON: {_body(message)}"
     difference = json_difference(wanted, actual)
     if difference and message.redaction.body:
-        return f"asked for {_show(wanted)}, is something else, which is redacted"
+        return f"asked for {as_json(wanted)}, is something else, which is redacted"
     return difference
 
 
 def _check_body(wanted: bytes | str, message: Message) -> str | None:
     expected = wanted.encode() if isinstance(wanted, str) else wanted
-    return None if message.body == expected else f"asked for {_show(wanted)}, is {_body(message)}"
+    if message.body == expected:
+        return None
+    return unlike(repr(as_text(expected)), repr(as_text(message.redaction.redact_body(message.body))))
 
 
 def _check_headers(wanted: Mapping[str, str], message: Message) -> str | None:
-    shown = dict(message.redaction.redact_headers(message.stored_headers))
+    shown = message.redaction.redact_headers(message.stored_headers)
     for name, value in wanted.items():
-        if value not in message.headers.get_list(name):
-            actual = next((shown[key] for key in shown if key.lower() == name.lower()), None)
-            return f"asked for {name}: {value}, " + ("there is none" if actual is None else f"is {_show(actual)}")
+        if str(value) not in message.headers.get_list(name):
+            actual = ", ".join(repr(text) for key, text in shown if key.lower() == name.lower())
+            return f"asked for {name}: {str(value)!r}, {f'is {actual}' if actual else 'there is none'}"
     return None
 
 
@@ -202,7 +259,10 @@ def _check_delay(wanted: Duration, message: Message) -> str | None:
 
 
 def _check_label(wanted: str, message: Message) -> str | None:
-    return None if wanted in message.labels else f"asked for {wanted!r}, has {', '.join(message.labels) or 'none'}"
+    if wanted in message.labels:
+        return None
+    has = ", ".join(map(repr, message.labels))
+    return f"asked for {wanted!r}, {f'has {has}' if has else 'there is none'}"
 
 
 def _check_status(wanted: int, message: Message) -> str | None:
@@ -211,13 +271,15 @@ def _check_status(wanted: int, message: Message) -> str | None:
 
 
 def _check_where(wanted: Callable[[Message], bool], message: Message) -> str | None:
-    return None if wanted(message) else "the function said no"
+    return None if wanted(message) else f"{show(wanted)} said no"
 
 
 def _check_equal(name: str) -> Callable[[Any, Message], str | None]:
     def check(wanted: Any, message: Message) -> str | None:
         actual = getattr(message, name)
-        return None if actual == wanted else f"asked for {_show(wanted)}, is {_show(actual)}"
+        if actual == wanted:
+            return None
+        return f"asked for {show(wanted)}, {'there is none' if actual is None else f'is {show(actual)}'}"
 
     return check
 
@@ -237,25 +299,9 @@ _CHECKS: Mapping[str, Callable[[Any, Message], str | None]] = {
 }
 
 
-def json_difference(wanted: Any, actual: Any, path: str = "") -> str | None:
-    """Return the first place where *actual* is not what was asked: a subset for objects, equality otherwise."""
-    if isinstance(wanted, Mapping) and isinstance(actual, Mapping):
-        for key, value in wanted.items():
-            place = f"{path}.{key}" if path else str(key)
-            if key not in actual:
-                return f"{place} is missing in {_show(actual)}"
-            if difference := json_difference(value, actual[key], place):
-                return difference
-        return None
-    # True == 1 in Python; in JSON they are two things.
-    if wanted == actual and isinstance(wanted, bool) == isinstance(actual, bool):
-        return None
-    return f"{path + ': ' if path else ''}asked for {_show(wanted)}, is {_show(actual)}"
-
-
 def _same_destination(wanted: str | re.Pattern[str], actual: str) -> bool:
     if isinstance(wanted, str) and "://" not in wanted:
-        return wanted == actual
+        return wanted in (actual, "*")
     return UrlPattern(wanted).matches(normalize(actual) if isinstance(wanted, str) else actual)
 
 
@@ -263,21 +309,23 @@ def _asks_nothing(value: Any) -> bool:
     return value is None or value is ABSENT
 
 
-def _body(message: Message) -> str:
-    return _show(message.redaction.redact_body(message.body))
+# --- how a failure puts it -------------------------------------------------------------------------------------
 
 
 def _count(messages: Sequence[Message]) -> str:
-    return "1 message was" if len(messages) == 1 else f"{len(messages)} messages were"
+    return f"{_messages(len(messages))} {'was' if len(messages) < 2 else 'were'}"
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, bytes):
-        text = value.decode("utf-8", "backslashreplace")
-    elif isinstance(value, re.Pattern):
-        text = f"/{value.pattern}/"
-    elif isinstance(value, (dict, list)):
-        text = jsonlib.dumps(value, ensure_ascii=False, default=repr)
-    else:
-        text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+def _messages(count: int) -> str:
+    return f"{count or 'no'} message{'s' if count > 1 else ''}"
+
+
+def _ask(name: str, value: Any) -> str:
+    """Return *value* as the argument *name* of a call, but a URL as it is and JSON as JSON."""
+    if name == "json":
+        return cut(as_json(value))
+    return value if name == "url" and isinstance(value, str) else show(value)
+
+
+def _body(message: Message) -> str:
+    return cut(repr(as_text(message.redaction.redact_body(message.body))))

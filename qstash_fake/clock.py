@@ -41,12 +41,13 @@ class Report:
     next_due: datetime | None = None
 
     def __str__(self) -> str:
-        parts = [f"{len(self.attempts)} attempts, {len(self.delivered)} delivered, {len(self.dead)} dead"]
+        attempts = f"{len(self.attempts)} attempt{'s' * (len(self.attempts) != 1)}"
+        parts = [f"{attempts}, {len(self.delivered)} delivered, {len(self.dead)} dead"]
         if self.fired:
             parts.append(f"{len(self.fired)} fired by schedules")
         parts += [f"{count} held: {reason}" for reason, count in self.held.items()]
         if self.skipped:
-            parts.append(f"{self.skipped} schedule ticks skipped")
+            parts.append(f"{self.skipped} schedule tick{'s' * (self.skipped != 1)} skipped")
         parts.append(f"now {iso(self.now)}")
         if self.next_due:
             parts.append(f"next due in {format_ms((self.next_due - self.now) // _MILLISECOND)}")
@@ -68,8 +69,20 @@ class Clock:
         self._engine = engine
         self._engine_started = False
         self._running = start_ms is None
+        self._open: bool | None = None  # None before the fake's `with` block, False after it
+        self._observed = False
         self._verb: str | None = None
         self._misuse: UsageError | None = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether the fake's `with` block has begun, be it over or not."""
+        return self._open is not None
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs with real time: until the first verb."""
+        return self._running
 
     @property
     def now(self) -> datetime:
@@ -126,8 +139,12 @@ class Clock:
 
     def observe(self) -> None:
         """Tell the broker the time, as long as the clock runs."""
-        if self._running:
-            self.broker.observe(real_now_ms())
+        if not self._running:
+            return
+        if not self._observed:
+            # Nothing has happened yet: a freeze of the user's that began after the fixture may lie before it.
+            self.broker.now_ms, self._observed = real_now_ms(), True
+        self.broker.observe(real_now_ms())
 
     def stand_still(self) -> None:
         """Fix the time, and freeze the application's; a freeze that the user has himself is followed instead."""
@@ -152,8 +169,13 @@ class Clock:
         misuse, self._misuse = self._misuse, None
         return [str(misuse)] if misuse else []
 
+    def open(self) -> None:
+        """Let the verbs work from now on."""
+        self._open = True
+
     def close(self) -> None:
-        """Give real time back to the application."""
+        """Give real time back to the application; no verb works from now on."""
+        self._open = False
         if self._engine_started:
             self._engine.stop()
             self._engine_started = False
@@ -197,7 +219,7 @@ class Clock:
     # --- what all verbs share -----------------------------------------------------------------------------------
 
     def _run(self, verb: str, calls: Callable[[], Calls]) -> Report:
-        if _loop_is_running():
+        if self._verb is None and _loop_is_running():
             raise UsageError(
                 f"{verb}() was called on a running event loop, which it would block: use `await ….{verb}_async(…)`"
             )
@@ -206,6 +228,8 @@ class Clock:
         return report
 
     async def _run_async(self, verb: str, calls: Callable[[], Calls]) -> Report:
+        if not _loop_is_running():
+            raise UsageError(f"{verb}_async() needs a running loop of asyncio; where there is none, use {verb}()")
         with self._during(verb) as report:
             await run_async(calls())
         return report
@@ -217,6 +241,9 @@ class Clock:
                 f"{verb}() was called while {self._verb}() runs: a handler cannot move the clock that delivers to it"
             )
             raise self._misuse
+        if not self._open:
+            when = "before" if self._open is None else "after"
+            raise UsageError(f"{verb}() was called {when} the `with` block of its QStashFake, where time cannot move")
         self.stand_still()
         self._verb = verb
         mark = self.broker.journal.total

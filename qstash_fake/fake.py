@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import httpx
 
@@ -27,7 +27,6 @@ from qstash_fake.broker.message import Attempt, DeadLetter, Message, State
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
 from qstash_fake.clock import Clock, Report, moment_to_ms, real_now_ms
-from qstash_fake.delivery.apps import Asgi
 from qstash_fake.delivery.asgi import AsgiApp, Lifespan
 from qstash_fake.delivery.exchange import plain_request, sign
 from qstash_fake.delivery.run import Deliveries, SyncDriver
@@ -163,7 +162,8 @@ class QStashFake:
 
     def timeline(self) -> str:
         """Return the journal as text."""
-        return report.timeline(self._broker.journal, self._broker.now_ms, self.pending)
+        broker = self._broker
+        return report.timeline(broker.journal, broker.now_ms, self.pending, broker.gates.held(broker.now_ms))
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
@@ -244,11 +244,9 @@ class QStashFake:
         lifespan = Lifespan(app)
         task = asyncio.create_task(lifespan.run())
         await lifespan.startup()
-        for mount in self._targets.mounts:
-            if isinstance(mount.app, Asgi) and mount.app.app is app:
-                mount.app.lifespan = lifespan
         try:
-            yield
+            with self._targets.running(lifespan):
+                yield
         finally:
             await lifespan.shutdown()
             await task
@@ -259,11 +257,10 @@ class QStashFake:
         """Return the newest message that was published so, or fail.
 
         *url* is exact, a prefix if it ends in `*`, or a compiled regex; *times* is how many there must be exactly,
-        None for at least one. What else can be asked: `assertions.Asked`.
+        None for at least one. What else can be asked: `assertions.Asked`. With `times=0` there is none to return.
         """
         __tracebackhide__ = True
-        wanted = Wanted(url=url, **asked)
-        return assertions.find("published", wanted, self.messages, times, self._pending_text())
+        return self._find("published", Wanted(url=url, **asked), self.messages, times)
 
     def assert_nothing_published(self, url: Url | None = None, **asked: Unpack[Asked]) -> None:
         """Fail if a message was published so; with nothing asked, if any was."""
@@ -273,8 +270,7 @@ class QStashFake:
     def assert_delivered(self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[Asked]) -> Message:
         """Return the newest message that was delivered and is so, or fail."""
         __tracebackhide__ = True
-        wanted = Wanted(url=url, **asked)
-        return assertions.find("delivered", wanted, self.delivered, times, self._pending_text())
+        return self._find("delivered", Wanted(url=url, **asked), self.delivered, times)
 
     def assert_dead_lettered(
         self,
@@ -288,7 +284,8 @@ class QStashFake:
         __tracebackhide__ = True
         wanted = Wanted(url=url, status=status, **asked)
         dead = {letter.message: letter for letter in self.dlq}
-        return dead[assertions.find("dead-lettered", wanted, list(dead), times, self._pending_text())]
+        found = self._find("dead-lettered", wanted, list(dead), times)
+        return dead[found] if dead else cast(DeadLetter, None)
 
     def assert_scheduled(self, cron: str | None = None, destination: Url | None = None) -> Schedule:
         """Return the newest schedule with this cron and destination, a URL or the name of a group, or fail."""
@@ -299,11 +296,11 @@ class QStashFake:
         """Fail if a message is pending, held ones included."""
         __tracebackhide__ = True
         if pending := self.pending:
-            shown = [f"  {assertions.describe(message)}" for message in pending[: assertions.MAX_SHOWN]]
-            raise AssertionError("\n".join([f"not idle: {self._pending_text()}", *shown]))
+            raise assertions.not_idle(pending, self._pending_text())
 
     def verify(self) -> None:
         """Raise UsageError for what the application may have swallowed: calls answered 501, errors of our own."""
+        __tracebackhide__ = True
         problems, self._api.problems[:] = list(self._api.problems), []
         problems += self._clock.take_misuse()
         if problems:
@@ -323,10 +320,11 @@ class QStashFake:
         self._api.reset()
 
     def __enter__(self) -> Self:
+        if self._clock.opened:
+            raise UsageError("a QStashFake is for one `with` block: make a new one for the next")
         before = os.environ.get("QSTASH_URL")
         hosts = Hosts(before)
         with ExitStack() as exits:
-            exits.callback(self._driver.close)
             keys = self._broker.signing_keys
             for name, value in {
                 "QSTASH_URL": DEV_SERVER,
@@ -339,20 +337,24 @@ class QStashFake:
             exits.enter_context(intercept_httpx.intercepted(self._api, hosts))
             exits.enter_context(intercept_requests.intercepted(self._api, hosts))
             exits.callback(self._clock.close)
+            exits.callback(self._driver.close)  # first of all: an application may publish as it shuts down
             if self._start_ms is not None:
                 self._clock.stand_still()
+            self._clock.open()
             self._exits = exits.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        __tracebackhide__ = True
         self._exits.close()
         if error is None:
             self.verify()
 
     def __repr__(self) -> str:
-        return f"<QStashFake {len(self.messages)} messages, {len(self.pending)} pending>"
+        count = len(self.messages)
+        return f"<QStashFake {count} message{'s' * (count != 1)}, {len(self.pending)} pending>"
 
     @property
     def _broker(self) -> Broker:
@@ -375,8 +377,20 @@ class QStashFake:
     def _in(self, state: State) -> list[Message]:
         return [message for message in self.messages if message.state is state]
 
+    def _find(self, kind: str, wanted: Wanted, messages: list[Message], times: int | None) -> Message:
+        __tracebackhide__ = True
+        pending, published = self._pending_text(), self.messages
+        found = assertions.find(kind, wanted, messages, times=times, pending=pending, published=published)
+        return cast(Message, found)  # None with times=0 alone
+
     def _pending_text(self) -> str:
-        return assertions.describe_pending(self.pending, self._broker.gates.held(), self._clock.now)
+        self._clock.observe()
+        next_ms = self._broker.next_event_ms(ticks=False)
+        wait_ms = None if next_ms is None else next_ms - self._broker.now_ms
+        if wait_ms is not None and self._clock.running:
+            wait_ms = -(-wait_ms // 1000) * 1000  # the milliseconds since the publish are noise
+        held = self._broker.gates.held(self._broker.now_ms)
+        return assertions.describe_pending(len(self.pending), held.values(), wait_ms)
 
 
 def _restore(name: str, value: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from qstash_fake.broker.journal import Journal, LogEntry, Note
 from qstash_fake.broker.message import Message
@@ -10,10 +10,11 @@ from qstash_fake.clock import iso
 from qstash_fake.protocol.durations import format_ms
 
 MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
+MAX_COMING = 20  # lines for what is still to come
 
 
-def timeline(journal: Journal, now_ms: int, pending: Iterable[Message] = ()) -> str:
-    """Return what happened, oldest first, and what is still to come."""
+def timeline(journal: Journal, now_ms: int, pending: Sequence[Message], held: Mapping[Message, str]) -> str:
+    """Return what happened, oldest first, and what is still to come; *held* says what a message waits for."""
     entries = list(journal)
     if not entries:
         return "nothing was published"
@@ -23,10 +24,10 @@ def timeline(journal: Journal, now_ms: int, pending: Iterable[Message] = ()) -> 
     if left_out:
         lines.append(f"({left_out} older entries are left out)")
     lines += [f"{_since(entry.time_ms, first_ms)}  {_line(entry)}" for entry in entries[-MAX_LINES:]]
-    lines += [
-        f"{_since(message.due_ms, first_ms)}  {'(due)':<9} {_who(message)}"
-        for message in sorted(pending, key=lambda message: (message.due_ms, message.sequence))[:20]
-    ]
+    coming = sorted(pending, key=lambda message: (message.due_ms, message.sequence))
+    lines += [f"{_since(message.due_ms, first_ms)}  {_coming(message, held)}" for message in coming[:MAX_COMING]]
+    if len(coming) > MAX_COMING:
+        lines.append(f"({len(coming) - MAX_COMING} more are pending)")
     lines.append(f"now {iso_ms(now_ms)}")
     return "\n".join(lines)
 
@@ -47,7 +48,9 @@ def _line(entry: LogEntry | Note) -> str:
         line += f"  attempt {attempt.retried + 1} of {entry.message.max_retries + 1}"
         line += "  (its answer is lost)" if attempt.lost else ""
     elif entry.error is not None:
-        line += f"  {entry.error}"
+        raised = attempt.exception if attempt is not None else None
+        # The name alone: the text may show what the message redacts.
+        line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}"
     elif entry.state == "DELIVERED" and entry.status is not None:
         line += f"  {entry.status}"
     if entry.next_delivery_ms is not None:
@@ -55,6 +58,14 @@ def _line(entry: LogEntry | Note) -> str:
     if entry.state == "FAILED":
         line += f"  dead letter {entry.message.dlq_id}"
     return line
+
+
+def _coming(message: Message, held: Mapping[Message, str]) -> str:
+    if message.attempts and message.attempts[-1].outcome is None:
+        return f"{'(active)':<9} {_who(message)}"
+    if message in held:
+        return f"{'(held)':<9} {_who(message)}  {held[message]}"
+    return f"{'(due)':<9} {_who(message)}"
 
 
 def _who(message: Message) -> str:

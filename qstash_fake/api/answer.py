@@ -49,6 +49,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/queues", resources.list_queues),
     ("GET", "/v2/queues/{name}", resources.get_queue),
     ("DELETE", "/v2/queues/{name}", resources.delete_queue),
+    ("DELETE", "/v2/queue/{name}", resources.delete_queue),  # the documentation's own examples
     ("POST", "/v2/queues/{name}/pause", resources.pause_queue),
     ("POST", "/v2/queues/{name}/resume", resources.resume_queue),
     ("GET", "/v2/schedules", resources.list_schedules),
@@ -77,6 +78,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     # The Go SDK has a path of its own. PROTOCOL 1.7.
     ("POST", "/v2/keys/rotate", resources.rotate_keys),
     ("POST", "/v2/rotate", resources.rotate_keys),
+    ("GET", "/v2/keys/rotate", resources.rotate_keys),  # the documentation's own Python example
     ("GET", "/v2/readiness", resources.readiness),
     ("GET", "/v2/liveness", resources.liveness),
     ("POST", "/llm/v1/chat/completions", resources.chat),
@@ -120,7 +122,11 @@ class Api:
         self.faults.fail(kind, times)
 
     def drop_connection(self, times: int = 1) -> None:
-        """Break the connection of the next *times* calls; the SDKs retry that, with real sleeping by default."""
+        """Break the connection of the next *times* calls.
+
+        The SDKs try again, and really sleep between their attempts, 32 seconds in all; to test that without sleeping
+        give the client a backoff of no milliseconds: `QStash(token, retry={"retries": 2, "backoff": lambda n: 0})`.
+        """
         self.faults.drop_connection(times)
 
     def answer(
@@ -145,7 +151,8 @@ class Api:
                 return self._answer(method, target, headers, body, caller_ip)
         except Refused as refused:
             if refused.status == 501:
-                self.problems.append(f"{method} {target}: {refused.error}")
+                call = f"{method} {target.partition('?')[0]}"  # the query may hold a token
+                self.problems.append(refused.error if call in refused.error else f"{call}: {refused.error}")
             return error_reply(refused)
         except Exception as error:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
             self.problems.append("".join(traceback.format_exception(error)))
@@ -156,15 +163,17 @@ class Api:
     ) -> Reply:
         path, _, query = target.partition("?")
         self.auth.check(method, headers, _last_query(target))
-        fitting = [(row, match) for row in _ROWS if (match := row.pattern.fullmatch(target if row.raw else path))]
-        for row, match in fitting:
+        path_is_known = False
+        for row in _ROWS:
+            if (match := row.pattern.fullmatch(target if row.raw else path)) is None:
+                continue
+            path_is_known = True
             if row.method == method:
                 variables = match.groupdict(default="")
-                decoded = {k: value if k == "rest" else unquote(value) for k, value in variables.items()}
                 return row.handler(
                     Call(
                         broker=self.broker,
-                        path=decoded,
+                        path={name: value if name == "rest" else unquote(value) for name, value in variables.items()},
                         query_string=query,
                         headers=headers,
                         body=body,
@@ -172,7 +181,7 @@ class Api:
                         chat_answer=self.chat_answer,
                     )
                 )
-        if fitting:
+        if path_is_known:
             text = (("Content-Type", "text/plain; charset=utf-8"),)
             return Reply(status=405, headers=text, body=b"Method Not Allowed")  # QStash's own, no JSON
         if NOT_SIMULATED.match(path):

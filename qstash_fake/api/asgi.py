@@ -1,29 +1,48 @@
-"""The API over HTTP: a Starlette application with one catch-all route."""
+"""The API over HTTP: a Starlette application whose one route takes everything."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from qstash_fake.api.answer import Api
+from qstash_fake.errors import ConnectionDropped
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+_UNESCAPED = "/:@!$&'()*+,;=~"  # what a path may hold besides letters, digits, `-`, `.` and `_`; RFC 3986, 3.3
 
 
 def asgi_app(api: Api) -> Starlette:
     """Return *api* as an ASGI application; a path is taken as it was sent, not decoded."""
+    return Starlette(routes=[Everything(api)])
 
-    async def endpoint(request: Request) -> Response:
-        return await respond(api, request)
 
-    return Starlette(routes=[Route("/{path:path}", endpoint, methods=METHODS)])
+class Everything(BaseRoute):
+    """Every HTTP request, whatever its method and path; a pattern would stop at a line break."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return Match.FULL if scope["type"] == "http" else Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await respond(self.api, Request(scope, receive))
+        except ConnectionDropped:
+            # A server answers an exception with 500, unless an answer was begun: then it can only hang up.
+            await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"1")]})
+            raise
+        await response(scope, receive, send)
 
 
 async def respond(api: Api, request: Request) -> Response:
-    """Answer one request. A dropped connection raises, and so no answer is sent."""
-    raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
+    """Return the answer to one request; or raise ConnectionDropped."""
+    raw_path = request.scope.get("raw_path") or _quoted(request.scope["path"])
     query = request.scope["query_string"]
     target = raw_path.partition(b"?")[0] + (b"?" + query if query else b"")
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
@@ -36,8 +55,13 @@ async def respond(api: Api, request: Request) -> Response:
     return response
 
 
+def _quoted(path: str) -> bytes:
+    return quote(path, safe=_UNESCAPED, errors="surrogateescape").encode()
+
+
 def _text(raw: bytes) -> str:
+    """Return a target as text; what is no UTF-8 is percent-encoded, as Go's net/url sends it on."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from urllib.parse import parse_qsl
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.headers import Headers
+
+MAX_DEPTH = 100  # assumed: no request needs more, and what is parsed must be printable in an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +51,16 @@ class Call:
         if not self.body.strip():
             return None
         try:
-            return json.loads(self.body)
+            value = json.loads(self.body.decode(), parse_constant=_no_number, parse_float=_finite)
+            if b"\\ud" in self.body.lower():
+                # Half a surrogate pair is no character; Go's decoder puts U+FFFD for it.
+                text = json.dumps(value, ensure_ascii=False)
+                value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         except (ValueError, RecursionError) as error:
             raise Refused(400, f"invalid JSON body: {error}") from None
+        if _deeper_than(MAX_DEPTH, value):
+            raise Refused(400, f"invalid JSON body: it is nested deeper than {MAX_DEPTH}")
+        return value
 
     def json_object(self) -> dict[str, Any]:
         """Return the body as a JSON object, empty if there is no body; or refuse it with 400."""
@@ -62,9 +72,24 @@ class Call:
         return value
 
 
+def _deeper_than(depth: int, value: Any) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth < 0 or any(_deeper_than(depth - 1, one) for one in inside)
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:40]} is out of range")
+    return number
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")  # Python's own parser takes NaN and Infinity
+
+
 def json_reply(value: Any, status: int = 200) -> Reply:
     """Return *value* as JSON."""
-    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
     return Reply(status=status, headers=(("Content-Type", "application/json"),), body=body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ T = TypeVar("T")
 DEFAULT_COUNT = 100  # openapi.yaml
 MAX_COUNT = 1_000  # what older documentation and SDKs ask for
 
-_PAGING = frozenset({"cursor", "count", "order", "trimbody"})
+PAGING = frozenset({"cursor", "count", "order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class Page:
 
 def parse_page(call: Call, *, latest_first: bool, most: int = MAX_COUNT, default: int = DEFAULT_COUNT) -> Page:
     """Return the page that the query asks for; refuse a count above *most* and an unknown order."""
-    query = {name.lower(): values[0] for name, values in _given(call).items() if name.lower() in _PAGING}
+    query = {name.lower(): values[0] for name, values in _given(call).items() if name.lower() in PAGING}
     count = query.get("count", "")
-    if count and (not count.isascii() or not count.isdigit() or not 1 <= int(count[:9]) <= most):
+    if count and (not re.fullmatch("[0-9]{1,9}", count) or not 1 <= int(count) <= most):
         raise Refused(400, f"invalid count {count!r}: it is a number from 1 to {most}")
     order = query.get("order", "")
     if order not in ("", "earliestFirst", "latestFirst"):
@@ -43,9 +44,9 @@ def parse_page(call: Call, *, latest_first: bool, most: int = MAX_COUNT, default
     )
 
 
-def parse_filters(call: Call, known: frozenset[str]) -> Filter:
-    """Return the filters of a request: those of a JSON body if it has any, else those of the query."""
-    return parse_filter({name: values for name, values in _given(call).items() if name.lower() not in _PAGING}, known)
+def parse_filters(call: Call, known: frozenset[str], paging: frozenset[str] = PAGING) -> Filter:
+    """Return the filters of a request, those of a JSON body and those of the query; *paging* names are none."""
+    return parse_filter({name: values for name, values in _given(call).items() if name.lower() not in paging}, known)
 
 
 def turn_page(
@@ -65,9 +66,9 @@ def turn_page(
 
 
 def _given(call: Call) -> dict[str, list[str]]:
-    """Return names and values of a JSON body, or of the query if the body says nothing."""
+    """Return names and values of the query and of a JSON body, which wins where both have a name."""
     body = {name: _texts(name, value) for name, value in call.json_object().items() if value is not None}
-    return {name: values for name, values in (body or call.query).items() if values}
+    return {name: values for name, values in (call.query | body).items() if values}
 
 
 def _texts(name: str, value: Any) -> list[str]:
@@ -80,7 +81,6 @@ def _texts(name: str, value: Any) -> list[str]:
 def _sequence(cursor: str) -> int | None:
     if not cursor:
         return None
-    number = cursor.rpartition("-")[2]
-    if not number.isascii() or not number.isdigit() or len(number) > 18:
+    if not (match := re.fullmatch("[0-9]{1,18}-([0-9]{1,18})", cursor)):
         raise Refused(400, f"invalid cursor {cursor!r}")
-    return int(number)
+    return int(match[1])

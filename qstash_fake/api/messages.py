@@ -7,10 +7,13 @@ from typing import Any
 
 from qstash_fake.api import wire
 from qstash_fake.api.http import Call, Reply, json_reply
-from qstash_fake.api.listing import parse_filters, parse_page, turn_page
+from qstash_fake.api.listing import PAGING, parse_filters, parse_page, turn_page
 from qstash_fake.broker import filters
+from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import DeadLetter
 from qstash_fake.errors import Refused
+from qstash_fake.protocol.headers import is_token
+from qstash_fake.protocol.headers import wire as wire_value
 from qstash_fake.protocol.options import NAME, NO_OPTIONS, Options, parse_options
 from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
 
@@ -27,6 +30,8 @@ def publish(call: Call) -> Reply:
 
 def enqueue(call: Call) -> Reply:
     request = parse_publish(call.path["rest"], call.headers, call.body, caller_ip=call.caller_ip)
+    if request.options.cron is not None:
+        raise Refused(400, "Upstash-Cron can not be used with enqueue, use Upstash-Queue-Name on a schedule")
     return _publish(call, into_queue(request, queue_name(call.path["queue"])))
 
 
@@ -44,10 +49,11 @@ def batch(call: Call) -> Reply:
         raise Refused(400, "invalid JSON body: expected an array of messages")
     requests: list[PublishRequest] = []
     errors: list[dict[str, str]] = []
+    count = 0
     for item in items:
         try:
             request = _batch_item(call, item)
-            call.broker.check(request)
+            count += call.broker.check(request)
         except Refused as refused:
             if refused.status not in (400, 404, 412):
                 raise
@@ -57,6 +63,7 @@ def batch(call: Call) -> Reply:
             errors.append({})
     if any(errors):
         return json_reply(errors, 400)
+    call.broker.check_daily(count)
     return json_reply([wire.publication(call.broker.publish(request)) for request in requests])
 
 
@@ -72,7 +79,7 @@ def cancel_message(call: Call) -> Reply:
 
 
 def cancel_messages(call: Call) -> Reply:
-    wanted = parse_filters(call, filters.MESSAGES)
+    wanted = parse_filters(call, filters.MESSAGES, paging=frozenset({"count"}))
     page = parse_page(call, latest_first=False, most=MAX_CANCEL, default=1 << 62)
     broker = call.broker
     candidates = [m for m in broker.messages.values() if m.pending and not m.cancel_requested and wanted.message(m)]
@@ -107,7 +114,8 @@ def retry_dead_letter(call: Call) -> Reply:
 
 def retry_dead_letters(call: Call) -> Reply:
     overrides = _overrides(call)
-    dead, cursor = _dead_letters(call, most=MAX_DEAD_LETTERS)
+    options = frozenset(name.lower() for name in call.query if _is_option(name))
+    dead, cursor = _dead_letters(call, most=MAX_DEAD_LETTERS, besides=options)
     responses = [{"messageId": call.broker.redrive(one.dlq_id, overrides).message_id} for one in dead]
     # This endpoint alone ends with an empty cursor. PROTOCOL 1.5.
     return json_reply({"responses": responses, "cursor": cursor or ""}, 201)
@@ -119,7 +127,9 @@ def list_logs(call: Call) -> Reply:
     page = parse_page(call, latest_first=True)
     journal = call.broker.journal
     numbered = [
-        (number, entry) for number, entry in enumerate(journal.entries(), journal.forgotten) if wanted.log(entry)
+        (number, entry)
+        for number, entry in enumerate(journal, journal.forgotten)
+        if isinstance(entry, LogEntry) and entry.time_ms >= call.broker.retained_from_ms and wanted.log(entry)
     ]
     shown, cursor = turn_page(numbered, page, lambda pair: pair[0], lambda pair: pair[1].time_ms)
     events = [wire.log(entry) for _, entry in shown]
@@ -146,8 +156,9 @@ def _schedule(call: Call, request: PublishRequest) -> Reply:
 def _batch_item(call: Call, item: Any) -> PublishRequest:
     if not isinstance(item, dict):
         raise Refused(400, f"expected an object, got {json.dumps(item)[:80]}")
-    destination, headers = item.get("destination") or "", item.get("headers") or {}
-    body, queue = item.get("body") or "", item.get("queue") or ""
+    given: dict[str, Any] = {"destination": "", "headers": {}, "body": "", "queue": ""}
+    given |= {name: value for name, value in item.items() if value is not None}
+    destination, headers, body, queue = given["destination"], given["headers"], given["body"], given["queue"]
     if not isinstance(destination, str) or not isinstance(body, str) or not isinstance(queue, str):
         raise Refused(400, "destination, body and queue of a batch item are texts")
     if not isinstance(headers, dict):
@@ -162,20 +173,33 @@ def header_pairs(headers: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the headers of a batch item or of a URL group's defaults; a value may be a list of values."""
     pairs = []
     for name, value in headers.items():
+        if not is_token(name):
+            raise Refused(400, f"invalid header name {name!r}")
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, (dict, list)) or one is None:
                 raise Refused(400, f"invalid value of header {name}")
-            pairs.append((name, one if isinstance(one, str) else json.dumps(one)))
+            pairs.append((name, wire_value(one) if isinstance(one, str) else json.dumps(one)))
     return pairs
 
 
 def _overrides(call: Call) -> Options:
-    given = [(name, value) for name, value in call.headers if name.lower().startswith("upstash-")]
-    return parse_options(given) if given else NO_OPTIONS
+    """Return what the headers of a retry override; each may be a query parameter, as with a publish."""
+    in_query = [(name, wire_value(value)) for name, values in call.query.items() for value in values]
+    given = [(name, value) for name, value in (*call.headers, *in_query) if _is_option(name)]
+    options = parse_options(given) if given else NO_OPTIONS
+    if options.cron is not None or options.schedule_id is not None:
+        raise Refused(400, "Upstash-Cron and Upstash-Schedule-Id can not be used with a retry")
+    return options
 
 
-def _dead_letters(call: Call, *, most: int) -> tuple[list[DeadLetter], str | None]:
-    wanted = parse_filters(call, filters.DEAD_LETTERS)
+def _is_option(name: str) -> bool:
+    return name.lower().startswith("upstash-")
+
+
+def _dead_letters(
+    call: Call, *, most: int, besides: frozenset[str] = frozenset()
+) -> tuple[list[DeadLetter], str | None]:
+    wanted = parse_filters(call, filters.DEAD_LETTERS, PAGING | besides)
     page = parse_page(call, latest_first=False, most=most)
     known = [dead for dead in call.broker.dead_letters.values() if wanted.dead_letter(dead)]
     return turn_page(known, page, lambda dead: int(dead.dlq_id.rpartition("-")[2]), lambda dead: dead.created_ms)

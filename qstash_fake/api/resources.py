@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qstash_fake.api import wire
@@ -136,7 +137,10 @@ def set_defaults(call: Call) -> Reply:
     name, headers = queue_name(call.path["name"]), call.json_object().get("headers")
     if not isinstance(headers, dict):
         raise Refused(400, "headers is missing: an object of header names and values")
-    call.broker.url_groups.set_defaults(name, parse_options(header_pairs(headers)), call.broker.now_ms)
+    defaults = parse_options(header_pairs(headers))
+    if defaults.cron is not None or defaults.schedule_id is not None:
+        raise Refused(400, "Upstash-Cron and Upstash-Schedule-Id can not be defaults of a URL group")
+    call.broker.url_groups.set_defaults(name, defaults, call.broker.now_ms)
     return EMPTY
 
 
@@ -153,11 +157,15 @@ def _endpoints(call: Call, *, url_required: bool) -> list[Endpoint]:
         raise Refused(400, "endpoints is missing: a list of objects with a url and, optionally, a name")
     endpoints = []
     for item in given:
-        url, name = (item.get("url") or "", item.get("name") or "") if isinstance(item, dict) else (None, None)
+        url, name = (_or_empty(item, "url"), _or_empty(item, "name")) if isinstance(item, dict) else (None, None)
         if not isinstance(url, str) or not isinstance(name, str) or not (url or (name and not url_required)):
             raise Refused(400, "an endpoint is an object with a url and, optionally, a name")
         endpoints.append(Endpoint(url=urls.absolute_url(url) if url else "", name=name))
     return endpoints
+
+
+def _or_empty(item: dict[str, Any], name: str) -> Any:
+    return "" if item.get(name) is None else item[name]
 
 
 # --- flow control ------------------------------------------------------------------------------------------
@@ -175,12 +183,12 @@ def get_flow_control(call: Call) -> Reply:
 
 def pause_flow_control(call: Call) -> Reply:
     gates = call.broker.gates
-    gates.change_key(gates.key(call.path["key"]), paused=True)
+    gates.pause_key(gates.key(call.path["key"]), paused=True)
     return EMPTY
 
 
 def resume_flow_control(call: Call) -> Reply:
-    call.broker.gates.change_key(_key(call), paused=False)
+    call.broker.gates.pause_key(_key(call), paused=False)
     return EMPTY
 
 
@@ -228,7 +236,7 @@ def _integer(call: Call, name: str) -> int | None:
     text = call.query.get(name, [""])[0]
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) < 1 << 31:
+    if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) < 1 << 31:
         raise Refused(400, f"invalid {name} {text!r}: it is an integer greater than 0")
     return int(text)
 
@@ -272,16 +280,19 @@ def chat(call: Call) -> Reply:
 
 
 def _events(answer: dict[str, Any]) -> list[bytes]:
+    """The answer as OpenAI streams it: all of the text in one chunk, then one that says why it ends."""
     import json
 
-    chunks = [
-        answer
-        | {
-            "object": "chat.completion.chunk",
-            "choices": [
-                {"index": choice.get("index", 0), "delta": choice.get("message", {}), "finish_reason": None}
-                for choice in answer.get("choices", [])
-            ],
-        }
-    ]
-    return [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks] + [b"data: [DONE]\n\n"]
+    def chunk(message: str | None) -> dict[str, Any]:
+        choices = [
+            {
+                "index": choice.get("index", 0),
+                "delta": choice.get(message, {}) if message else {},
+                "finish_reason": None if message else choice.get("finish_reason", "stop"),
+            }
+            for choice in answer.get("choices", [])
+        ]
+        return answer | {"object": "chat.completion.chunk", "choices": choices}
+
+    parts = [json.dumps(chunk("message")), json.dumps(chunk(None)), "[DONE]"]
+    return [f"data: {part}\n\n".encode() for part in parts]

@@ -99,7 +99,7 @@ class Broker:
         self.url_groups = UrlGroups()
         self.schedules = Schedules(self.agenda, self.journal, self._publish_scheduled)
         self.messages: dict[str, Message] = {}
-        self.dead_letters: dict[str, DeadLetter] = {}
+        self._dead_letters: dict[str, DeadLetter] = {}
         self.deduplication: Deduplication[Published] = Deduplication()
         self._daily = limits.DailyLimit(self.plan.messages_per_day if self.plan else None)
         self.accepted = 0
@@ -115,17 +115,23 @@ class Broker:
         with self.lock:
             self.now_ms = max(self.now_ms, now_ms)
 
-    def check(self, request: PublishRequest) -> None:
-        """Refuse *request* if `publish` would; change nothing."""
+    def check(self, request: PublishRequest) -> int:
+        """Refuse *request* if `publish` would; change nothing. Returns how many messages it asks for."""
         with self.lock:
-            self._targets(request)
+            return len(self._targets(request))
+
+    def check_daily(self, count: int) -> None:
+        """Refuse if *count* more messages exceed the plan's daily limit; count nothing."""
+        with self.lock:
+            self._daily.check(count, self.now_ms)
 
     def publish(self, request: PublishRequest) -> Publication:
         """Accept *request*: limits, fan-out, deduplication, one message for each URL. Delivers nothing."""
         with self.lock:
             targets = self._targets(request)
             to_group = bool(request.destination.group)
-            key = deduplication_key(request)
+            # A group's default headers may ask for deduplication as well.
+            key = deduplication_key(dataclasses.replace(request, options=targets[0].options) if to_group else request)
             if key and (earlier := self.deduplication.find(key, self.now_ms)):
                 return Publication([item._replace(deduplicated=True) for item in earlier], to_group)
             self._daily.take(len(targets), self.now_ms)
@@ -137,8 +143,11 @@ class Broker:
     def redrive(self, dlq_id: str, overrides: Options = NO_OPTIONS) -> Message:
         """Publish a dead letter again as a new message, due now, *overrides* over its options; the entry goes."""
         with self.lock:
-            message = self.delete_dead_letter(dlq_id).message
+            message = self.find_dead_letter(dlq_id).message
             options = overrides.over(dataclasses.replace(message.options, delay_ms=None, not_before_ms=None))
+            limits.check_message(self.plan, options, message.body, self.now_ms)
+            self._daily.take(1, self.now_ms)
+            self.delete_dead_letter(dlq_id)
             changed = {name.lower() for name, _ in overrides.forward} | (
                 {"content-type"} if overrides.content_type else set()
             )
@@ -213,6 +222,9 @@ class Broker:
             due_ms=due_ms,
             not_before_ms=due_ms,
             max_retries=DEFAULT_RETRIES if options.retries is None else options.retries,
+            timeout_ms=options.timeout_ms
+            if options.timeout_ms is not None or self.plan is None
+            else self.plan.timeout_ms,
             caller_ip=caller_ip,
             url_group=url_group,
             endpoint_name=target.endpoint_name,
@@ -223,7 +235,7 @@ class Broker:
         if options.queue:
             self.gates.queue(options.queue, self.now_ms).unfinished.add(message)
         if options.flow_control:
-            self.gates.change_key(self.gates.key(options.flow_control.key), limits=options.flow_control)
+            self.gates.limit_key(options.flow_control, self.now_ms)
         self.messages[message.message_id] = message
         self.journal.log(self.now_ms, State.CREATED, message, next_delivery_ms=due_ms if due_ms > self.now_ms else None)
         self.agenda.put(due_ms, Kind.START, message)
@@ -344,6 +356,8 @@ class Broker:
         """Return the first event that still holds; those that no longer do are dropped."""
         while (event := self.agenda.peek(ticks=ticks)) is not None and not _holds(event):
             self.agenda.drop(event)
+            if event.kind is Kind.WAKE and event.subject.wake_ms == event.time_ms:
+                self.gates.woken(event.subject)
         return event
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -387,6 +401,7 @@ class Broker:
         """Publish a callback of *source*; it holds the source's place in a queue as well."""
         if request is None:
             return
+        self._daily.add(1, self.now_ms)  # callbacks count, but nobody is there to be told of a refusal
         for message in self._accept(request, [_Target(request.destination.url, request.options)]):
             message.slot = source.slot
             if message.slot:
@@ -427,6 +442,21 @@ class Broker:
                     self._finish(message, Move.CANCEL)
                     self.gates.release(message)
             return count
+
+    @property
+    def dead_letters(self) -> dict[str, DeadLetter]:
+        """The dead letters by id, oldest first; a plan keeps them for a time only."""
+        while self._dead_letters:
+            oldest = next(iter(self._dead_letters.values()))
+            if oldest.created_ms >= self.retained_from_ms:
+                break
+            del self._dead_letters[oldest.dlq_id]
+        return self._dead_letters
+
+    @property
+    def retained_from_ms(self) -> int:
+        """Dead letters and logs of before this time are no longer there."""
+        return self.now_ms - self.plan.retention_ms if self.plan else 0
 
     def find_dead_letter(self, dlq_id: str) -> DeadLetter:
         """Return a dead letter that was neither redriven nor deleted, or refuse with 404."""

@@ -26,7 +26,7 @@ def deduplication_key(request: PublishRequest) -> str | None:
     if not options.content_based_deduplication:
         return None
     forwarded = sorted((name.lower(), value) for name, value in options.forward)
-    content = (str(request.destination), options.queue, options.method, options.content_type, forwarded)
+    content = (str(request.destination), options.queue, options.method or "POST", options.content_type, forwarded)
     return "content:" + sha256(repr(content).encode() + b"\0" + request.body).hexdigest()
 
 

@@ -5,6 +5,7 @@ Values of one filter are alternatives, different filters must all hold. Names co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -42,6 +43,13 @@ DEAD_LETTER_FILTERS: Mapping[str, Callable[[DeadLetter], Values]] = {
     "dlqids": lambda dead: (dead.dlq_id,),
     "responsestatus": lambda dead: (str(dead.response_status),),
     "source": lambda _: (),  # only Upstash Workflow sets one
+}
+# What values a filter can have, where not any; another is a mistake, which finding nothing would hide (assumed).
+_VALUES: Mapping[str, re.Pattern[str]] = {
+    "responsestatus": re.compile("[0-9]{1,3}|"),
+    "state": re.compile(
+        "CREATED|ACTIVE|RETRY|ERROR|IN_PROGRESS|DELIVERED|FAILED|CANCEL_REQUESTED|CANCELL?ED|"  # PROTOCOL 1.6
+    ),
 }
 LOG_FILTERS: Mapping[str, Callable[[LogEntry], Values]] = {
     "state": lambda entry: (entry.state, *(("IN_PROGRESS",) if entry.state in IN_PROGRESS else ())),
@@ -101,7 +109,9 @@ def parse_filter(given: Mapping[str, list[str]], known: frozenset[str]) -> Filte
         if key in ("fromdate", "todate"):
             dates[key] = _milliseconds(name, values[0])
         elif key in known:
-            parts = (part.strip() for value in values for part in value.split(","))
+            parts = [part.strip() for value in values for part in value.split(",")]
+            if key in _VALUES and (odd := next((part for part in parts if not _VALUES[key].fullmatch(part)), None)):
+                raise Refused(400, f"invalid {name}: {odd!r}")
             conditions[key] = frozenset((*values, *parts)) | conditions.get(key, frozenset())
         else:
             raise Refused(400, f"unknown filter {name!r}")

@@ -9,6 +9,7 @@ its gate depends on has changed. Knows nothing of retries, HTTP or what a delive
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,11 +18,13 @@ from qstash_fake.protocol.options import DEFAULT_PERIOD_MS, FlowControl
 
 
 class Lane:
-    """Messages waiting for one gate. Leaving is lazy: the heap keeps what `members` no longer has."""
+    """Messages waiting for one gate. Leaving is lazy: the heap keeps what `members` no longer has, or has anew."""
 
     def __init__(self, is_open: Callable[[int], bool]) -> None:
         self.is_open = is_open
         self.members: set[Message] = set()
+        self.promised: tuple[int, int] | None = None
+        """The head with which this lane stands among those that may be open, (due_ms, sequence)."""
         self._heap: list[tuple[int, int, Message]] = []
 
     def __len__(self) -> int:
@@ -36,7 +39,7 @@ class Lane:
 
     def head(self) -> tuple[int, int, Message] | None:
         """Return (due_ms, sequence, message) of the first that waits."""
-        while self._heap and self._heap[0][2] not in self.members:
+        while self._heap and (self._heap[0][2] not in self.members or self._heap[0][0] != self._heap[0][2].due_ms):
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
 
@@ -145,8 +148,9 @@ class Gates:
         """The account's limit on attempts in flight; None is no limit."""
         self._free = Lane(lambda _: True)
         self._lane_of: dict[Message, Lane] = {}
-        # Lanes that may have an open gate; a dict for its order, which must not depend on addresses.
-        self._promising: dict[Lane, None] = {}
+        # Lanes that may have an open gate, by their head; one that is no longer what `promised` says is passed over.
+        self._promising: list[tuple[int, int, int, Lane]] = []
+        self._counter = itertools.count()
 
     @property
     def queues(self) -> dict[str, Queue]:
@@ -160,6 +164,8 @@ class Gates:
         queue.parallelism = queue.parallelism if parallelism is None else parallelism
         queue.paused = queue.paused if paused is None else paused
         queue.updated_ms = now_ms
+        if queue.slots_taken > queue.parallelism:
+            self._take_back_slots(queue)
         self.look_again(queue.entrance, queue.inside)
 
     def queue(self, name: str, now_ms: int) -> Queue:
@@ -176,12 +182,19 @@ class Gates:
         """Return the flow-control key called *name*, made without limits if there is none."""
         return self.keys.setdefault(name, FlowControlKey(name))
 
-    def change_key(self, key: FlowControlKey, *, limits: FlowControl | None = None, paused: bool | None = None) -> None:
-        """Pause or resume a key, or give it the limits of the latest message, except what is pinned."""
-        key.paused = key.paused if paused is None else paused
-        if limits is not None and not key.pinned_parallelism:
+    def pause_key(self, key: FlowControlKey, *, paused: bool) -> None:
+        """Pause a key, or resume it; its window goes on running."""
+        key.paused = paused
+        self.look_again(key.lane)
+
+    def limit_key(self, limits: FlowControl, now_ms: int) -> None:
+        """Give a key the limits of the latest message, except what is pinned; an open window takes the new period."""
+        key = self.key(limits.key)
+        if not key.pinned_parallelism:
             key.parallelism = limits.parallelism
-        if limits is not None and not key.pinned_rate:
+        if not key.pinned_rate:
+            if key.rate_count(now_ms) == 0:
+                key.window_start_ms = None  # a longer period must not bring back a window that has ended
             key.rate, key.period_ms = limits.rate, limits.period_ms
         self.look_again(key.lane)
 
@@ -206,7 +219,10 @@ class Gates:
     def look_again(self, *lanes: Lane) -> None:
         """Note that the gate of these lanes may have opened."""
         for lane in lanes:
-            self._promising[lane] = None
+            head = lane.head()
+            if head is not None and lane.promised != head[:2]:
+                lane.promised = head[:2]
+                heapq.heappush(self._promising, (*head[:2], next(self._counter), lane))
 
     def wait(self, message: Message) -> None:
         """Let *message*, which is due, wait for its first gate."""
@@ -269,13 +285,21 @@ class Gates:
             lane.discard(message)
 
     def woken(self, key: FlowControlKey) -> None:
-        """Note that the window somebody waited for has ended."""
+        """Note that the window somebody waited for has ended, or that nobody waits for its end; who does, asks anew."""
         key.wake_ms = None
         self.look_again(key.lane)
 
-    def held(self) -> dict[Message, str]:
-        """Return the messages that are due but wait, each with what it waits for."""
-        return {message: self._reason(message, lane) for message, lane in self._lane_of.items()}
+    def held(self, now_ms: int | None = None) -> dict[Message, str]:
+        """Return the messages that are due but wait, each with what it waits for.
+
+        With *now_ms* those at an open gate are left out: they only wait for somebody to deliver them.
+        """
+        room = self.parallelism is None or self.in_flight < self.parallelism
+        return {
+            message: self._reason(message, lane)
+            for message, lane in self._lane_of.items()
+            if now_ms is None or not (room and lane.is_open(now_ms))
+        }
 
     def _reason(self, message: Message, lane: Lane) -> str:
         queue = self._queues[message.queue] if message.queue else None
@@ -285,6 +309,16 @@ class Gates:
             return "the account's parallelism is used up"
         key = self.keys[message.options.flow_control.key]
         return f"flow-control key {key.key!r} is {'paused' if key.paused else 'closed'}"
+
+    def _take_back_slots(self, queue: Queue) -> None:
+        """Send the last of those that have a slot but never started back to the entrance, as far as is needed."""
+        started_not = [message for message in queue.unfinished if message.slot and not message.attempts]
+        started_not.sort(key=lambda message: (message.due_ms, message.sequence))
+        while started_not and queue.slots_taken > queue.parallelism:
+            message = started_not.pop()
+            message.slot = None
+            queue.slots_taken -= 1
+            self._enter(queue.entrance, message)
 
     def _enter(self, lane: Lane, message: Message) -> None:
         self.discard(message)
@@ -297,17 +331,19 @@ class Gates:
         return self.keys[flow_control.key].lane if flow_control else self._free
 
     def _first_open_lane(self, now_ms: int) -> Lane | None:
-        best: tuple[int, int, Message] | None = None
-        best_lane: Lane | None = None
-        for lane in tuple(self._promising):
+        while self._promising:
+            due_ms, sequence, _, lane = self._promising[0]
             head = lane.head()
-            if head is None or not lane.is_open(now_ms):
-                del self._promising[lane]
-                if head is not None:
+            if lane.promised == (due_ms, sequence):
+                if head is not None and head[:2] == lane.promised and lane.is_open(now_ms):
+                    return lane
+                lane.promised = None
+                if head is not None and head[:2] != (due_ms, sequence):
+                    self.look_again(lane)
+                elif head is not None:
                     self._ask_to_be_woken(head[2], lane, now_ms)
-            elif best is None or head < best:
-                best, best_lane = head, lane
-        return best_lane
+            heapq.heappop(self._promising)
+        return None
 
     def _ask_to_be_woken(self, waiting: Message, lane: Lane, now_ms: int) -> None:
         flow_control = waiting.options.flow_control

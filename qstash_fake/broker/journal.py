@@ -11,6 +11,7 @@ from datetime import datetime
 import httpx
 
 from qstash_fake.broker.message import Attempt, Message, to_datetime
+from qstash_fake.protocol.headers import raw
 
 MAX_ENTRIES = 200_000  # bounds memory over a year of ticks; the oldest are forgotten
 
@@ -64,7 +65,7 @@ class LogEntry:
     @property
     def headers(self) -> httpx.Headers:
         """The message's headers, redacted as the message asks."""
-        return httpx.Headers(list(self.message.redaction.redact_headers(self.message.stored_headers)))
+        return httpx.Headers(raw(self.message.redaction.redact_headers(self.message.stored_headers)))
 
     def __repr__(self) -> str:
         return f"<LogEntry {self.at:%Y-%m-%dT%H:%M:%S.%f} {self.state} {self.message_id[:12]}… {self.url}>"
@@ -114,7 +115,8 @@ class Journal:
 
     def since(self, mark: int) -> list[LogEntry | Note]:
         """Return what was written after `total` stood at *mark* and is still kept."""
-        return list(itertools.islice(self._kept, max(0, mark - self.forgotten), None))
+        newest_first = itertools.islice(reversed(self._kept), self.total - mark)  # costs what it returns, no more
+        return list(newest_first)[::-1]
 
     def _append(self, entry: LogEntry | Note) -> None:
         self._kept.append(entry)

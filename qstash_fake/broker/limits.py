@@ -21,6 +21,7 @@ class Plan:
     delay_ms: int
     retries: int
     timeout_ms: int
+    retention_ms: int
     schedules: int
     queues: int
     url_groups: int
@@ -36,6 +37,7 @@ PLANS: dict[str, Plan] = {
         delay_ms=7 * DAY_MS,
         retries=5,
         timeout_ms=15 * 60_000,
+        retention_ms=3 * DAY_MS,
         schedules=10,
         queues=10,
         url_groups=1,
@@ -49,6 +51,7 @@ PLANS: dict[str, Plan] = {
         delay_ms=365 * DAY_MS,
         retries=20,
         timeout_ms=2 * 3_600_000,
+        retention_ms=7 * DAY_MS,
         schedules=1_000,
         queues=100,
         url_groups=100,
@@ -64,6 +67,9 @@ def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: 
     due_ms = first_due_ms(options, created_ms)
     if due_ms > LAST_MS:
         raise Refused(400, "invalid Upstash-Delay: the message would be due beyond the year 9999")
+    for family in (options.callback_options, options.failure_callback_options):
+        if family is not None:
+            check_message(plan, family, b"", created_ms)
     if plan is None:
         return
     _check("maxDelay", due_ms - created_ms, plan.delay_ms, shown=plan.delay_ms // 1000)
@@ -113,19 +119,28 @@ class DailyLimit:
 
     def take(self, count: int, now_ms: int) -> None:
         """Count *count* messages, or refuse them with 429 and the headers that SDKs know the daily limit by."""
-        if self.limit is None:
-            return
+        self.check(count, now_ms)
+        self.add(count, now_ms)
+
+    def add(self, count: int, now_ms: int) -> None:
+        """Count *count* messages that are accepted in any case."""
         if now_ms // DAY_MS != self._day:
             self._day, self._count = now_ms // DAY_MS, 0
+        self._count += count
+
+    def check(self, count: int, now_ms: int) -> None:
+        """Refuse *count* more messages where they exceed the limit; count nothing."""
+        if self.limit is None:
+            return
+        self.add(0, now_ms)
         if self._count + count > self.limit:
             reset = (self._day + 1) * DAY_MS // 1000
             headers = (
                 ("RateLimit-Limit", str(self.limit)),
-                ("RateLimit-Remaining", str(self.limit - self._count)),
+                ("RateLimit-Remaining", str(max(0, self.limit - self._count))),
                 ("RateLimit-Reset", str(reset)),
             )
             raise Refused(429, f"Exceeded daily rate limit. {{limit: {self.limit}, reset: {reset}}}", headers)
-        self._count += count
 
 
 def _check(quota: str, value: int, limit: int, *, shown: int | None = None, status: int = 400) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from qstash_fake.errors import Refused, UsageError
-from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.headers import Headers, raw
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
@@ -83,7 +83,7 @@ class Attempt:
     @property
     def headers(self) -> httpx.Headers:
         """The headers of the answer."""
-        return httpx.Headers(list(self.outcome.headers) if self.outcome else [])
+        return httpx.Headers(raw(self.outcome.headers) if self.outcome else [])
 
     @property
     def body(self) -> bytes:
@@ -125,6 +125,8 @@ class Message:
     due_ms: int
     not_before_ms: int
     max_retries: int
+    timeout_ms: int | None = None
+    """How long an attempt may take: what the message asks for, else what the plan allows; None is no limit."""
     caller_ip: str = ""
     url_group: str | None = None
     endpoint_name: str | None = None
@@ -151,7 +153,7 @@ class Message:
     @property
     def headers(self) -> httpx.Headers:
         """The forwarded headers and the Content-Type, as they are delivered; names in any case."""
-        return httpx.Headers(list(self.stored_headers))
+        return httpx.Headers(raw(self.stored_headers))
 
     @property
     def created_at(self) -> datetime:

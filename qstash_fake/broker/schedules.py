@@ -78,14 +78,18 @@ class Schedules:
     def put(self, schedule_id: str, request: PublishRequest, now_ms: int) -> Schedule:
         """Create the schedule, or replace all of it but its id, its creation time and its place (assumed)."""
         assert request.options.cron is not None
-        known = self.by_id.get(schedule_id)
-        schedule = self.by_id[schedule_id] = Schedule(
-            schedule_id=schedule_id,
-            cron_expression=request.options.cron,
-            request=request,
-            created_ms=known.created_ms if known else now_ms,
-            publish=self._publish,
-        )
+        schedule = self.by_id.get(schedule_id)
+        if schedule is None:
+            schedule = self.by_id[schedule_id] = Schedule(
+                schedule_id=schedule_id,
+                cron_expression=request.options.cron,
+                request=request,
+                created_ms=now_ms,
+                publish=self._publish,
+            )
+        # The same object, so that whoever holds it sees the change and ticks of the old cron no longer hold.
+        schedule.cron_expression, schedule.request, schedule.paused = request.options.cron, request, False
+        schedule.last_ms, schedule.last_messages, schedule.error = None, [], None
         self._plan(schedule, now_ms)
         return schedule
 
@@ -117,7 +121,7 @@ class Schedules:
         """Publish the messages of one tick, which falls at *now_ms*, and plan the next."""
         at_ms = schedule.next_ms
         assert at_ms is not None
-        schedule.last_ms, schedule.error = now_ms, None
+        schedule.last_ms, schedule.last_messages, schedule.error = now_ms, [], None
         try:
             schedule.publish(schedule)
         except Refused as refused:

@@ -38,7 +38,11 @@ class UrlGroups:
         group = self.by_name.setdefault(name, UrlGroup(name=name, created_ms=now_ms, updated_ms=now_ms))
         group.updated_ms = now_ms
         for endpoint in endpoints:
-            places = [at for at, known in enumerate(group.endpoints) if _same(known, endpoint)]
+            places = [
+                at
+                for at, known in enumerate(group.endpoints)
+                if known.url == endpoint.url or (endpoint.name and known.name == endpoint.name)
+            ]
             if not places:
                 group.endpoints.append(endpoint)
                 continue

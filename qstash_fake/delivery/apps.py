@@ -18,6 +18,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import asgi, wsgi
 from qstash_fake.delivery.exchange import Request, from_httpx
 from qstash_fake.errors import UsageError
+from qstash_fake.protocol.headers import raw
 
 KINDS = (
     "an ASGI or WSGI application, a test client with .request(), or a callable that takes an httpx.Request "
@@ -94,10 +95,10 @@ class Client:
 
     client: Any
     is_async: ClassVar[bool] = False
-    in_thread: ClassVar[bool] = False
+    in_thread: ClassVar[bool] = True
 
     def send(self, request: Request) -> Any:
-        return _answer(self.client.request, request.method, request.url, content=request.body, headers=_pairs(request))
+        return _answer(self.client.request, request.method, request.url, **_arguments(self.client, request))
 
 
 @dataclass(slots=True)
@@ -108,9 +109,7 @@ class AsyncClient(Client):
 
     async def send(self, request: Request) -> Outcome:
         try:
-            response = await self.client.request(
-                request.method, request.url, content=request.body, headers=_pairs(request)
-            )
+            response = await self.client.request(request.method, request.url, **_arguments(self.client, request))
         except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
             return Outcome(status=500, exception=error)
         return from_httpx(response)
@@ -125,27 +124,36 @@ class DjangoClient:
     in_thread: ClassVar[bool] = True
 
     def send(self, request: Request) -> Outcome:
-        host, port = request.address
-        own = {"host", "content-type", "content-length"}
-        content_type = next((value for name, value in request.headers if name.lower() == "content-type"), "")
         with swallowed_exceptions() as swallowed:
             try:
-                response = self.client.generic(
-                    request.method,
-                    request.parts.path + request.parts.query,
-                    request.body,
-                    content_type=content_type,
-                    secure=request.parts.scheme.lower() == "https",
-                    headers={name: value for name, value in request.headers if name.lower() not in own},
-                    HTTP_HOST=request.parts.host,
-                    SERVER_NAME=host,
-                    SERVER_PORT=str(port),
-                )
+                response = self.client.request(**wsgi.environ(request))
+                body = response.getvalue()
             except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
                 return Outcome(status=500, exception=error)
-        headers = tuple((name, value) for name, value in response.items())
-        body = b"".join(response.streaming_content) if response.streaming else response.content
-        return _with_exception(Outcome(status=response.status_code, headers=headers, body=body), swallowed)
+        outcome = Outcome(status=response.status_code, headers=tuple(response.items()), body=body)
+        return _with_exception(outcome, swallowed)
+
+
+@dataclass(slots=True)
+class DjangoAsyncClient:
+    """Django's asynchronous test client."""
+
+    client: Any
+    is_async: ClassVar[bool] = True
+    in_thread: ClassVar[bool] = False
+    is_django: ClassVar[bool] = True
+
+    async def send(self, request: Request) -> Outcome:
+        from django.test.client import FakePayload
+
+        with swallowed_exceptions() as swallowed:
+            try:
+                response = await self.client.request(**asgi.scope(request), _body_file=FakePayload(request.body))
+                parts = [part async for part in response] if response.streaming else [response.content]
+            except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
+                return Outcome(status=500, exception=error)
+        outcome = Outcome(status=response.status_code, headers=tuple(response.items()), body=b"".join(parts))
+        return _with_exception(outcome, swallowed)
 
 
 @dataclass(slots=True)
@@ -185,23 +193,30 @@ class Fixed:
     in_thread: ClassVar[bool] = False
 
     def send(self, request: Request) -> Outcome:
+        return self.answer()
+
+    def answer(self) -> Outcome:
+        """Return a copy, for an outcome belongs to one attempt."""
         return replace(self.outcome)
 
 
 def app_for(app: Any) -> App:
     """Return *app* as one of the kinds, or raise UsageError if it is none of them."""
+    if hasattr(app, "is_async") and hasattr(app, "in_thread"):
+        kind: App = app  # a kind of its own, such as the server's network
+        return kind
     if hasattr(app, "generic") and hasattr(app, "handler"):
-        return DjangoClient(app)
+        return DjangoAsyncClient(app) if inspect.iscoroutinefunction(app.request) else DjangoClient(app)
     if hasattr(app, "open") and hasattr(app, "application"):
         return Wsgi(app.application)  # Flask's and Werkzeug's test client
     if callable(getattr(app, "request", None)) and not callable(app):
         return _client(app)
     if not callable(app) or isinstance(app, type):
         raise UsageError(f"cannot mount {app!r}: give {KINDS}")
-    call = app if inspect.isroutine(app) else app.__call__
-    arguments = _positional_arguments(call)
+    arguments = _positional_arguments(app)
     if arguments == 1:
-        return AsyncFunction(app) if inspect.iscoroutinefunction(call) else Function(app)
+        is_async = inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__)
+        return AsyncFunction(app) if is_async else Function(app)
     if arguments == 2:
         return Wsgi(app)
     if arguments == 3:
@@ -243,8 +258,13 @@ def _checked(response: Any) -> Outcome:
     return from_httpx(response)
 
 
-def _pairs(request: Request) -> list[tuple[str, str]]:
-    return [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]
+def _arguments(client: Any, request: Request) -> dict[str, Any]:
+    headers = [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]
+    is_ascii = all(value.isascii() for _, value in headers)  # more than that, httpx takes as bytes only
+    arguments: dict[str, Any] = {"content": request.body, "headers": headers if is_ascii else raw(headers)}
+    if isinstance(client, (httpx.Client, httpx.AsyncClient)):
+        arguments["follow_redirects"] = False  # assumed of QStash, as in Outcome.success
+    return arguments
 
 
 def _with_exception(outcome: Outcome, swallowed: list[Exception]) -> Outcome:

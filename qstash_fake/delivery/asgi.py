@@ -10,6 +10,7 @@ import anyio
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import Request
+from qstash_fake.protocol.headers import raw
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,7 +48,7 @@ async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = No
 
     exception: Exception | None = None
     try:
-        await app(_scope(request, state), receive, send)
+        await app(scope(request, state), receive, send)
     except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
         exception = error
     if not answer:
@@ -58,10 +59,11 @@ async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = No
     return Outcome(status=answer["status"], headers=headers, body=b"".join(body), exception=exception)
 
 
-def _scope(request: Request, state: dict[str, Any] | None) -> Scope:
+def scope(request: Request, state: dict[str, Any] | None = None) -> Scope:
+    """Return what an application is told of *request*, and of the *state* that its lifespan has left."""
     parts = request.parts
     raw_path = parts.path.encode()
-    scope: Scope = {
+    result: Scope = {
         "type": "http",
         "asgi": dict(VERSION),
         "http_version": "1.1",
@@ -71,21 +73,13 @@ def _scope(request: Request, state: dict[str, Any] | None) -> Scope:
         "raw_path": raw_path,
         "query_string": parts.query[1:].encode(),
         "root_path": "",
-        "headers": [(name.lower().encode("latin-1"), _encode(value)) for name, value in request.headers],
+        "headers": [(name.lower(), value) for name, value in raw(request.headers)],
         "client": ("127.0.0.1", 0),
         "server": request.address,
     }
     if state is not None:
-        scope["state"] = dict(state)
-    return scope
-
-
-def _encode(value: str) -> bytes:
-    """Header values are Latin-1 on the wire; what does not fit goes as UTF-8, as HTTP clients send it."""
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode()
+        result["state"] = dict(state)
+    return result
 
 
 class Lifespan:
@@ -93,54 +87,56 @@ class Lifespan:
 
     def __init__(self, app: AsgiApp) -> None:
         self.state: dict[str, Any] = {}
-        self._app = app
+        self.app = app
         self._inbox: list[dict[str, str]] = []
         self._arrived = anyio.Event()
         self._answered = anyio.Event()
-        self._failure: BaseException | str | None = None
-        self._asked = False
-        self._running = False
+        self._error: Exception | None = None
+        self._refusal: str | None = None
+        self._started = False
+        self._ended = False
 
     async def run(self) -> None:
         """Be the application's lifespan task, from `startup` to the end of `shutdown`."""
-        self._running = True
         try:
-            await self._app({"type": "lifespan", "asgi": dict(VERSION), "state": self.state}, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - one that never asks for an event does not support lifespans
-            if self._asked and not self._failure:
-                self._failure = error
+            await self.app({"type": "lifespan", "asgi": dict(VERSION), "state": self.state}, self._receive, self._send)
+        except Exception as error:  # noqa: BLE001 - kept for whoever waits for the application's answer
+            self._error = error
         finally:
-            self._running = False
+            self._ended = True
             self._answered.set()
 
     async def startup(self) -> None:
         """Wait until the application, whose `run` is running, has started; raise what kept it from it."""
         await self._ask("lifespan.startup")
+        self._started = True
 
     async def shutdown(self) -> None:
         """Let the application shut down."""
-        if self._running:
+        if not self._ended:
             await self._ask("lifespan.shutdown")
 
     async def _ask(self, what: str) -> None:
-        self._answered = anyio.Event()
-        self._inbox.append({"type": what})
-        self._arrived.set()
-        await self._answered.wait()
-        failure, self._failure = self._failure, None
-        if isinstance(failure, BaseException):
-            raise failure
-        if failure is not None:
-            raise RuntimeError(f"the application's {what} failed: {failure}")
+        if not self._ended:
+            self._answered = anyio.Event()
+            self._inbox.append({"type": what})
+            self._arrived.set()
+            await self._answered.wait()
+        refusal, self._refusal = self._refusal, None
+        # One that raises on its startup, and says nothing, does not support lifespans (ASGI, lifespan protocol).
+        if self._error is not None and (refusal is not None or self._started):
+            self._error.add_note(f"raised by the application in its {what}")
+            raise self._error
+        if refusal is not None:
+            raise RuntimeError(f"the application's {what} failed: {refusal}")
 
     async def _receive(self) -> MutableMapping[str, Any]:
         while not self._inbox:
             self._arrived = anyio.Event()
             await self._arrived.wait()
-        self._asked = True
         return self._inbox.pop(0)
 
     async def _send(self, event: MutableMapping[str, Any]) -> None:
         if event["type"].endswith(".failed"):
-            self._failure = event.get("message") or "no message"
+            self._refusal = event.get("message") or "no message"
         self._answered.set()

@@ -14,7 +14,7 @@ import jwt
 from qstash_fake.broker.broker import Delivery
 from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol import urls
-from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.headers import Headers, raw
 
 USER_AGENT = "Upstash-QStash"
 SIGNATURE_LIFETIME_S = 300  # PROTOCOL 3.2
@@ -30,6 +30,8 @@ class Request:
     url: str
     headers: Headers
     body: bytes
+    timeout_ms: int | None = None
+    """How long an answer may take; counts where a request really goes over a network."""
 
     @property
     def parts(self) -> urls.UrlParts:
@@ -48,7 +50,7 @@ class Request:
 
     def to_httpx(self) -> httpx.Request:
         """Return it as httpx knows it."""
-        return httpx.Request(self.method, self.url, headers=list(self.headers), content=self.body)
+        return httpx.Request(self.method, self.url, headers=raw(self.headers), content=self.body)
 
 
 def request_for(delivery: Delivery) -> Request:
@@ -64,14 +66,15 @@ def request_for(delivery: Delivery) -> Request:
         *((name, value) for name, value in optional if value),
         ("Upstash-Caller-Ip", message.caller_ip),
     )
-    return plain_request(message.method, message.url, own, message.body)
+    return plain_request(message.method, message.url, own, message.body, message.timeout_ms)
 
 
-def plain_request(method: str, url: str, headers: Headers, body: bytes) -> Request:
+def plain_request(method: str, url: str, headers: Headers, body: bytes, timeout_ms: int | None = None) -> Request:
     """Return a request with the Host and Content-Length that its URL and body need."""
     host = urls.split(url).host.rpartition("@")[2]
     length = (("Content-Length", str(len(body))),) if body or method not in ("GET", "DELETE") else ()
-    return Request(method=method, url=url, headers=(("Host", host), *headers, *length), body=body)
+    headers = (("Host", host), *headers, *length)
+    return Request(method=method, url=url, headers=headers, body=body, timeout_ms=timeout_ms)
 
 
 def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> str:
@@ -92,7 +95,7 @@ def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> s
         "sub": url,
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", jwt.warnings.InsecureKeyLengthWarning)  # a user's short key is his choice
+        warnings.simplefilter("ignore")  # newer PyJWT warns of short keys; a user's key is his choice
         return jwt.encode(claims, key, algorithm="HS256")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message, Outcome
-from qstash_fake.delivery.apps import App, Asgi
+from qstash_fake.delivery.apps import App, Asgi, Fixed
 from qstash_fake.delivery.asgi import Lifespan
 from qstash_fake.delivery.exchange import Request, request_for
 from qstash_fake.delivery.targets import Target, Targets
@@ -53,7 +54,10 @@ class Deliveries:
             self.at_instant(self.broker.now_ms)
             target.begin(delivery.attempt)
             try:
-                outcome = yield Call(target, request_for(delivery))
+                if isinstance(target.app, Fixed):  # nobody would see the request, so none is made or signed
+                    outcome = target.app.answer()
+                else:
+                    outcome = yield Call(target, request_for(delivery))
             except BaseException as error:
                 self.broker.complete(delivery, Outcome(status=500, exception=error))
                 raise
@@ -88,31 +92,30 @@ class SyncDriver:
                 answer = error
 
     def _send(self, app: App, request: Request) -> Outcome:
-        if isinstance(app, Asgi):
-            if app.is_django:
-                from asgiref.sync import async_to_sync
-
-                outcome: Outcome = async_to_sync(app.send)(request)
-                return outcome
-            self._start_lifespan(app)
+        send: Callable[[Request], Outcome] = app.send
         if app.is_async:
-            on_loop: Outcome = self._on_loop(app.send(request))
-            return on_loop
-        answered: Outcome = contextvars.copy_context().run(app.send, request)
-        return answered
+            if not getattr(app, "is_django", False):
+                if isinstance(app, Asgi):
+                    self._start_lifespan(app)
+                on_loop: Outcome = self._on_loop(app.send(request))
+                return on_loop
+            from asgiref.sync import async_to_sync
+
+            send = async_to_sync(app.send)
+        return contextvars.copy_context().run(send, request)
 
     def _start_lifespan(self, app: Asgi) -> None:
         mount = next((mount for mount in self._targets.mounts if mount.app is app), None)
         if mount is None or not mount.lifespan or app.lifespan is not None:
             return
-        app.lifespan = lifespan = Lifespan(app.app)
+        lifespan = Lifespan(app.app)
         task = self._private_loop().create_task(lifespan.run())
+        self._on_loop(lifespan.startup())  # one that fails is tried again at the next attempt
         self._lifespans.append((lifespan, task))
-        self._on_loop(lifespan.startup())
+        app.lifespan = lifespan
 
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        loop = self._private_loop()
-        return loop.run_until_complete(loop.create_task(coroutine, context=contextvars.copy_context()))
+        return self._private_loop().run_until_complete(coroutine)  # as a task, in a copy of the context
 
     def _private_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -125,9 +128,9 @@ class SyncDriver:
         if loop is None:
             return
         try:
-            for lifespan, task in reversed(self._lifespans):
-                loop.run_until_complete(lifespan.shutdown())
-                loop.run_until_complete(task)
+            with ExitStack() as exits:  # what one raises does not keep the others from their shutdown
+                for lifespan, task in self._lifespans:
+                    exits.callback(_shut_down, loop, lifespan, task)
         finally:
             self._lifespans.clear()
             left = asyncio.all_tasks(loop)
@@ -140,12 +143,17 @@ class SyncDriver:
             loop.close()
 
 
+def _shut_down(loop: asyncio.AbstractEventLoop, lifespan: Lifespan, task: asyncio.Task[None]) -> None:
+    loop.run_until_complete(lifespan.shutdown())
+    loop.run_until_complete(task)
+
+
 async def run_async(calls: Generator[Call, Outcome, None]) -> None:
     """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread."""
     answer: Outcome | BaseException | None = None
     while (call := _step(calls, answer)) is not None:
         try:
-            answer = await _send_async(call.target.app, call.request)
+            answer = await send_async(call.target.app, call.request)
         except BaseException as error:  # noqa: BLE001 - the generator records it and raises it again
             answer = error
 
@@ -158,7 +166,8 @@ def _step(calls: Generator[Call, Outcome, None], answer: Outcome | BaseException
         return None
 
 
-def _send_async(app: App, request: Request) -> Awaitable[Outcome]:
+def send_async(app: App, request: Request) -> Awaitable[Outcome]:
+    """Send *request* to *app* on the running loop; what may block goes to a thread."""
     if app.is_async:
         return asyncio.create_task(app.send(request))
     if app.in_thread:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
 
+from qstash_fake.broker.broker import LLM_URL, MAX_DONE
 from qstash_fake.broker.message import Attempt, Message, Outcome
 from qstash_fake.delivery.apps import App, Asgi, Fixed, app_for
+from qstash_fake.delivery.asgi import Lifespan
 from qstash_fake.delivery.exchange import from_httpx
 from qstash_fake.errors import UnroutedDestination, UsageError
 from qstash_fake.protocol import urls
@@ -29,8 +33,9 @@ class Route:
     """The answer to deliveries whose URL matches; made by `QStashFake.on`, every method returns the route itself."""
 
     def __init__(self, pattern: UrlPattern, method: str | None) -> None:
-        self.calls: list[Attempt] = []
-        """The attempts that came here, in start order."""
+        self._calls: deque[Attempt] = deque(maxlen=MAX_DONE)
+        self._called = 0
+        self._counted_from = 0
         self._pattern = pattern
         self._method = method
         self._answers: list[Outcome] | None = None
@@ -49,23 +54,19 @@ class Route:
         headers: Mapping[str, str] | None = None,
     ) -> Self:
         """Answer with *status* and at most one of *json*, *text* and *content*."""
-        self._answers, self._cycle = [_outcome(status, json, text, content, headers)], True
-        return self
+        return self._answer_with([_outcome(status, json, text, content, headers)])
 
     def respond_with(self, answers: Iterable[Answer]) -> Self:
         """Answer with one after the other; after the last this route is spent."""
-        self._answers, self._cycle = [_from_answer(answer) for answer in answers], False
-        return self
+        return self._answer_with([_from_answer(answer) for answer in answers], cycle=False)
 
     def time_out(self) -> Self:
         """Never answer: the attempt fails after the message's timeout, or after 15 minutes without one."""
-        self._answers, self._cycle, self._times_out = [Outcome(error="timeout")], True, True
-        return self
+        return self._answer_with([Outcome(error="timeout")], times_out=True)
 
     def refuse_connection(self) -> Self:
         """Fail at once, without an answer."""
-        self._answers, self._cycle = [Outcome(error="connection refused")], True
-        return self
+        return self._answer_with([Outcome(error="connection refused")])
 
     def takes(self, duration: Duration) -> Self:
         """Let the answer, this route's or the application's, take *duration* of virtual time."""
@@ -73,10 +74,10 @@ class Route:
         return self
 
     def times(self, count: int) -> Self:
-        """Be spent after *count* attempts."""
+        """Be spent after *count* more attempts."""
         if count < 0:
             raise ValueError(f"times({count}) is negative")
-        self._limit = count
+        self._limit, self._counted_from = count, self._called
         return self
 
     @property
@@ -85,13 +86,28 @@ class Route:
         limit = self._limit
         if self._answers is not None and not self._cycle:
             limit = len(self._answers) if limit is None else min(limit, len(self._answers))
-        return limit is not None and len(self.calls) >= limit
+        return limit is not None and self._called - self._counted_from >= limit
+
+    @property
+    def calls(self) -> list[Attempt]:
+        """The attempts that came here, in start order; as many of the newest as the broker keeps messages."""
+        return list(self._calls)
+
+    def note(self, attempt: Attempt) -> None:
+        """Count an attempt that came here."""
+        self._calls.append(attempt)
+        self._called += 1
+
+    def _answer_with(self, answers: list[Outcome], *, cycle: bool = True, times_out: bool = False) -> Self:
+        self._answers, self._cycle, self._times_out = answers, cycle, times_out
+        self._counted_from = self._called
+        return self
 
     def matches(self, message: Message) -> bool:
         return self._method in (None, message.method) and self._pattern.matches(message.url)
 
     def __repr__(self) -> str:
-        return f"<Route {self._method or 'any method'} {self._pattern}, {len(self.calls)} calls>"
+        return f"<Route {self._method or 'any method'} {self._pattern}, {self._called} calls>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +120,18 @@ class Target:
     def begin(self, attempt: Attempt) -> None:
         """Note that *attempt* has started."""
         for route in self.routes:
-            route.calls.append(attempt)
+            route.note(attempt)
 
     def settle(self, message: Message, outcome: Outcome) -> Outcome:
         """Return *outcome* with its virtual duration; an answer that comes after the time-out is discarded."""
         takes_ms = next((route._takes_ms for route in self.routes if route._takes_ms is not None), 0)
-        timeout_ms = message.options.timeout_ms
+        timeout_ms = message.timeout_ms
         if any(route._times_out for route in self.routes):
             outcome.duration_ms = DEFAULT_TIMEOUT_MS if timeout_ms is None else timeout_ms
         elif timeout_ms is not None and takes_ms > timeout_ms:
             return Outcome(error="timeout", duration_ms=timeout_ms, exception=outcome.exception)
         else:
-            outcome.duration_ms = takes_ms
+            outcome.duration_ms = max(takes_ms, outcome.duration_ms)
         return outcome
 
 
@@ -135,6 +151,8 @@ class Targets:
     unrouted: str = "error"
     mounts: list[Mount] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
+    lifespans: list[Lifespan] = field(default_factory=list)
+    """Those that the test runs itself, of applications mounted before or after."""
 
     def __post_init__(self) -> None:
         if self.unrouted not in UNROUTED:
@@ -147,8 +165,27 @@ class Targets:
         known = [mount for mount in self.mounts if _normalized(mount.prefix) == _normalized(prefix)]
         self.mounts = [mount for mount in self.mounts if mount not in known]
         kind = app_for(app)
+        if isinstance(kind, Asgi):
+            kind.lifespan = next((lifespan for lifespan in self.lifespans if lifespan.app is app), None)
         # A test client that was not entered starts no lifespan, and so neither do we.
         self.mounts.append(Mount(kind, prefix, lifespan and isinstance(kind, Asgi) and kind.app is app))
+
+    @contextmanager
+    def running(self, lifespan: Lifespan) -> Iterator[None]:
+        """Let deliveries know the state of a *lifespan* that the test runs itself, as long as it does."""
+        self.lifespans.append(lifespan)
+        for app in self._asgi_apps(lifespan):
+            app.lifespan = lifespan
+        try:
+            yield
+        finally:
+            self.lifespans.remove(lifespan)
+            for app in self._asgi_apps(lifespan):
+                app.lifespan = None
+
+    def _asgi_apps(self, lifespan: Lifespan) -> list[Asgi]:
+        kinds = (mount.app for mount in self.mounts)
+        return [kind for kind in kinds if isinstance(kind, Asgi) and kind.app is lifespan.app]
 
     def on(self, url: str | re.Pattern[str], method: str | None) -> Route:
         """Add the route that is asked first from now on."""
@@ -164,7 +201,7 @@ class Targets:
                 continue
             passed.append(route)
             if route._answers is not None:
-                at = 0 if route._cycle else len(route.calls)
+                at = 0 if route._cycle else route._called - route._counted_from
                 return Target(Fixed(route._answers[at]), tuple(passed))
         mount = self.mount_for(message.url)
         return Target(mount.app if mount else self._unrouted(message), tuple(passed))
@@ -180,10 +217,11 @@ class Targets:
         if self.unrouted == "fail":
             return Fixed(Outcome(error=f"no app is mounted for {message.url}"))
         origin = "://".join(urls.split(message.url)[:2])
-        mounted = ", ".join(mount.prefix or "every URL" for mount in self.mounts) or "nothing"
+        # LLM_URL is the fake's own, mounted in every test.
+        mounted = ", ".join(mount.prefix or "every URL" for mount in self.mounts if mount.prefix != LLM_URL)
         raise UnroutedDestination(
             f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or answer it with "
-            f"qstash_fake.on({message.url!r}).respond(200); mounted: {mounted}"
+            f"qstash_fake.on({message.url!r}).respond(200); mounted: {mounted or 'nothing'}"
         )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import Request
+from qstash_fake.protocol.headers import raw
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -23,7 +24,7 @@ def call(app: WsgiApp, request: Request) -> Outcome:
     def start_response(
         status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
-        if exc_info is not None and body:  # PEP 3333: the headers are gone already
+        if exc_info is not None and any(body):  # PEP 3333: the headers are gone already
             raise exc_info[1].with_traceback(exc_info[2])
         started[:] = [(status, list(headers))]
         return body.append
@@ -31,7 +32,7 @@ def call(app: WsgiApp, request: Request) -> Outcome:
     exception: Exception | None = None
     complete = False
     try:
-        chunks = app(_environ(request), start_response)
+        chunks = app(environ(request), start_response)
         try:
             body.extend(chunks)
             complete = True
@@ -40,7 +41,7 @@ def call(app: WsgiApp, request: Request) -> Outcome:
                 close()
     except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
         exception = error
-    if not started or (not complete and not body):
+    if not started or (not complete and not any(body)):
         return Outcome(status=500, body=b"Internal Server Error", exception=exception)
     if not complete:
         return Outcome(error="the connection was closed before the response was complete", exception=exception)
@@ -48,16 +49,20 @@ def call(app: WsgiApp, request: Request) -> Outcome:
     return Outcome(status=int(status.split()[0]), headers=tuple(headers), body=b"".join(body), exception=exception)
 
 
-def _environ(request: Request) -> Environ:
+def environ(request: Request) -> Environ:
+    """Return what an application is told of *request*."""
     parts = request.parts
     host, port = request.address
-    environ: Environ = {
+    # PEP 3333: what is no ASCII goes as its bytes, each one a character.
+    query = parts.query.encode().decode("latin-1")
+    target = parts.path.encode().decode("latin-1") + query
+    result: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(parts.path).decode("latin-1"),  # PEP 3333: bytes, each one a character
-        "QUERY_STRING": parts.query[1:],
-        "REQUEST_URI": parts.path + parts.query,
-        "RAW_URI": parts.path + parts.query,
+        "PATH_INFO": unquote_to_bytes(parts.path).decode("latin-1"),
+        "QUERY_STRING": query[1:],
+        "REQUEST_URI": target,
+        "RAW_URI": target,
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -70,13 +75,9 @@ def _environ(request: Request) -> Environ:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in request.headers:
-        key = name.upper().replace("-", "_")
+    for name, value in raw(request.headers):
+        key = name.decode().upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        text = value if _is_latin1(value) else value.encode().decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
-    return environ
-
-
-def _is_latin1(value: str) -> bool:
-    return all(character <= "\xff" for character in value)
+        text = value.decode("latin-1")
+        result[key] = f"{result[key]},{text}" if key in result else text
+    return result

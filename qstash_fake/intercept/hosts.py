@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from qstash_fake.protocol import urls
 
 QSTASH_HOST = re.compile(r"qstash(-[a-z0-9-]+)?\.upstash\.io")  # the EU alias and every region
-DEV_SERVER = "http://127.0.0.1:8080"  # the official dev server's address: nothing real can ever listen there for us
+DEV_SERVER = "http://127.0.0.1:8080"  # the official dev server's address
+# The only paths that are QStash's at the dev server's address: 8080 is many an application's own port.
+_API_PATH = re.compile(r"/(v1|v2|llm)(/|$)", re.IGNORECASE)
 
 
 class Hosts:
-    """QStash's own hosts, and those of the *extra* base URLs, each with its port."""
+    """QStash's own hosts, the official dev server, the *extra* base URLs, and QSTASH_URL as it stands at the call."""
 
     def __init__(self, *extra: str | None) -> None:
-        self._extra = {_origin(url) for url in (DEV_SERVER, *extra) if url and "://" in url}
+        self._extra = frozenset(_origin(url) for url in extra if url and "://" in url)
 
     def __contains__(self, url: str) -> bool:
-        host = urls.split(urls.normalize(url)).host
-        return QSTASH_HOST.fullmatch(host.partition(":")[0]) is not None or _origin(url) in self._extra
+        normal = urls.normalize(url)
+        host = urls.split(normal).host.rpartition("@")[2]
+        if QSTASH_HOST.fullmatch(host.partition(":")[0]):
+            return True
+        origin = _origin(normal)
+        if origin == DEV_SERVER:
+            return _API_PATH.match(urls.split(normal).path) is not None
+        return origin in self._extra or origin == _origin(os.environ.get("QSTASH_URL", ""))
+
+    def __or__(self, other: Hosts) -> Hosts:
+        """Return the hosts of both."""
+        both = Hosts()
+        both._extra = self._extra | other._extra
+        return both
 
 
 def _origin(url: str) -> str:
+    """Return scheme, host and port, the usual names of this machine being one."""
     parts = urls.split(urls.normalize(url))
-    return f"{parts.scheme}://{parts.host.replace('localhost', '127.0.0.1')}"
+    host = re.sub(r"^(localhost|\[::1\])(?=:|$)", "127.0.0.1", parts.host.rpartition("@")[2])
+    return f"{parts.scheme}://{host}"

@@ -18,10 +18,11 @@ from typing import Any
 from qstash_fake.api.answer import Api
 from qstash_fake.errors import ConnectionDropped, UsageError
 from qstash_fake.intercept.hosts import Hosts
+from qstash_fake.intercept.patch import Send, mark_as_twin, patched
 
 MODULES = ("httpx", "httpx2")
-# What the copy needs; both are private, so they are looked for before anything is patched.
-_TRANSPORT, _MOUNTS = "_transport", "_mounts"
+# What the copy needs; these are private, so they are looked for before anything is patched.
+_TRANSPORT, _MOUNTS, _FOR_URL = "_transport", "_mounts", "_transport_for_url"
 
 
 @contextmanager
@@ -37,35 +38,31 @@ def intercepted(api: Api, hosts: Hosts) -> Iterator[None]:
 @contextmanager
 def _patched(module: ModuleType, api: Api, hosts: Hosts) -> Iterator[None]:
     _require_private_names(module)
-    sync_transport, async_transport = _transports(module, api)
-    pairs = ((module.Client, sync_transport), (module.AsyncClient, async_transport))
-    originals = [vars(client_class)["send"] for client_class, _ in pairs]
-    for (client_class, transport), original in zip(pairs, originals, strict=True):
-        client_class.send = _send(original, transport, hosts)
-    try:
+    with ExitStack() as patches:
+        for client_class, transport in zip((module.Client, module.AsyncClient), _transports(module, api), strict=True):
+            patches.enter_context(patched(client_class, hosts, functools.partial(_send, transport)))
         yield
-    finally:
-        for (client_class, _), original in zip(pairs, originals, strict=True):
-            client_class.send = original
 
 
-def _send(original: Callable[..., Any], transport: object, hosts: Hosts) -> Callable[..., Any]:
+def _send(transport: Callable[[Any, Hosts], object], original: Send, hosts: Hosts) -> Send:
     """Return `send` for a class; a coroutine function's result is awaitable without a wrapper of its own."""
 
-    @functools.wraps(original)
     def send(self: Any, request: Any, **kwargs: Any) -> Any:
-        if str(request.url) not in hosts:
-            return original(self, request, **kwargs)
+        # A copy that owns nothing of the client's transports: some clients close theirs when they are collected.
         twin = copy.copy(self)
-        setattr(twin, _TRANSPORT, transport)
+        setattr(twin, _TRANSPORT, transport(self, hosts))
         setattr(twin, _MOUNTS, {})
+        mark_as_twin(twin)
         return original(twin, request, **kwargs)
 
     return send
 
 
 def _transports(module: ModuleType, api: Api) -> tuple[Any, Any]:
-    """Return the transports that answer with *api*, as classes of this *module*."""
+    """Return the transports that answer with *api*, as classes of this *module*.
+
+    Each is made for one client, whose own transports carry what an auth flow sends to other hosts on the way.
+    """
 
     def answer(request: Any, body: bytes) -> Any:
         target = request.url.raw_path.decode("ascii")
@@ -74,22 +71,38 @@ def _transports(module: ModuleType, api: Api) -> tuple[Any, Any]:
             reply = api.answer(request.method, target, pairs, body)
         except ConnectionDropped as dropped:
             raise module.ConnectError(str(dropped), request=request) from None
-        return module.Response(reply.status, headers=list(reply.headers), content=reply.body, request=request)
+        headers = [*reply.headers, ("Content-Length", str(len(reply.body)))]
+        # A stream, not content: a response that has nothing to read has no `elapsed`.
+        return module.Response(reply.status, headers=headers, stream=module.ByteStream(reply.body), request=request)
 
-    class Transport(module.BaseTransport):  # type: ignore[name-defined,misc]  # a class of either library
+    class Ours:
+        def __init__(self, client: Any, hosts: Hosts) -> None:
+            self._client = client
+            self._hosts = hosts
+
+        def _other(self, request: Any) -> Any:
+            """Return the client's own transport for *request*, if that is for another host."""
+            return None if str(request.url) in self._hosts else getattr(self._client, _FOR_URL)(request.url)
+
+    class Transport(Ours, module.BaseTransport):  # type: ignore[name-defined,misc]  # a class of either library
         def handle_request(self, request: Any) -> Any:
-            return answer(request, request.read())
+            other = self._other(request)
+            return answer(request, request.read()) if other is None else other.handle_request(request)
 
-    class AsyncTransport(module.AsyncBaseTransport):  # type: ignore[name-defined,misc]  # a class of either library
+    class AsyncTransport(Ours, module.AsyncBaseTransport):  # type: ignore[name-defined,misc]  # see above
         async def handle_async_request(self, request: Any) -> Any:
-            return answer(request, await request.aread())
+            other = self._other(request)
+            return (
+                answer(request, await request.aread()) if other is None else await other.handle_async_request(request)
+            )
 
-    return Transport(), AsyncTransport()
+    return Transport, AsyncTransport
 
 
 def _require_private_names(module: ModuleType) -> None:
-    with module.Client(transport=module.MockTransport(lambda _: module.Response(200))) as client:
-        missing = [name for name in (_TRANSPORT, _MOUNTS) if name not in vars(client)]
+    client = module.Client(transport=module.MockTransport(lambda _: module.Response(200)))  # opens nothing
+    missing = [name for name in (_TRANSPORT, _MOUNTS) if name not in vars(client)]
+    missing += [_FOR_URL] * (not hasattr(client, _FOR_URL))
     if missing:
         version = getattr(module, "__version__", "?")
         raise UsageError(

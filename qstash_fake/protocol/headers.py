@@ -29,8 +29,35 @@ def header_map(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return the JSON form: `{"Canonical-Name": ["v1", "v2"]}`."""
     result: dict[str, list[str]] = {}
     for name, value in headers:
-        result.setdefault(canonical(name), []).append(value)
+        result.setdefault(canonical(name), []).append(text(value))
     return result
+
+
+def text(value: str) -> str:
+    """Return what people read in *value*, which came with a character for each byte: UTF-8 if it is that."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+def wire(value: str) -> str:
+    """Return *value*, given as text, with a character for each byte of its UTF-8, as it comes off the wire."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("latin-1")
+
+
+def raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Return *headers* as they go over the wire: a character is a byte; where one is not, all go as UTF-8."""
+    return [(name.encode(), _encoded(value)) for name, value in headers]
+
+
+def _encoded(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace")
 
 
 def first(headers: Iterable[tuple[str, str]], name: str) -> str | None:

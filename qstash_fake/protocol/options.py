@@ -24,8 +24,13 @@ T = TypeVar("T")
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})  # openapi.yaml, Upstash-Method
 DEFAULT_PERIOD_MS = 1_000  # PROTOCOL 1.1a: the period of a flow-control key that names none
 MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
+MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time that the clock can reach
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; a later time is milliseconds passed by mistake
 MAX_NESTING = 8  # assumed: callbacks of callbacks of …
+# Upstash Workflow marks its messages so; they are refused, because nothing here would act on them.
+WORKFLOW_PREFIX = "upstash-workflow-"
+NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these only the tab may stand in a value
 NAME = re.compile(r"[A-Za-z0-9._-]+")  # openapi.yaml: queue, schedule and URL-group names
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool
@@ -94,8 +99,8 @@ def parse_options(pairs: Iterable[tuple[str, str]]) -> Options:
     """
     grouped: dict[str, list[str]] = {}
     for name, value in pairs:
-        if any(c in value for c in "\r\n\0"):
-            raise Refused(400, f"invalid value of header {name}: line breaks are not allowed")
+        if _CONTROL.search(value):
+            raise Refused(400, f"invalid value of header {name}: control characters are not allowed")
         grouped.setdefault(name.lower(), []).append(value)
     return _parse(grouped, nesting=0)
 
@@ -103,12 +108,14 @@ def parse_options(pairs: Iterable[tuple[str, str]]) -> Options:
 def _parse(grouped: Mapping[str, list[str]], nesting: int) -> Options:
     if nesting > MAX_NESTING:
         raise Refused(400, f"callbacks of callbacks are nested deeper than {MAX_NESTING}")
+    if any(name.startswith(WORKFLOW_PREFIX) for name in grouped):
+        raise Refused(501, NO_WORKFLOW)
     given: dict[str, Any] = {}
     families: dict[str, dict[str, list[str]]] = {}
     for name, values in grouped.items():
         if row := _SCALARS.get(name):
             if values[0] or name == "upstash-cron":
-                given[row[0]] = _value(name, values[0], row[1])
+                given[row[0]] = _value(name, values[0] if name == "content-type" else headers.text(values[0]), row[1])
             continue
         for prefix, field in _FAMILIES:
             if name.startswith(prefix):
@@ -142,7 +149,9 @@ def _forwarded(grouped: Mapping[str, list[str]]) -> Headers:
 
 
 def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
-    key, value = (grouped.get(f"upstash-flow-control-{half}", [""])[0].strip() for half in ("key", "value"))
+    key, value = (
+        headers.text(grouped.get(f"upstash-flow-control-{half}", [""])[0]).strip() for half in ("key", "value")
+    )
     if not key and not value:
         return None
     if not key or not value:
@@ -191,6 +200,12 @@ def _period_ms(text: str) -> int:
     return period_ms
 
 
+def _timeout_ms(text: str) -> int:
+    if (timeout_ms := durations.header_ms(text)) > MAX_TIMEOUT_MS:
+        raise ValueError(f"{text} is longer than a year")
+    return timeout_ms
+
+
 def _not_before_ms(text: str) -> int:
     if (seconds := parse_count(text)) > LAST_SECOND:
         raise ValueError(f"{text} is beyond the year 9999; it takes unix seconds, not milliseconds")
@@ -230,7 +245,7 @@ _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "upstash-retry-delay": ("retry_delay", RetryDelay.parse),
     "upstash-delay": ("delay_ms", durations.header_ms),
     "upstash-not-before": ("not_before_ms", _not_before_ms),
-    "upstash-timeout": ("timeout_ms", durations.header_ms),
+    "upstash-timeout": ("timeout_ms", _timeout_ms),
     "upstash-label": ("labels", _labels),
     "upstash-deduplication-id": ("deduplication_id", _deduplication_id),
     "upstash-content-based-deduplication": ("content_based_deduplication", parse_bool),

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.headers import Headers, canonical
+from qstash_fake.protocol.headers import Headers, canonical, wire
 from qstash_fake.protocol.options import HOP_BY_HOP, Options, parse_options
 from qstash_fake.protocol.urls import Destination, parse_destination
-
-# Upstash Workflow marks its messages so; they are refused, because nothing here would act on them.
-WORKFLOW_PREFIX = "upstash-workflow-"
-NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +36,6 @@ def parse_publish(
     destination, parameters = cut_parameters(raw_destination)
     named = {name.lower() for name, _ in pairs}
     pairs = [*pairs, *((name, value) for name, value in parameters if name not in named)]
-    if any(name.lower().startswith(WORKFLOW_PREFIX) for name, _ in pairs):
-        raise Refused(501, NO_WORKFLOW)
     return PublishRequest(
         destination=parse_destination(destination),
         options=parse_options(pairs),
@@ -59,7 +53,7 @@ def cut_parameters(target: str) -> tuple[str, list[tuple[str, str]]]:
     for part in query.split("&"):
         name, _, value = part.partition("=")
         if name.lower().startswith("upstash-") or name == "qstash_token":
-            cut.append((name.lower(), unquote_plus(value)))
+            cut.append((name.lower(), wire(unquote_plus(value))))
         else:
             kept.append(part)
     if not cut:

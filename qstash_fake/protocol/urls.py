@@ -9,6 +9,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
+
+import httpx
 
 from qstash_fake.errors import Refused
 
@@ -20,8 +23,15 @@ INVALID_SCHEME = "invalid destination url: endpoint has invalid scheme, add http
 
 # Some clients and proxies collapse the `//` of a URL inside a path.
 _SCHEME = re.compile(r"(https?):/{1,2}(?!/)(.*)", re.IGNORECASE | re.DOTALL)
+# The characters that Go's net/url takes in a host, user information left out.
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=\x80-\U0010ffff-]|%[89A-Fa-f][0-9A-Fa-f])+)"
+    r"(?::([0-9]{0,5}))?"
+)
+_USER = re.compile(r"(?<=://)[^/?#]*@")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _API = re.compile(r"api/([A-Za-z0-9._-]+)")
+_BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 
 
 class UrlParts(NamedTuple):
@@ -51,6 +61,7 @@ def parse_destination(text: str) -> Destination:
         raise Refused(400, EMPTY_DESTINATION)
     if _SCHEME.match(text):
         return Destination(url=absolute_url(text))
+    text = text.removesuffix("/")  # of the route, which ends with a name here
     if api := _API.fullmatch(text):
         return Destination(api=api[1])
     if _NAME.fullmatch(text):
@@ -63,14 +74,26 @@ def absolute_url(text: str) -> str:
     match = _SCHEME.match(text)
     if match is None:
         raise Refused(400, INVALID_SCHEME)
-    url = f"{match[1]}://{match[2]}"
+    url = f"{match[1]}://{match[2].partition('#')[0]}"  # a fragment is never sent, so it is not signed (assumed)
     parts = split(url)
     host = parts.host.rpartition("@")[2]
-    if not host or host.startswith(":") or any(c.isspace() or c < " " or c == "\x7f" for c in url):
+    if not host or host.startswith(":") or _BLANK.search(url):
         raise Refused(400, f"invalid destination url: {url!r} has no valid host or contains blanks")
-    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:\d{0,5})?", host):
+    if not _is_host(host):
         raise Refused(400, f"invalid destination url: invalid host {host!r}")
     return url
+
+
+@lru_cache(maxsize=4096)
+def _is_host(host: str) -> bool:
+    """Tell whether *host*, with its port, can be connected to: assumed to be refused at publish, as Go parses it."""
+    match = _HOST.fullmatch(host)
+    if match is None or int(match[2] or 0) > 65_535:
+        return False
+    try:
+        return bool(httpx.URL(f"http://{unquote(host)}/").host)  # addresses, and names that are not ASCII
+    except (httpx.InvalidURL, ValueError):  # the latter of names that IDNA refuses
+        return False
 
 
 def split(url: str) -> UrlParts:
@@ -118,7 +141,8 @@ class UrlPattern:
 
 def under(prefix: str, url: str) -> bool:
     """Tell whether *url* lies at or below the mount point *prefix*, which ends at a path boundary."""
-    base, given = normalize(prefix).removesuffix("/"), normalize(url)
+    base, given = (normalize(_USER.sub("", text)) for text in (prefix, url))  # whoever asks, the server is the same
+    base = base.removesuffix("/")
     return given.startswith(base) and given[len(base) :][:1] in ("", "/", "?")
 
 

@@ -1,0 +1,287 @@
+"""The broker: publish, complete, cancel, duplicates, and what it forgets."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from qstash_fake.broker import broker as broker_module
+from qstash_fake.broker.message import Outcome
+from qstash_fake.errors import Refused
+
+FAILED = "https://shop.example/failed"
+
+
+# --- time ----------------------------------------------------------------------------------------------------
+
+
+def test_time_never_goes_back(bench):
+    bench.broker.observe(bench.broker.now_ms + 5_000)
+    bench.broker.observe(bench.broker.now_ms - 1_000)
+    assert bench.now == 5
+    assert bench.broker.next_delivery(bench.broker.now_ms - 5_000) is None
+    assert bench.now == 5
+
+
+def test_what_is_due_exactly_at_the_end_starts(bench):
+    bench.publish("a", delay="5s")
+    assert bench.advance(4) == []
+    assert bench.advance(1) == [(5, "a")]
+
+
+def test_the_time_of_each_start_is_its_own(bench):
+    bench.publish("a", delay="7s")
+    bench.publish("b", delay="3s")
+    assert bench.advance(60) == [(3, "b"), (7, "a")]
+
+
+def test_a_time_not_to_deliver_before_wins_over_a_delay_and_may_be_past(bench):
+    bench.publish("a", delay="1h", not_before=1_767_225_609)
+    bench.publish("b", delay="1h", not_before=5)
+    assert bench.advance(60) == [(0, "b"), (9, "a")]
+
+
+def test_an_attempt_that_takes_time_ends_when_that_has_passed(bench):
+    bench.takes = {"a": 30}
+    message = bench.publish("a")
+    bench.advance(29)
+    assert (message.state, message.attempts[0].outcome) == ("ACTIVE", None)
+    bench.advance(1)
+    assert (message.state, message.attempts[0].status) == ("DELIVERED", 200)
+
+
+def test_the_wait_for_a_retry_begins_at_the_end_of_the_attempt(bench):
+    bench.answers, bench.takes = {"a": [500]}, {"a": 30}
+    bench.publish("a")
+    assert bench.advance(60) == [(0, "a"), (42, "a")]
+
+
+def test_the_next_event_is_an_end_a_due_time_or_a_tick(bench):
+    start_ms = bench.broker.now_ms
+    assert bench.broker.next_event_ms() is None
+    bench.schedule("tick", cron="* * * * *")
+    assert bench.broker.next_event_ms() == start_ms + 60_000
+    assert bench.broker.next_event_ms(ticks=False) is None
+    bench.takes = {"a": 25}
+    bench.publish("a", delay="10s")
+    assert bench.broker.next_event_ms() == start_ms + 10_000
+    bench.advance(10)
+    assert bench.broker.next_event_ms() == start_ms + 35_000
+
+
+def test_what_is_due_is_the_next_event_now(bench):
+    bench.publish("a")
+    assert bench.broker.next_event_ms() == bench.broker.now_ms
+
+
+def test_a_start_that_is_refused_has_not_happened(bench):
+    message = bench.publish("a")
+
+    def refuse(message):
+        raise LookupError(message.text)
+
+    for _ in range(2):
+        with pytest.raises(LookupError, match="a"):
+            bench.broker.next_delivery(bench.broker.now_ms, refuse)
+        assert (message.state, message.attempts) == ("CREATED", [])
+    assert bench.advance(0) == [(0, "a")]
+
+
+def test_an_attempt_cannot_end_twice(bench):
+    bench.publish("a")
+    delivery = bench.broker.next_delivery(bench.broker.now_ms)
+    bench.broker.complete(delivery, Outcome(status=200))
+    with pytest.raises(AssertionError, match="has ended already"):
+        bench.broker.complete(delivery, Outcome(status=200))
+
+
+def test_a_delivery_is_signed_with_the_key_current_at_the_attempt(bench):
+    bench.publish("a")
+    bench.publish("b")
+    first = bench.broker.next_delivery(bench.broker.now_ms)
+    keys = bench.broker.signing_keys
+    current, following = keys.current, keys.next
+    keys.rotate()
+    second = bench.broker.next_delivery(bench.broker.now_ms)
+    assert (first.signing_key, second.signing_key) == (current, following)
+    assert keys.next not in (current, following)
+    assert first.token_id != second.token_id
+    assert current not in repr(keys)
+
+
+def test_publishing_from_many_threads_loses_nothing(bench):
+    threads = [threading.Thread(target=lambda: [bench.publish("a") for _ in range(50)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(bench.broker.messages) == bench.broker.accepted == 200
+    assert [message.sequence for message in bench.broker.messages.values()] == list(range(1, 201))
+
+
+# --- cancel --------------------------------------------------------------------------------------------------
+
+
+def test_a_waiting_message_leaves_at_once(bench):
+    message = bench.publish("a", delay="1h")
+    assert bench.broker.cancel([message]) == 1
+    assert bench.states(message) == ["CREATED", "CANCEL_REQUESTED", "CANCELED"]
+    assert bench.broker.next_event_ms() is None
+    with pytest.raises(Refused, match=f"message {message.message_id} not found"):
+        bench.broker.find_message(message.message_id)
+
+
+def test_a_message_that_waits_for_its_retry_leaves_at_once(bench):
+    bench.answers = {"a": [500]}
+    message = bench.publish("a")
+    bench.advance(1)
+    bench.broker.cancel([message])
+    assert bench.advance(86_400) == []
+    assert message.state == "CANCELED"
+
+
+@pytest.mark.parametrize(
+    ("status", "states"),
+    [
+        (200, ["CREATED", "ACTIVE", "CANCEL_REQUESTED", "DELIVERED"]),
+        (500, ["CREATED", "ACTIVE", "CANCEL_REQUESTED", "ERROR", "CANCELED"]),
+    ],
+)
+def test_a_message_in_flight_finishes_its_attempt_and_is_not_retried(bench, status, states):
+    bench.answers, bench.takes = {"a": [status]}, {"a": 10}
+    message = bench.publish("a", failure_callback=FAILED)
+    bench.advance(1)
+    assert bench.broker.cancel([message]) == 1
+    assert message.pending
+    assert bench.advance(86_400) == []
+    assert bench.states(message) == states
+    assert (bench.broker.dead_letters, len(bench.broker.messages)) == ({}, 1)
+
+
+def test_cancelling_again_counts_nothing(bench):
+    bench.takes = {"a": 10}
+    waiting, in_flight, done = bench.publish("b", delay="1h"), bench.publish("a"), bench.publish("c")
+    bench.advance(1)
+    assert bench.broker.cancel([waiting, in_flight, done]) == 2
+    assert bench.broker.cancel([waiting, in_flight, done]) == 0
+
+
+def test_a_cancelled_head_gives_way_to_the_next_of_its_queue(bench):
+    bench.answers = {"a": [500]}
+    message = bench.publish("a", queue_name="jobs")
+    bench.publish("b", queue_name="jobs")
+    assert bench.advance(1) == [(0, "a")]
+    bench.broker.cancel([message])
+    assert bench.advance(0) == [(1, "b")]
+
+
+def test_deleting_a_queue_cancels_what_waits_in_it_and_the_retries_of_its_head(bench):
+    bench.answers, bench.takes = {"a": [500]}, {"a": 10}
+    head, waiting, delayed = (
+        bench.publish("a", queue_name="jobs"),
+        bench.publish("b", queue_name="jobs"),
+        bench.publish("c", queue_name="jobs", delay="1h"),
+    )
+    other = bench.publish("d", queue_name="mail", delay="1h")
+    bench.advance(1)
+    bench.broker.delete_queue("jobs")
+    assert [message.state for message in (head, waiting, delayed, other)] == [
+        "ACTIVE",
+        "CANCELED",
+        "CANCELED",
+        "CREATED",
+    ]
+    bench.advance(60)
+    assert head.state == "CANCELED"
+    assert list(bench.gates.queues) == ["mail"]
+
+
+def test_deleting_an_unknown_queue_changes_nothing(bench):
+    bench.broker.delete_queue("jobs")
+    assert bench.gates.queues == {}
+
+
+# --- duplicates --------------------------------------------------------------------------------------------------
+
+
+def test_a_duplicate_is_sent_at_the_same_instant_and_only_its_answer_counts(bench):
+    bench.answers = {"a": [500, 200]}
+    message = bench.publish("a")
+    bench.broker.duplicate_next(lambda url: True)
+    assert bench.advance(60) == [(0, "a"), (0, "a")]
+    assert [(attempt.retried, attempt.lost, attempt.status) for attempt in message.attempts] == [
+        (0, True, 500),
+        (0, False, 200),
+    ]
+    assert bench.states(message) == ["CREATED", "ACTIVE", "ACTIVE", "DELIVERED"]
+
+
+def test_the_second_answer_of_a_duplicate_decides_though_the_first_was_good(bench):
+    bench.answers = {"a": [200, 500]}
+    bench.publish("a")
+    bench.broker.duplicate_next(lambda url: True)
+    assert bench.advance(60) == [(0, "a"), (0, "a"), (12, "a")]
+
+
+def test_both_deliveries_of_a_duplicate_have_tokens_of_their_own(bench):
+    bench.publish("a")
+    bench.broker.duplicate_next(lambda url: True)
+    first, second = (bench.broker.next_delivery(bench.broker.now_ms) for _ in range(2))
+    assert first.message is second.message
+    assert first.token_id != second.token_id
+
+
+def test_a_duplicate_takes_one_slot(bench):
+    bench.takes = {"a": 10}
+    for body in "ab":
+        bench.publish(
+            body, queue_name="jobs", flow_control_key="k", flow_control_value="parallelism=1,rate=2,period=1h"
+        )
+    bench.broker.duplicate_next(lambda url: True)
+    assert bench.advance(60) == [(0, "a"), (0, "a"), (10, "b")]
+    assert (bench.gates.in_flight, bench.gates.keys["k"].in_flight) == (0, 0)
+
+
+def test_a_duplicate_is_of_the_next_attempt_that_matches_and_of_one_only(bench):
+    bench.broker.duplicate_next(lambda url: url == "https://shop.example/b")
+    for body in "abb":
+        bench.publish(body, to=f"https://shop.example/{body}")
+    assert bench.advance(60) == [(0, "a"), (0, "b"), (0, "b"), (0, "b")]
+    assert [len(message.attempts) for message in bench.broker.messages.values()] == [1, 2, 1]
+
+
+# --- what is shown, and what is forgotten ------------------------------------------------------------------------
+
+
+def test_a_finished_message_is_shown_for_ten_seconds(bench):
+    message = bench.publish("a")
+    bench.advance(0)
+    bench.broker.observe(bench.broker.now_ms + 9_999)
+    assert bench.broker.find_message(message.message_id) is message
+    bench.broker.observe(bench.broker.now_ms + 1)
+    with pytest.raises(Refused) as refused:
+        bench.broker.find_message(message.message_id)
+    assert (refused.value.status, refused.value.error) == (404, f"message {message.message_id} not found")
+
+
+def test_a_pending_message_is_shown_however_old(bench):
+    message = bench.publish("a", delay="365d")
+    bench.advance(364 * 86_400)
+    assert bench.broker.find_message(message.message_id) is message
+
+
+def test_the_oldest_finished_messages_are_forgotten_but_not_the_pending_or_dead(bench, monkeypatch):
+    monkeypatch.setattr(broker_module, "MAX_DONE", 3)
+    bench.answers = {"dead": [500]}
+    bench.publish("waiting", delay="1d")
+    for body in ("dead", *"abcde"):
+        bench.publish(body, retries=0)
+    bench.advance(0)
+    assert [message.text for message in bench.broker.messages.values()] == ["waiting", "dead", "c", "d", "e"]
+    assert bench.broker.accepted == 7
+
+
+def test_equal_seeds_give_equal_ids(new_bench):
+    one, same, other = new_bench(seed=3), new_bench(seed=3), new_bench(seed=4)
+    assert one.publish().message_id == same.publish().message_id != other.publish().message_id

@@ -1,0 +1,122 @@
+"""Dead letters: what they keep, and what a redrive makes of one."""
+
+from __future__ import annotations
+
+import pytest
+
+from qstash_fake.broker.message import Outcome
+from qstash_fake.broker.url_groups import Endpoint
+from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.options import parse_options
+
+CALLBACK = "https://shop.example/callback"
+FAILED = "https://shop.example/failed"
+
+
+def a_dead_letter(bench, body="x", **options):
+    bench.answers = {body: [503]}
+    message = bench.publish(body, retries=0, **options)
+    bench.advance(0)
+    return bench.broker.dead_letters[message.dlq_id]
+
+
+def test_a_redriven_message_is_new_and_due_now_with_all_that_the_old_one_had(bench):
+    dead = a_dead_letter(
+        bench,
+        "secret",
+        method="PUT",
+        not_before=1_767_225_600,
+        queue_name="jobs",
+        flow_control_key="k",
+        flow_control_value="rate=5",
+        callback=CALLBACK,
+        failure_callback=FAILED,
+        label="one",
+        redact_fields="body",
+        forward_x_key="v",
+    )
+    bench.advance(100)
+    message = dead.redrive()
+    old = dead.message
+    assert message.message_id != old.message_id
+    assert (message.created_ms, message.due_ms) == (old.created_ms + 100_000, old.created_ms + 100_000)
+    assert message.retried == 0
+    same = ("url", "method", "body", "stored_headers", "queue", "labels", "callback", "failure_callback", "max_retries")
+    assert [getattr(message, name) for name in same] == [getattr(old, name) for name in same]
+    assert (message.body, message.options.flow_control) == (b"secret", old.options.flow_control)
+    assert (old.state, bench.broker.dead_letters) == ("FAILED", {})
+
+
+def test_a_redriven_message_goes_to_the_tail_of_its_queue(bench):
+    dead = a_dead_letter(bench, "a", queue_name="jobs")
+    bench.takes = {"b": 10, "c": 10}
+    bench.publish("b", queue_name="jobs")
+    bench.publish("c", queue_name="jobs")
+    dead.redrive()
+    assert bench.advance(60) == [(0, "b"), (10, "c"), (20, "a")]
+
+
+def test_a_redriven_message_does_not_wait_for_its_first_delay_again(bench):
+    bench.answers = {"x": [500]}
+    message = bench.publish("x", retries=0, delay="1h")
+    bench.advance(3_600)
+    bench.broker.redrive(message.dlq_id)
+    assert bench.advance(0) == [(3_600, "x")]
+
+
+def test_a_redrive_keeps_group_endpoint_and_schedule(bench):
+    bench.broker.url_groups.upsert("news", [Endpoint(url="https://a.example", name="first")], 0)
+    bench.schedule("x", to="news", cron="* * * * *", schedule_id="nightly", retries=0)
+    bench.answers = {"x": [500]}
+    bench.advance(60)
+    (dead,) = bench.broker.dead_letters.values()
+    message = dead.redrive()
+    assert (message.url_group, message.endpoint_name, message.schedule_id) == ("news", "first", "nightly")
+
+
+def test_headers_given_with_a_redrive_win(bench):
+    dead = a_dead_letter(bench, forward_x_key="old", forward_x_other="kept", not_before=1_767_225_600)
+    overrides = parse_options([("Upstash-Retries", "5"), ("Upstash-Delay", "9s"), ("Upstash-Forward-X-Key", "new")])
+    message = bench.broker.redrive(dead.dlq_id, overrides)
+    assert (message.max_retries, message.due_ms - message.created_ms) == (5, 9_000)
+    assert sorted(message.stored_headers) == [("X-Key", "new"), ("X-Other", "kept")]
+
+
+def test_a_redrive_that_is_refused_leaves_the_dead_letter(new_bench):
+    bench = new_bench(plan="free")
+    dead = a_dead_letter(bench)
+    with pytest.raises(Refused, match="quota maxRetries exceeded"):
+        bench.broker.redrive(dead.dlq_id, parse_options([("Upstash-Retries", "50")]))
+    assert list(bench.broker.dead_letters) == [dead.dlq_id]
+
+
+def test_a_second_redrive_raises(bench):
+    dead = a_dead_letter(bench)
+    dead.redrive()
+    with pytest.raises(UsageError, match=f"dead letter {dead.dlq_id} .* is no longer in the DLQ"):
+        dead.redrive()
+    assert len(bench.broker.messages) == 2
+
+
+def test_a_deleted_dead_letter_is_gone(bench):
+    dead = a_dead_letter(bench)
+    bench.broker.delete_dead_letter(dead.dlq_id)
+    for operation in (bench.broker.delete_dead_letter, bench.broker.find_dead_letter, bench.broker.redrive):
+        with pytest.raises(Refused, match=f"dlq message {dead.dlq_id} not found"):
+            operation(dead.dlq_id)
+
+
+def test_a_dead_letter_has_the_last_answer(bench):
+    bench.answers = {"x": [Outcome(status=500, body=b"first"), Outcome(status=502, body=b"last")]}
+    bench.publish("x", retries=1)
+    bench.advance(60)
+    (dead,) = bench.broker.dead_letters.values()
+    assert (dead.response_status, dead.response_body) == (502, b"last")
+
+
+def test_a_redriven_message_can_die_again(bench):
+    dead = a_dead_letter(bench)
+    bench.answers = {"x": [500]}
+    again = dead.redrive()
+    bench.advance(0)
+    assert [one.message for one in bench.broker.dead_letters.values()] == [again]

@@ -1,0 +1,43 @@
+"""Ids: their form, and that a seed decides all of them."""
+
+from __future__ import annotations
+
+import re
+
+from qstash_fake.broker.ids import Ids
+
+BASE58 = "[1-9A-HJ-NP-Za-km-z]"
+
+
+def test_ids_have_the_form_of_the_real_ones():
+    ids = Ids(0)
+    assert re.fullmatch(f"msg_{BASE58}{{59}}", ids.message())
+    assert re.fullmatch(f"scd_{BASE58}{{28}}", ids.schedule())
+    assert re.fullmatch(f"jwt_{BASE58}{{28}}", ids.token())
+    assert re.fullmatch(f"sig_{BASE58}{{28}}", ids.signing_key())
+
+
+def test_equal_seeds_give_equal_ids_in_equal_order():
+    one, other = Ids(7), Ids(7)
+    assert [one.message(), one.token(), one.schedule()] == [other.message(), other.token(), other.schedule()]
+
+
+def test_another_seed_gives_other_ids():
+    assert Ids(0).message() != Ids(1).message()
+
+
+def test_no_id_comes_twice():
+    ids = Ids(0)
+    assert len({ids.message() for _ in range(10_000)}) == 10_000
+
+
+def test_a_dead_letter_id_is_its_time_and_a_sequence_that_goes_on():
+    ids = Ids(0)
+    assert [ids.dead_letter(1_767_225_600_000) for _ in range(2)] == ["1767225600000-0", "1767225600000-1"]
+    assert ids.dead_letter(1_767_225_600_001) == "1767225600001-2"
+
+
+def test_dead_letter_ids_do_not_disturb_the_others():
+    one, other = Ids(0), Ids(0)
+    one.dead_letter(0)
+    assert one.message() == other.message()

@@ -1,0 +1,102 @@
+"""The journal: its caps, what was written since a mark, and what an entry says."""
+
+from __future__ import annotations
+
+import pytest
+
+from qstash_fake.broker import journal as journal_module
+from qstash_fake.broker.journal import Journal
+from qstash_fake.broker.message import Outcome
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A journal that keeps five entries."""
+    monkeypatch.setattr(journal_module, "MAX_ENTRIES", 5)
+    return Journal()
+
+
+def texts(notes):
+    return "".join(note.text for note in notes)
+
+
+def test_the_newest_entries_are_kept_and_the_others_counted(small):
+    for text in "abcdefgh":
+        small.note(0, text)
+    assert (texts(small), small.total, small.forgotten) == ("defgh", 8, 3)
+
+
+def test_since_a_mark_means_what_was_written_after_it(small):
+    for text in "abc":
+        small.note(0, text)
+    mark = small.total
+    assert small.since(mark) == []
+    small.note(0, "d")
+    assert texts(small.since(mark)) == "d"
+    assert texts(small.since(0)) == "abcd"
+
+
+def test_since_a_mark_that_is_forgotten_means_what_is_kept(small):
+    small.note(0, "a")
+    mark = small.total
+    for text in "bcdefgh":
+        small.note(0, text)
+    assert texts(small.since(mark)) == "defgh"
+    assert texts(small.since(7)) == "h"
+
+
+def test_entries_are_the_steps_of_messages_without_the_notes(bench):
+    message = bench.publish("a")
+    bench.broker.journal.note(0, "a rotation")
+    bench.advance(0)
+    assert [entry.message for entry in bench.broker.journal.entries()] == [message] * 3
+    assert len(list(bench.broker.journal)) == 4
+
+
+def test_a_message_that_fails_has_the_steps_that_the_real_one_has(bench):
+    bench.answers = {"a": [500], "b": [500, 200]}
+    failing, retried = bench.publish("a", retries=0), bench.publish("b")
+    bench.advance(60)
+    assert bench.states(failing) == ["CREATED", "ACTIVE", "ERROR", "FAILED"]
+    assert bench.states(retried) == ["CREATED", "ACTIVE", "ERROR", "RETRY", "ACTIVE", "DELIVERED"]
+
+
+def test_an_error_entry_says_what_went_wrong(bench):
+    bench.answers = {"a": [503], "b": [Outcome(error="timeout")]}
+    bench.publish("a", retries=0)
+    bench.publish("b", retries=0)
+    bench.advance(0)
+    entries = bench.broker.journal.entries()
+    assert [(e.state, e.error) for e in entries if e.error] == [
+        ("ERROR", "destination answered 503"),
+        ("ERROR", "timeout"),
+    ]
+
+
+def test_the_next_delivery_stands_where_a_delivery_is_still_to_come(bench):
+    bench.answers = {"a": [503]}
+    bench.publish("a", delay="5s")
+    bench.publish("b")
+    bench.advance(60)
+    planned = {
+        (entry.message.text, str(entry.state)): (entry.next_delivery_ms - 1_767_225_600_000) // 1000
+        for entry in bench.broker.journal.entries()
+        if entry.next_delivery_ms is not None
+    }
+    assert planned == {("a", "CREATED"): 5, ("a", "RETRY"): 17}
+
+
+def test_entries_show_redacted_what_the_message_hides(bench):
+    bench.publish("secret", redact_fields="body, header[X-Key]", forward_x_key="v", forward_x_other="w")
+    (entry,) = bench.broker.journal.entries()
+    assert entry.body.startswith(b"REDACTED:")
+    assert entry.headers["x-key"].startswith("REDACTED:")
+    assert entry.headers["x-other"] == "w"
+
+
+def test_an_entry_gives_its_times_as_aware_utc(bench):
+    bench.publish("a", delay="1500s")
+    (entry,) = bench.broker.journal.entries()
+    assert entry.at.isoformat() == "2026-01-01T00:00:00+00:00"
+    assert entry.next_delivery_at.isoformat() == "2026-01-01T00:25:00+00:00"
+    assert entry.status is None

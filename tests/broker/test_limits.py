@@ -1,0 +1,165 @@
+"""Plans: what each quota refuses and in which words; without a plan, only what no date can hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from qstash_fake.broker import limits
+from qstash_fake.broker.limits import PLANS, DailyLimit
+from qstash_fake.errors import Refused
+
+DAY_MS = 86_400_000
+
+
+def refused(bench, body="", **options):
+    with pytest.raises(Refused) as caught:
+        bench.publish(body, **options)
+    assert bench.broker.messages == {}
+    return caught.value.status, caught.value.error
+
+
+@pytest.mark.parametrize(
+    ("plan", "options", "error"),
+    [
+        ("free", {"delay": "604801s"}, (400, "quota maxDelay exceeded, current limit: 604800")),
+        ("payg", {"delay": "366d"}, (400, "quota maxDelay exceeded, current limit: 31536000")),
+        ("free", {"not_before": 1_767_225_600 + 604_801}, (400, "quota maxDelay exceeded, current limit: 604800")),
+        ("free", {"retries": 6}, (400, "quota maxRetries exceeded, current limit: 5")),
+        ("payg", {"retries": 21}, (400, "quota maxRetries exceeded, current limit: 20")),
+        ("free", {"body": "x" * 1_000_001}, (400, "quota maxMessageSize exceeded, current limit: 1000000")),
+        ("free", {"timeout": "901s"}, (400, "quota timeout exceeded, current limit: 900")),
+        (
+            "free",
+            {"flow_control_key": "k", "flow_control_value": "parallelism=11"},
+            (412, "quota maxParallelism exceeded, current limit: 10"),
+        ),
+        (
+            "free",
+            {"callback": "https://shop.example/callback", "callback_retries": 6},
+            (400, "quota maxRetries exceeded, current limit: 5"),
+        ),
+    ],
+)
+def test_a_quota_refuses_what_exceeds_it_with_its_name_and_limit(new_bench, plan, options, error):
+    assert refused(new_bench(plan=plan), **options) == error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"delay": "604800s"},
+        {"retries": 5},
+        {"body": "x" * 1_000_000},
+        {"timeout": "900s"},
+        {"flow_control_key": "k", "flow_control_value": "parallelism=10"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_exactly_the_limit_is_allowed(new_bench, options):
+    assert new_bench(plan="free").publish(**options).pending
+
+
+def test_without_a_plan_there_is_no_quota(bench):
+    message = bench.publish("x" * 20_000_000, delay="3650d", retries=1000, timeout="30d")
+    assert message.max_retries == 1000
+
+
+@pytest.mark.parametrize("options", [{"delay": "2920000d"}, {"delay": "999999999999999999s"}], ids=str)
+def test_no_message_is_due_beyond_the_year_9999(bench, options):
+    assert refused(bench, **options) == (
+        400,
+        "invalid Upstash-Delay: the message would be due beyond the year 9999",
+    )
+
+
+def test_an_eleventh_queue_is_refused_and_an_old_one_is_not(new_bench):
+    bench = new_bench(plan="free")
+    for number in range(10):
+        bench.publish(queue_name=f"q{number}")
+    bench.publish(queue_name="q3")
+    with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10") as caught:
+        bench.publish(queue_name="q10")
+    assert caught.value.status == 412
+
+
+def test_an_eleventh_schedule_is_refused_and_an_old_one_is_overwritten(new_bench):
+    bench = new_bench(plan="free")
+    for number in range(10):
+        bench.schedule(cron="@daily", schedule_id=f"s{number}")
+    bench.schedule("again", cron="@daily", schedule_id="s3")
+    with pytest.raises(Refused, match="quota maxSchedules exceeded, current limit: 10") as caught:
+        bench.schedule(cron="@daily")
+    assert caught.value.status == 412
+
+
+@pytest.mark.parametrize(
+    ("quota", "limit"),
+    [("maxSchedules", 10), ("maxQueues", 10), ("maxTopics", 1), ("maxEndpointsPerTopic", 100), ("maxParallelism", 2)],
+)
+def test_the_counts_of_the_free_plan(quota, limit):
+    limits.check_count(PLANS["free"], quota, limit)
+    with pytest.raises(Refused, match=f"quota {quota} exceeded, current limit: {limit}"):
+        limits.check_count(PLANS["free"], quota, limit + 1)
+    limits.check_count(None, quota, limit + 1)
+
+
+def test_the_daily_limit_refuses_with_the_headers_that_sdks_look_for():
+    daily = DailyLimit(10)
+    daily.take(8, 5 * DAY_MS + 1)
+    with pytest.raises(Refused) as caught:
+        daily.take(3, 5 * DAY_MS + 2)
+    assert caught.value.status == 429
+    assert caught.value.error == "Exceeded daily rate limit. {limit: 10, reset: 518400}"
+    assert dict(caught.value.headers) == {
+        "RateLimit-Limit": "10",
+        "RateLimit-Remaining": "2",
+        "RateLimit-Reset": "518400",
+    }
+
+
+def test_what_is_refused_is_not_counted():
+    daily = DailyLimit(10)
+    daily.take(8, 0)
+    with pytest.raises(Refused):
+        daily.take(3, 0)
+    daily.take(2, 0)
+
+
+def test_the_day_is_that_of_utc_and_begins_at_its_midnight():
+    daily = DailyLimit(1)
+    daily.take(1, DAY_MS - 1)
+    daily.take(1, DAY_MS)
+    with pytest.raises(Refused):
+        daily.take(1, 2 * DAY_MS - 1)
+
+
+def test_every_message_counts_those_of_schedules_and_callbacks_too(new_bench):
+    bench = new_bench(plan="free")
+    for _ in range(499):
+        bench.publish("x", callback="https://shop.example/callback")
+    bench.schedule("tick", cron="* * * * *", schedule_id="s")
+    bench.advance(120)
+    assert bench.broker.accepted == 1_000
+    with pytest.raises(Refused, match="Exceeded daily rate limit"):
+        bench.publish("y")
+    bench.advance(60)
+    assert bench.broker.schedules.by_id["s"].error.startswith("Exceeded daily rate limit")
+    assert bench.broker.accepted == 1_000
+
+
+def test_a_repetition_does_not_count(new_bench):
+    bench = new_bench(plan="free")
+    for _ in range(2_000):
+        bench.broker.publish(bench.request("x", deduplication_id="once"))
+    assert bench.broker.accepted == 1
+
+
+def test_a_plan_keeps_dead_letters_for_three_days_and_no_plan_for_ever(bench, new_bench):
+    limited = new_bench(plan="free")
+    for each in (bench, limited):
+        each.answers = {"x": [500]}
+        each.publish("x", retries=0)
+        each.advance(3 * 86_400)
+        assert len(each.broker.dead_letters) == 1
+        each.advance(1)
+    assert (len(bench.broker.dead_letters), len(limited.broker.dead_letters)) == (1, 0)

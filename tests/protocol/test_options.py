@@ -1,0 +1,145 @@
+"""Publish options: how they are laid over each other, how callback families nest, what is refused."""
+
+import pytest
+
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.options import NO_OPTIONS, FlowControl, Options, parse_bool, parse_count, parse_options
+from qstash_fake.protocol.redaction import Redaction
+
+
+def options(**headers):
+    return parse_options([(f"Upstash-{name.replace('_', '-')}", value) for name, value in headers.items()])
+
+
+def test_nothing_given_is_no_options():
+    assert parse_options([]) == NO_OPTIONS
+    assert parse_options([("Host", "qstash.upstash.io"), ("Accept", "*/*")]) == NO_OPTIONS
+
+
+@pytest.mark.parametrize("name", ["Method", "Retries", "Delay", "Label", "Callback", "Redact-Fields", "Queue-Name"])
+def test_an_empty_value_is_no_value(name):
+    assert parse_options([(f"Upstash-{name}", "")]) == NO_OPTIONS
+
+
+def test_every_option_is_read():
+    given = options(
+        Method="put",
+        Retries="1",
+        Delay="1m",
+        Not_Before="60",
+        Timeout="2",
+        Label="a,b",
+        Deduplication_Id="id",
+        Content_Based_Deduplication="T",
+        Header_Forward="f",
+        Callback="https://shop.example/done",
+        Failure_Callback="https://shop.example/failed",
+        Queue_Name="emails",
+        Schedule_Id="nightly",
+        Redact_Fields="body",
+        Forward_X="1",
+        Flow_Control_Key="key",
+        Flow_Control_Value="rate=1",
+    )
+    assert given == Options(
+        method="PUT",
+        retries=1,
+        delay_ms=60_000,
+        not_before_ms=60_000,
+        timeout_ms=2_000,
+        labels=("a", "b"),
+        deduplication_id="id",
+        content_based_deduplication=True,
+        header_forward=False,
+        callback="https://shop.example/done",
+        failure_callback="https://shop.example/failed",
+        queue="emails",
+        schedule_id="nightly",
+        redaction=Redaction(body=True),
+        forward=(("X", "1"),),
+        flow_control=FlowControl(key="key", rate=1),
+    )
+
+
+def test_options_laid_over_others_take_what_they_do_not_give():
+    own = options(Retries="0", Header_Forward="false", Label="own")
+    defaults = options(Retries="5", Header_Forward="true", Delay="1m", Label="a,b")
+    assert own.over(defaults) == Options(retries=0, header_forward=False, delay_ms=60_000, labels=("own",))
+
+
+def test_forwarded_headers_join_by_name():
+    own = parse_options([("Upstash-Forward-X-A", "1"), ("upstash-forward-x-a", "2")])
+    defaults = parse_options([("Upstash-Forward-x-a", "0"), ("Upstash-Forward-X-B", "3")])
+    assert own.over(defaults).forward == (("X-B", "3"), ("X-A", "1"), ("X-A", "2"))
+
+
+def test_no_options_over_others_are_the_others():
+    others = options(Retries="5", Forward_X="1")
+    assert NO_OPTIONS.over(others) == others
+    assert others.over(NO_OPTIONS) == others
+
+
+def test_a_callback_has_a_family_of_its_own():
+    given = options(Callback_Retries="1", Callback_Forward_X="a", Failure_Callback_Retries="2", Forward_X="b")
+    assert given.callback_options == Options(retries=1, forward=(("X", "a"),))
+    assert given.failure_callback_options == Options(retries=2)
+    assert given.forward == (("X", "b"),)
+
+
+def test_callbacks_nest():
+    given = options(Callback_Failure_Callback="https://shop.example/a", Callback_Failure_Callback_Callback_Retries="7")
+    assert given.callback_options is not None
+    assert given.callback_options.failure_callback == "https://shop.example/a"
+    assert given.callback_options.failure_callback_options == Options(callback_options=Options(retries=7))
+
+
+def test_callbacks_nest_eight_deep_and_no_deeper():
+    name = "Upstash" + "-Callback" * 8
+    assert parse_options([(f"{name}-Retries", "1")]) != NO_OPTIONS
+    with pytest.raises(Refused, match="nested deeper than 8"):
+        parse_options([(f"{name}-Callback-Retries", "1")])
+
+
+@pytest.mark.parametrize("prefix", ["", "Callback-", "Failure-Callback-", "Callback-Failure-Callback-"])
+def test_a_refusal_names_the_header(prefix):
+    with pytest.raises(Refused, match="Upstash-Retries: 'x' is not a non-negative integer") as refusal:
+        parse_options([(f"Upstash-{prefix}Retries", "x")])
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize("name", ["X Y", "X:", "\xe9", "X\n", "(X)"])
+def test_only_a_token_can_be_forwarded(name):
+    with pytest.raises(Refused, match="invalid header name"):
+        parse_options([(f"Upstash-Forward-{name}", "1")])
+
+
+def test_a_header_without_a_name_is_not_forwarded():
+    assert parse_options([("Upstash-Forward-", "1")]) == NO_OPTIONS
+
+
+def test_a_tab_may_stand_in_a_value():
+    assert parse_options([("Upstash-Forward-X", "a\tb")]).forward == (("X", "a\tb"),)
+
+
+@pytest.mark.parametrize("prefix", ["", "Callback-", "Failure-Callback-Callback-"])
+def test_workflow_is_not_simulated(prefix):
+    with pytest.raises(Refused, match="Workflow is not simulated") as refusal:
+        parse_options([(f"Upstash-{prefix}Workflow-Init", "true")])
+    assert refusal.value.status == 501
+
+
+@pytest.mark.parametrize("value", ["rate=1,rate=2", "RATE=1, Rate=2"])
+def test_the_last_of_two_equal_limits_counts(value):
+    assert options(Flow_Control_Key="key", Flow_Control_Value=value).flow_control == FlowControl(key="key", rate=2)
+
+
+@pytest.mark.parametrize("text", ["", "2", "yes", " true", "tRue"])
+def test_what_go_does_not_take_for_a_boolean_is_none(text):
+    with pytest.raises(ValueError, match="is not a boolean"):
+        parse_bool(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "\u0661", "1_0", "0x1", "1" * 16])
+def test_what_has_other_than_a_few_digits_is_no_count(text):
+    with pytest.raises(ValueError, match="is not a non-negative integer"):
+        parse_count(text)

@@ -1,0 +1,198 @@
+"""URLs: destinations, equality, patterns and mount points."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.urls import Destination, UrlPattern, absolute_url, normalize, parse_destination, split, under
+
+
+@pytest.mark.parametrize(
+    ("text", "destination"),
+    [
+        ("https://shop.example/jobs", Destination(url="https://shop.example/jobs")),
+        ("http:/shop.example", Destination(url="http://shop.example")),
+        ("HTTPS://shop.example", Destination(url="HTTPS://shop.example")),
+        ("group", Destination(group="group")),
+        ("group/", Destination(group="group")),
+        ("My-Group_1.0", Destination(group="My-Group_1.0")),
+        ("api/llm", Destination(api="llm")),
+        ("api/llm/", Destination(api="llm")),
+        ("api", Destination(group="api")),
+        ("https", Destination(group="https")),
+    ],
+)
+def test_a_destination_is_a_url_a_group_or_an_api(text, destination):
+    assert parse_destination(text) == destination
+
+
+@pytest.mark.parametrize("destination", ["https://shop.example/jobs", "group", "api/llm"])
+def test_a_destination_prints_as_it_is_written(destination):
+    assert str(parse_destination(destination)) == destination
+
+
+@pytest.mark.parametrize(
+    "text", ["", "/", "group//", "a b", "api//", "api/a/b", "mailto:x", "https%3A%2F%2Fshop.example"]
+)
+def test_anything_else_is_no_destination(text):
+    with pytest.raises(Refused) as refusal:
+        parse_destination(text)
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.example",
+        "https://shop.example?a",
+        "https://shop.example:8443/",
+        "https://shop.example:/",
+        "http://localhost",
+        "http://127.0.0.1:8000/jobs",
+        "http://[::1]:8000/jobs",
+        "https://user:pass@shop.example/@a?b@c",
+        "https://shop_1.example/",
+        "https://b\xfccher.example/",
+        "https://b%C3%BCcher.example/",
+        "https://shop.example/caf\xe9?q=\u65e5",
+        "https://shop.example/a/../b/./%2e%2E//",
+        "https://shop.example/'\"<>[]{}|\\^`",
+    ],
+)
+def test_a_url_is_kept_as_it_was_sent(url):
+    assert absolute_url(url) == url
+
+
+def test_a_fragment_is_no_part_of_what_is_sent():
+    assert absolute_url("https://shop.example/a?b#c?d") == "https://shop.example/a?b"
+    assert absolute_url("https://shop.example#c") == "https://shop.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("https://shop.example", ("https", "shop.example", "", "")),
+        ("https://shop.example?a?b", ("https", "shop.example", "", "?a?b")),
+        ("https://u:p@shop.example:8443/a//b/?x=/y", ("https", "u:p@shop.example:8443", "/a//b/", "?x=/y")),
+        ("https://shop.example/?", ("https", "shop.example", "/", "?")),
+        ("https://shop.example/a#b?c", ("https", "shop.example", "/a", "")),
+        ("https://shop.example?to=https://a.example/b", ("https", "shop.example", "", "?to=https://a.example/b")),
+    ],
+)
+def test_a_url_is_split_without_decoding(url, parts):
+    assert split(url) == parts
+
+
+@given(st.text(st.characters(exclude_characters="#")))
+def test_the_parts_of_a_url_give_it_back(text):
+    scheme, host, path, query = split(f"https://{text}")
+    assert f"{scheme}://{host}{path}{query}" == f"https://{text}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://shop.example", "https://shop.example/"),
+        ("HTTPS://Shop.Example/jobs", "https://shop.example/jobs"),
+        ("https://shop.example:443/jobs", "https://shop.example/jobs"),
+        ("http://shop.example:80/jobs", "http://shop.example/jobs"),
+        ("http://shop.example:/jobs", "http://shop.example/jobs"),
+        ("https://shop.example?a=1", "https://shop.example/?a=1"),
+        ("http://[::1]:80/", "http://[::1]/"),
+    ],
+)
+def test_these_urls_are_the_same(one, other):
+    assert normalize(one) == normalize(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://shop.example/jobs", "http://shop.example/jobs"),
+        ("https://shop.example:80/", "https://shop.example/"),
+        ("https://shop.example/jobs", "https://shop.example/Jobs"),
+        ("https://shop.example/jobs", "https://shop.example/jobs/"),
+        ("https://shop.example/a/b", "https://shop.example/a//b"),
+        ("https://shop.example/a%2Fb", "https://shop.example/a/b"),
+        ("https://shop.example/a%2Fb", "https://shop.example/a%2fb"),
+        ("https://shop.example/?a=1&b=2", "https://shop.example/?b=2&a=1"),
+        ("https://Ada@shop.example/", "https://ada@shop.example/"),
+    ],
+)
+def test_these_urls_are_not(one, other):
+    assert normalize(one) != normalize(other)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "url"),
+    [
+        ("https://shop.example/jobs", "https://shop.example/jobs"),
+        ("https://shop.example/jobs", "https://shop.example/jobs?a=1"),
+        ("https://shop.example/jobs?a=1", "https://SHOP.example:443/jobs?a=1"),
+        ("https://shop.example", "https://shop.example/?a=1"),
+        ("https://shop.example/jobs/*", "https://shop.example/jobs/7?a=1"),
+        ("https://shop.example/jobs/*", "https://shop.example/jobs/"),
+        ("https://shop.example/jobs*", "https://shop.example/jobs-late"),
+        ("https://shop.example*", "https://shop.example"),
+        ("https://SHOP.example*", "https://shop.example.org/"),
+        ("https://shop.example:443/*", "https://shop.example/jobs"),
+        ("https://shop.example/jobs?a=*", "https://shop.example/jobs?a=1"),
+        (re.compile(r"https://.*/jobs\?a=\d"), "https://shop.example/jobs?a=1"),
+    ],
+)
+def test_a_pattern_matches(pattern, url):
+    assert UrlPattern(pattern).matches(url)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "url"),
+    [
+        ("https://shop.example/jobs", "https://shop.example/jobs/"),
+        ("https://shop.example/jobs", "https://shop.example/jobs/7"),
+        ("https://shop.example/jobs?a=1", "https://shop.example/jobs"),
+        ("https://shop.example/jobs?a=1", "https://shop.example/jobs?a=1&b=2"),
+        ("https://shop.example/jobs/*", "https://shop.example/jobs"),
+        ("https://shop.example/jobs/*", "https://api.example/jobs/7"),
+        ("https://shop.example/*", "http://shop.example/jobs"),
+        (re.compile(r"https://shop\.example/jobs"), "https://shop.example/jobs/7"),
+        (re.compile(r"jobs"), "https://shop.example/jobs"),
+    ],
+)
+def test_a_pattern_does_not_match(pattern, url):
+    assert not UrlPattern(pattern).matches(url)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "url"),
+    [
+        ("https://shop.example", "https://shop.example"),
+        ("https://shop.example", "https://shop.example?a=1"),
+        ("https://shop.example/", "https://SHOP.example:443/jobs"),
+        ("https://shop.example/api", "https://shop.example/api"),
+        ("https://shop.example/api", "https://shop.example/api/x"),
+        ("https://shop.example/api", "https://shop.example/api?x"),
+        ("https://shop.example/api/", "https://shop.example/api"),
+        ("https://shop.example", "https://user:pass@shop.example/@a"),
+    ],
+)
+def test_a_url_is_under_its_mount_point(prefix, url):
+    assert under(prefix, url)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "url"),
+    [
+        ("https://shop.example/api", "https://shop.example/apix"),
+        ("https://shop.example/api", "https://shop.example/"),
+        ("https://shop.example", "https://shop.example.org/"),
+        ("https://shop.example", "https://shop.example:8443/"),
+        ("https://shop.example", "https://shop.example@api.example/"),
+        ("https://shop.example", "http://shop.example/"),
+        ("https://shop.example/a/b", "https://shop.example/a%2Fb"),
+    ],
+)
+def test_a_url_is_not_under_another_mount_point(prefix, url):
+    assert not under(prefix, url)

@@ -1,0 +1,173 @@
+"""Retries and delays through the official SDK: when the next attempt comes; PROTOCOL 4.1, 4.2 and 4.6."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from qstash import AsyncQStash, QStash
+from qstash.errors import QStashError
+
+from qstash_fake import QStashFake
+
+pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+
+JOB = "https://shop.example/job"
+T0_S = 1_767_225_600  # 2026-01-01T00:00:00Z
+
+
+def waits(fake: QStashFake) -> list[float]:
+    """Seconds between the attempts of the only message."""
+    attempts = fake.messages[0].attempts
+    return [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(attempts)]
+
+
+def test_three_retries_wait_longer_and_longer(client: QStash, shop: Any, qstash_fake: QStashFake):
+    shop.statuses["/job"] = 500
+    client.message.publish(url=JOB, body="x")
+    qstash_fake.drain()
+    assert waits(qstash_fake) == [12, 148, 1_808]
+    assert [one.headers["upstash-retried"] for one in shop.received] == ["0", "1", "2", "3"]
+    assert len({one.headers["upstash-message-id"] for one in shop.received}) == 1
+    assert len({one.headers["upstash-signature"] for one in shop.received}) == 4
+    assert len(qstash_fake.dlq) == 1
+
+
+def test_the_backoff_never_exceeds_a_day(client: QStash, shop: Any, qstash_fake: QStashFake):
+    shop.statuses["/job"] = 500
+    client.message.publish(url=JOB, body="x", retries=6)
+    qstash_fake.drain()
+    assert waits(qstash_fake) == [12, 148, 1_808, 22_026, 86_400, 86_400]
+
+
+def test_a_retry_delay_is_an_expression_in_milliseconds(client: QStash, shop: Any, qstash_fake: QStashFake):
+    shop.statuses["/job"] = 500
+    client.message.publish(url=JOB, body="x", retry_delay="max(1000, pow(2, retried) * 1500)")
+    assert client.message.get(qstash_fake.messages[0].message_id).retry_delay_expression is not None
+    qstash_fake.drain()
+    assert waits(qstash_fake) == [1.5, 3, 6]
+
+
+def test_a_retry_delay_is_between_nothing_and_a_day(client: QStash, shop: Any, qstash_fake: QStashFake):
+    shop.statuses["/job"] = 500
+    client.message.publish(url=JOB, body="x", retries=2, retry_delay="(retried * 2 - 1) * pow(10, 12)")
+    qstash_fake.drain()
+    assert waits(qstash_fake) == [0, 86_400]
+
+
+def test_a_bad_retry_delay_is_refused(client: QStash, qstash_fake: QStashFake):
+    with pytest.raises(QStashError, match=r"status: 400.*Upstash-Retry-Delay"):
+        client.message.publish(url=JOB, body="x", retry_delay="2 ** 3")
+    assert qstash_fake.messages == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "30"}, 30),
+        ({"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT"}, 60),
+        ({"X-RateLimit-Reset": "40"}, 40),
+        ({"X-RateLimit-Reset-Requests": "1m5s"}, 65),
+        ({"X-RateLimit-Reset-Tokens": "0"}, 0),
+        ({"X-RateLimit-Reset-Tokens": "7", "Retry-After": "9"}, 9),
+        ({"Retry-After": "86401"}, 3),
+        ({}, 3),
+    ],
+)
+def test_the_answer_says_when_to_come_again(
+    headers: dict[str, str], seconds: int, client: QStash, qstash_fake: QStashFake
+):
+    qstash_fake.on(JOB).respond_with([{"status": 429, "headers": headers}, 200])
+    client.message.publish(url=JOB, body="x", retry_delay="3000")
+    qstash_fake.drain()
+    assert waits(qstash_fake) == [seconds]
+
+
+def test_489_with_its_header_is_not_retried(client: QStash, qstash_fake: QStashFake):
+    qstash_fake.on(JOB).respond(489, headers={"Upstash-NonRetryable-Error": "true"})
+    client.message.publish(url=JOB, body="x")
+    qstash_fake.drain()
+    assert len(qstash_fake.attempts) == 1
+    qstash_fake.assert_dead_lettered(url=JOB, status=489)
+
+
+def test_489_alone_is_an_ordinary_failure(client: QStash, qstash_fake: QStashFake):
+    qstash_fake.on(JOB).respond_with([489, 200])
+    client.message.publish(url=JOB, body="x")
+    qstash_fake.drain()
+    assert len(qstash_fake.attempts) == 2
+
+
+def test_an_answer_after_the_timeout_is_a_failure(client: QStash, shop: Any, qstash_fake: QStashFake):
+    qstash_fake.on(JOB).takes("31s").times(1)
+    client.message.publish(url=JOB, body="x", timeout=30)
+    qstash_fake.clock.advance("41s")
+    assert len(shop.received) == 1
+    qstash_fake.clock.advance("1s")
+    first, second = qstash_fake.attempts
+    assert (first.status, first.error, second.status) == (0, "timeout", 200)
+
+
+def test_a_delay_ends_to_the_millisecond(client: QStash, shop: Any, qstash_fake: QStashFake):
+    client.message.publish(url=JOB, body="x", delay="1d10h30m")
+    message_id = qstash_fake.messages[0].message_id
+    assert client.message.get(message_id).not_before == (T0_S + 124_200) * 1000
+    qstash_fake.clock.advance("34h29m59.999s")
+    assert shop.received == []
+    qstash_fake.clock.advance("1ms")
+    assert len(shop.received) == 1
+
+
+def test_not_before_wins_over_delay_and_its_past_is_now(client: QStash, shop: Any, qstash_fake: QStashFake):
+    client.message.publish(url=JOB, body="later", delay="5s", not_before=T0_S + 60)
+    client.message.publish(url=JOB, body="now", delay="5s", not_before=T0_S - 60)
+    qstash_fake.clock.advance("59s")
+    assert shop.bodies == ["now"]
+    qstash_fake.clock.advance("1s")
+    assert shop.bodies == ["now", "later"]
+    assert [message.not_before_ms - T0_S * 1000 for message in qstash_fake.messages] == [60_000, 0]
+
+
+def test_ids_look_like_those_of_qstash(client: QStash, shop: Any, qstash_fake: QStashFake):
+    shop.statuses["/job"] = 500
+    client.message.publish(url=JOB, body="x", retries=0)
+    schedule_id = client.schedule.create(destination=JOB, cron="@daily")
+    qstash_fake.drain()
+    message_id = shop.received[0].headers["upstash-message-id"]
+    assert (message_id[:4], len(message_id), message_id[4:].isalnum()) == ("msg_", 63, True)
+    assert (schedule_id[:4], len(schedule_id), schedule_id[4:].isalnum()) == ("scd_", 32, True)
+    milliseconds, _, sequence = qstash_fake.dlq[0].dlq_id.partition("-")
+    assert (milliseconds, sequence) == (str(T0_S * 1000), "0")
+
+
+def test_a_workflow_run_is_refused_because_it_is_not_simulated():
+    with QStashFake() as fake:
+        headers = {"Authorization": "Bearer t", "Upstash-Workflow-RunId": "wfr_123"}
+        reply = httpx.post(f"https://qstash.upstash.io/v2/publish/{JOB}", headers=headers)
+        assert (reply.status_code, "Workflow is not simulated" in reply.json()["error"]) == (501, True)
+        assert (fake.messages, len(fake.api.problems)) == ([], 1)
+        fake.api.problems.clear()
+
+
+def test_a_message_is_shown_for_ten_seconds_after_its_end(client: QStash, shop: Any, qstash_fake: QStashFake):
+    client.message.publish(url=JOB, body="x")
+    qstash_fake.deliver_due()
+    message_id = qstash_fake.messages[0].message_id
+    qstash_fake.clock.advance("9.999s")
+    assert client.message.get(message_id).body == "x"
+    qstash_fake.clock.advance("1ms")
+    with pytest.raises(QStashError, match="status: 404"):
+        client.message.get(message_id)
+
+
+@pytest.mark.asyncio
+async def test_retries_work_with_the_async_client_and_verbs(
+    async_client: AsyncQStash, shop: Any, qstash_fake: QStashFake
+):
+    shop.statuses["/job"] = 500
+    await async_client.message.publish(url=JOB, body="x", retries=1, delay=5)
+    await qstash_fake.drain_async()
+    assert waits(qstash_fake) == [12]
+    assert (await async_client.dlq.list()).messages[0].response_body == "answer 500"

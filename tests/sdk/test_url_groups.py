@@ -1,0 +1,166 @@
+"""URL groups through the official SDK: endpoints, defaults, fan-out; PROTOCOL 1.4 and 4.6."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from qstash import AsyncQStash, QStash
+from qstash.errors import QStashError
+from qstash.message import PublishUrlGroupResponse
+from qstash.url_group import Endpoint
+
+from qstash_fake import QStashFake
+
+pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+
+A, B, C = (f"https://shop.example/{path}" for path in "abc")
+T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+
+def test_endpoints_stay_in_the_order_of_their_arrival(client: QStash, qstash_fake: QStashFake):
+    client.url_group.upsert_endpoints("stores", [{"url": B, "name": "First endpoint"}, {"url": A}])
+    qstash_fake.clock.advance("3s")
+    client.url_group.upsert_endpoints("stores", [{"url": C}])
+    group = client.url_group.get("stores")
+    assert (group.name, group.created_at, group.updated_at) == ("stores", T0_MS, T0_MS + 3_000)
+    assert group.endpoints == [Endpoint(B, "First endpoint"), Endpoint(A, None), Endpoint(C, None)]
+    assert [one.name for one in client.url_group.list()] == ["stores"]
+    assert list(qstash_fake.url_groups) == ["stores"]
+
+
+def test_an_endpoint_of_a_known_url_gets_the_new_name(client: QStash):
+    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "old"}, {"url": B}])
+    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "new"}])
+    assert client.url_group.get("stores").endpoints == [Endpoint(A, "new"), Endpoint(B, None)]
+
+
+def test_an_endpoint_of_a_known_name_gets_the_new_url(client: QStash):
+    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "main"}, {"url": B}])
+    client.url_group.upsert_endpoints("stores", [{"url": C, "name": "main"}])
+    assert client.url_group.get("stores").endpoints == [Endpoint(C, "main"), Endpoint(B, None)]
+
+
+def test_endpoints_are_removed_by_url_and_by_name(client: QStash):
+    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "a"}, {"url": B}, {"url": C}])
+    client.url_group.remove_endpoints("stores", [{"name": "a"}, {"url": B}])
+    assert client.url_group.get("stores").endpoints == [Endpoint(C, None)]
+
+
+def test_a_group_without_endpoints_is_gone(client: QStash):
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    client.url_group.remove_endpoints("stores", [{"url": A}])
+    with pytest.raises(QStashError, match=r"status: 404.*topic stores not found"):
+        client.url_group.get("stores")
+
+
+def test_deleting_a_group_is_no_error_even_if_there_is_none(client: QStash):
+    client.url_group.delete("nobody")
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    client.url_group.delete("stores")
+    assert client.url_group.list() == []
+
+
+def test_publishing_to_a_group_makes_one_message_for_each_endpoint(client: QStash, shop: Any, qstash_fake: QStashFake):
+    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "main"}, {"url": B}])
+    responses = client.message.publish_json(url_group="stores", body={"n": 1})
+    assert isinstance(responses, list)
+    assert [(one.url, one.deduplicated) for one in responses] == [(A, False), (B, False)]
+    assert [one.message_id for one in responses] == [message.message_id for message in qstash_fake.messages]
+    shown = client.message.get(responses[0].message_id)
+    assert (shown.url_group, shown.endpoint, shown.url) == ("stores", "main", A)
+    qstash_fake.deliver_due()
+    assert shop.paths == ["/a", "/b"]
+    assert [one.headers["upstash-topic-name"] for one in shop.received] == ["stores", "stores"]
+
+
+def test_each_endpoint_has_its_own_retries_and_dead_letter(client: QStash, shop: Any, qstash_fake: QStashFake):
+    client.url_group.upsert_endpoints("stores", [{"url": A}, {"url": B}])
+    shop.statuses["/b"] = 500
+    client.message.publish(url_group="stores", body="x", retries=1)
+    qstash_fake.drain()
+    assert shop.paths == ["/a", "/b", "/b"]
+    (dead,) = client.dlq.list().messages
+    assert (dead.url, dead.url_group, dead.response_status) == (B, "stores", 500)
+
+
+def test_an_unknown_group_is_refused(client: QStash, qstash_fake: QStashFake):
+    with pytest.raises(QStashError, match=r"status: 404.*topic nobody not found"):
+        client.message.publish(url_group="nobody", body="x")
+    assert qstash_fake.messages == []
+
+
+def test_the_group_is_fanned_out_when_it_is_published_to(client: QStash, shop: Any, qstash_fake: QStashFake):
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    client.message.publish(url_group="stores", body="x", delay="10s")
+    client.url_group.upsert_endpoints("stores", [{"url": B}])
+    qstash_fake.drain()
+    assert shop.paths == ["/a"]
+
+
+def test_default_headers_count_for_every_publish_to_the_group(
+    client: QStash, http: Any, shop: Any, qstash_fake: QStashFake
+):
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    defaults = {"Upstash-Retries": "1", "upstash-delay": ["30s"], "Upstash-Forward-X-Tenant": "berlin"}
+    assert http("PATCH", "/v2/topics/stores", json={"headers": defaults}).status_code == 200
+    client.message.publish(url_group="stores", body="x")
+    client.message.publish(url_group="stores", body="y", delay="5s", headers={"X-Tenant": "rome"})
+    first, second = qstash_fake.messages
+    assert (first.max_retries, first.headers["x-tenant"]) == (1, "berlin")
+    assert (second.max_retries, second.headers["x-tenant"]) == (1, "rome")
+    qstash_fake.clock.advance("5s")
+    assert shop.bodies == ["y"]
+    qstash_fake.clock.advance("25s")
+    assert shop.bodies == ["y", "x"]
+
+
+def test_a_header_wins_over_the_query_and_the_query_over_the_default(
+    client: QStash, http: Any, qstash_fake: QStashFake
+):
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    http("PATCH", "/v2/topics/stores", json={"headers": {"Upstash-Retries": "1"}})
+    http("POST", "/v2/publish/stores?upstash-retries=2")
+    http("POST", "/v2/publish/stores?upstash-retries=2", headers={"Upstash-Retries": "4"})
+    assert [message.max_retries for message in qstash_fake.messages] == [2, 4]
+
+
+def test_a_group_can_forward_the_headers_of_webhooks_by_default(
+    client: QStash, http: Any, shop: Any, qstash_fake: QStashFake
+):
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    http("PATCH", "/v2/topics/stores", json={"headers": {"Upstash-Header-Forward": ["true"]}})
+    http("POST", "/v2/publish/stores", headers={"X-Webhook-Id": "7"}, content=b"x")
+    qstash_fake.deliver_due()
+    assert shop.received[0].headers["x-webhook-id"] == "7"
+    assert "authorization" not in shop.received[0].headers
+
+
+def test_a_group_can_deduplicate_by_default(client: QStash, http: Any, qstash_fake: QStashFake):
+    client.url_group.upsert_endpoints("stores", [{"url": A}])
+    http("PATCH", "/v2/topics/stores", json={"headers": {"Upstash-Content-Based-Deduplication": "true"}})
+    first = http("POST", "/v2/publish/stores", content=b"x").json()
+    again = http("POST", "/v2/publish/stores", content=b"x")
+    assert (again.status_code, again.json()) == (202, [{**first[0], "deduplicated": True}])
+
+
+def test_an_endpoint_without_a_url_is_refused(http: Any):
+    for endpoint in ({"name": "nameless"}, {"url": "ftp://shop.example"}, "https://shop.example"):
+        assert http("POST", "/v2/topics/stores/endpoints", json={"endpoints": [endpoint]}).status_code == 400
+    assert http("GET", "/v2/topics").json() == []
+
+
+@pytest.mark.asyncio
+async def test_url_groups_work_with_the_async_client_and_verbs(
+    async_client: AsyncQStash, shop: Any, qstash_fake: QStashFake
+):
+    await async_client.url_group.upsert_endpoints("stores", [{"url": A}, {"url": B, "name": "b"}])
+    responses = await async_client.message.publish_json(url_group="stores", body={"n": 1})
+    assert isinstance(responses, list)
+    assert all(isinstance(one, PublishUrlGroupResponse) for one in responses)
+    await qstash_fake.drain_async()
+    assert shop.paths == ["/a", "/b"]
+    await async_client.url_group.remove_endpoints("stores", [{"name": "b"}])
+    assert (await async_client.url_group.get("stores")).endpoints == [Endpoint(A, None)]
+    await async_client.url_group.delete("stores")
+    assert await async_client.url_group.list() == []

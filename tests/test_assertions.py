@@ -1,0 +1,358 @@
+"""What the assertions find, and word for word what they say when they find nothing."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from freezegun import freeze_time
+from qstash import QStash
+
+from qstash_fake import QStashFake, UsageError
+
+JOBS = "https://shop.example/jobs"
+CLIENT = QStash("a-token")
+
+pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+
+
+def publish(url=JOBS, body='{"order": 7}', **options):
+    return CLIENT.message.publish(url=url, body=body, **options)
+
+
+def failure(call, *args, **asked):
+    """What the failing assertion says, with the ids of messages shortened to `msg_…`."""
+    with pytest.raises(AssertionError) as caught:
+        call(*args, **asked)
+    return re.sub(r"msg_\w+…", "msg_…", str(caught.value)).split("\n")
+
+
+def due_in(wait):
+    return (
+        f"1 message is pending, the next is due in {wait}: deliver with qstash_fake.clock.advance('{wait}'), "
+        f"or all with qstash_fake.drain()"
+    )
+
+
+# --- what can be asked --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [
+        ({"url": JOBS}, {"url": "https://shop.example/job"}),
+        ({"url": "https://shop.example/*"}, {"url": "https://api.example/*"}),
+        ({"url": re.compile(r"https://shop\.example/j.*")}, {"url": re.compile(r"https://shop\.example/j")}),
+        ({"json": {"order": 7}}, {"json": {"order": 8}}),
+        ({"json": {"customer": {"vip": True}}}, {"json": {"customer": {"vip": 1}}}),
+        ({"body": '{"order": 7, "customer": {"vip": true, "id": 1}}'}, {"body": '{"order": 7}'}),
+        ({"body": b'{"order": 7, "customer": {"vip": true, "id": 1}}'}, {"body": b""}),
+        ({"headers": {"x-tenant": "shop"}}, {"headers": {"X-Tenant": "other"}}),
+        ({"headers": {"Content-Type": "application/json"}}, {"headers": {"X-Missing": "1"}}),
+        ({"method": "put"}, {"method": "POST"}),
+        ({"delay": "5m"}, {"delay": 299}),
+        ({"delay": 300}, {"delay": "1h"}),
+        ({"label": "invoice"}, {"label": "inv"}),
+        ({"where": lambda message: message.max_retries == 5}, {"where": lambda message: message.max_retries == 3}),
+    ],
+)
+def test_each_thing_that_is_asked_counts(qstash_fake, asked, other):
+    publish(
+        body='{"order": 7, "customer": {"vip": true, "id": 1}}',
+        content_type="application/json",
+        method="PUT",
+        headers={"X-Tenant": "shop"},
+        delay="5m",
+        label="invoice",
+        retries=5,
+    )
+    assert qstash_fake.assert_published(**asked) is qstash_fake.messages[0]
+    qstash_fake.assert_nothing_published(**other)
+    with pytest.raises(AssertionError):
+        qstash_fake.assert_published(**other)
+    with pytest.raises(AssertionError):
+        qstash_fake.assert_nothing_published(**asked)
+
+
+def test_queue_and_schedule_can_be_asked_for(qstash_fake):
+    CLIENT.message.enqueue(queue="billing", url=JOBS)
+    schedule_id = CLIENT.schedule.create(destination=JOBS, cron="0 * * * *")
+    (fired,) = qstash_fake.schedules[schedule_id].trigger()
+    assert qstash_fake.assert_published(queue="billing") is qstash_fake.messages[0]
+    assert qstash_fake.assert_published(schedule_id=schedule_id) is fired
+    qstash_fake.assert_nothing_published(queue="bill")
+    qstash_fake.assert_nothing_published(schedule_id="scd_other")
+
+
+def test_the_newest_of_several_is_returned(qstash_fake):
+    publish(body="first")
+    publish(body="second")
+    assert qstash_fake.assert_published(url=JOBS).text == "second"
+    assert qstash_fake.assert_published(url=JOBS, times=2).text == "second"
+
+
+def test_none_can_be_asked_for_by_number(qstash_fake):
+    publish()
+    assert qstash_fake.assert_delivered(times=0) is None
+    assert qstash_fake.assert_dead_lettered(times=0) is None
+    assert failure(qstash_fake.assert_published, times=0)[0] == "1 message was published; asked for 0"
+    with pytest.raises(UsageError, match="times=-1: a number of messages is not negative"):
+        qstash_fake.assert_published(times=-1)
+
+
+@pytest.mark.parametrize("asked", [{"url": "/jobs"}, {"url": "shop.example/jobs"}])
+def test_a_url_that_can_match_nothing_is_refused_even_when_nothing_was_published(qstash_fake, asked):
+    with pytest.raises(UsageError, match="is no URL: it begins with http:// or https://"):
+        qstash_fake.assert_nothing_published(**asked)
+
+
+def test_a_delay_that_is_none_is_refused_even_when_nothing_was_published(qstash_fake):
+    with pytest.raises(ValueError, match="invalid duration '5x'"):
+        qstash_fake.assert_nothing_published(delay="5x")
+
+
+def test_a_matcher_may_stand_for_a_value(qstash_fake):
+    class Anything:
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    publish(body='{"paid": true}')
+    qstash_fake.assert_published(json={"paid": Anything()})
+
+
+def test_json_none_asks_for_null(qstash_fake):
+    publish(body="null")
+    qstash_fake.assert_published(json=None)
+    qstash_fake.assert_nothing_published(json={})
+
+
+# --- what failures say --------------------------------------------------------------------------------------------
+
+
+def test_nothing_was_published_at_all(qstash_fake):
+    assert failure(qstash_fake.assert_published, url=JOBS, json={"order": 8}, delay="4m", label="x") == [
+        f"no message was published with url={JOBS}, json={{\"order\": 8}}, delay='4m', label='x'",
+        "no message was published at all",
+        "nothing is pending",
+    ]
+    assert failure(qstash_fake.assert_published)[0] == "no message was published"
+
+
+def test_a_near_miss_says_in_what_it_differs(qstash_fake):
+    publish(delay="5m")
+    asked = {"json": {"order": 8}, "method": "PUT", "queue": "billing", "headers": {"X-Tenant": "a"}, "label": "b"}
+    assert failure(qstash_fake.assert_published, url=JOBS, delay="4m", **asked)[1:] == [
+        "1 message was published:",
+        f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:05:00Z) {{"order": 7}}',
+        "    method: asked for 'PUT', is 'POST'",
+        "    queue: asked for 'billing', there is none",
+        "    json.order: asked for 8, is 7",
+        "    headers: asked for X-Tenant: 'a', there is none",
+        "    delay: asked for 4m, is 5m",
+        "    label: asked for 'b', there is none",
+        due_in("5m"),
+    ]
+
+
+def test_the_closest_comes_first_and_only_five_are_shown(qstash_fake):
+    for number in range(6):
+        publish(url=f"https://api.example/{number}", body="")
+    publish(body="nearly")
+    lines = failure(qstash_fake.assert_published, url=JOBS, body="exactly")
+    assert lines[1:5] == [
+        "7 messages were published, the closest first:",
+        f"  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) nearly",
+        "    body: asked for 'exactly', is 'nearly'",
+        "  POST https://api.example/5 (msg_…, CREATED, due 2026-01-01T00:00:00Z) no body",
+    ]
+    assert lines[-2:] == [
+        "  … and 2 more",
+        "7 messages are pending, the next is due now: deliver with qstash_fake.deliver_due()",
+    ]
+
+
+def test_too_many_are_listed(qstash_fake):
+    publish()
+    publish()
+    publish(url="https://api.example/other")
+    assert failure(qstash_fake.assert_published, url=JOBS, times=1)[:-1] == [
+        f"2 messages were published with url={JOBS}; asked for 1",
+        f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 7}}',
+        f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 7}}',
+    ]
+
+
+def test_too_few_are_listed_with_what_is_close(qstash_fake):
+    publish()
+    publish(body='{"order": 8}')
+    assert failure(qstash_fake.assert_published, json={"order": 7}, times=2)[:5] == [
+        '1 message was published with json={"order": 7}; asked for 2',
+        f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 7}}',
+        "1 message was published otherwise:",
+        f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 8}}',
+        "    json.order: asked for 7, is 8",
+    ]
+
+
+def test_what_was_published_although_nothing_should_be_is_listed(qstash_fake):
+    for _ in range(7):
+        publish(label="a")
+    lines = failure(qstash_fake.assert_nothing_published, label="a")
+    assert (lines[0], len(lines), lines[-1]) == (
+        "7 messages were published with label='a'; asked for none",
+        7,
+        "  … and 2 more",
+    )
+    assert failure(qstash_fake.assert_nothing_published)[0] == "7 messages were published; asked for none"
+
+
+def test_a_condition_that_says_no_is_named(qstash_fake):
+    def is_urgent(message):
+        return False
+
+    publish(headers={"X-Tenant": "shop"}, label="a,b")
+    lines = failure(qstash_fake.assert_published, where=is_urgent, headers={"X-Tenant": "x"}, label="c")
+    assert lines[0] == "no message was published with headers={'X-Tenant': 'x'}, label='c', where=is_urgent"
+    assert lines[3:6] == [
+        "    headers: asked for X-Tenant: 'x', is 'shop'",
+        "    label: asked for 'c', has 'a', 'b'",
+        "    where: is_urgent said no",
+    ]
+
+
+def test_a_body_that_is_no_json_says_so(qstash_fake):
+    publish(body="hello")
+    line = failure(qstash_fake.assert_published, json={"order": 7})[3]
+    assert line == "    json: asked for {\"order\": 7}, but the body is no JSON: 'hello'"
+
+
+def test_redacted_values_are_never_shown(qstash_fake):
+    publish(body='{"card": "4242"}', headers={"X-Key": "hush"}, redact={"body": True, "header": True})
+    qstash_fake.assert_published(json={"card": "4242"}, headers={"X-Key": "hush"})
+    texts = [
+        failure(qstash_fake.assert_published, json={"card": "1"}, headers={"X-Key": "loud"}),
+        failure(qstash_fake.assert_published, json={"order": 7}),
+        failure(qstash_fake.assert_published, json=[]),
+        failure(qstash_fake.assert_published, body="x"),
+        failure(qstash_fake.assert_nothing_published),
+        failure(qstash_fake.assert_idle),
+        failure(qstash_fake.assert_delivered),
+        [qstash_fake.timeline()],
+    ]
+    shown = "\n".join(line for text in texts for line in text)
+    assert "4242" not in shown
+    assert "hush" not in shown
+    assert '    json: asked for {"card": "1"}, is something else, which is redacted' in texts[0]
+    assert any(line.startswith("    headers: asked for X-Key: 'loud', is 'REDACTED:") for line in texts[0])
+
+
+def test_long_values_are_cut(qstash_fake):
+    publish(body="x" * 1000)
+    assert failure(qstash_fake.assert_nothing_published)[1].endswith(" " + "x" * 200 + "… (1000 characters)")
+
+
+# --- delivered, dead-lettered, scheduled, idle --------------------------------------------------------------------
+
+
+def test_an_undelivered_message_is_shown_with_its_state(qstash_fake):
+    publish()
+    qstash_fake.on(JOBS).respond(503)
+    qstash_fake.deliver_due()
+    assert failure(qstash_fake.assert_delivered, url=JOBS) == [
+        f"no message was delivered with url={JOBS}",
+        "1 message was published so, but not delivered:",
+        f'  POST {JOBS} (msg_…, RETRY, last attempt: 503, due 2026-01-01T00:00:12Z) {{"order": 7}}',
+        due_in("12s"),
+    ]
+
+
+def test_a_delivered_message_is_found(qstash_fake):
+    publish()
+    qstash_fake.on(JOBS).respond(200)
+    qstash_fake.drain()
+    assert qstash_fake.assert_delivered(url=JOBS, json={"order": 7}, times=1) is qstash_fake.messages[0]
+
+
+def test_a_dead_letter_is_found_by_its_last_status(qstash_fake):
+    publish(retries=0)
+    qstash_fake.on(JOBS).respond(503)
+    qstash_fake.drain()
+    assert qstash_fake.assert_dead_lettered(url=JOBS, status=503, times=1) is qstash_fake.dlq[0]
+    assert failure(qstash_fake.assert_dead_lettered, url=JOBS, status=500) == [
+        f"no message was dead-lettered with url={JOBS}, status=500",
+        "1 message was dead-lettered:",
+        f'  POST {JOBS} (msg_…, FAILED, last attempt: 503) {{"order": 7}}',
+        "    status: asked for 500, is 503",
+        "nothing is pending",
+    ]
+
+
+def test_a_delivered_message_is_no_dead_letter(qstash_fake):
+    publish()
+    qstash_fake.on(JOBS).respond(200)
+    qstash_fake.drain()
+    assert failure(qstash_fake.assert_dead_lettered, url=JOBS, status=503)[1:3] == [
+        "1 message was published so, but not dead-lettered:",
+        f'  POST {JOBS} (msg_…, DELIVERED) {{"order": 7}}',
+    ]
+
+
+def test_a_schedule_is_found_by_cron_and_destination(qstash_fake):
+    CLIENT.schedule.create(destination=JOBS, cron="0 9 * * 1")
+    assert qstash_fake.assert_scheduled("0 9 * * 1", JOBS).destination == JOBS
+    assert qstash_fake.assert_scheduled(destination="https://shop.example/*").cron == "0 9 * * 1"
+    assert qstash_fake.assert_scheduled(cron=" 0 9 * * 1 ") is qstash_fake.assert_scheduled()
+
+
+def test_a_missing_schedule_is_told_with_those_there_are(qstash_fake):
+    assert failure(qstash_fake.assert_scheduled, cron="0 9 * * 1") == [
+        "no schedule with cron='0 9 * * 1'",
+        "there is no schedule at all",
+    ]
+    CLIENT.schedule.create(destination=JOBS, cron="0 8 * * 1")
+    assert failure(qstash_fake.assert_scheduled, cron="0 9 * * 1", destination=JOBS) == [
+        f"no schedule with cron='0 9 * * 1', destination='{JOBS}'",
+        "there is 1 schedule:",
+        f"  '0 8 * * 1' → {JOBS}",
+    ]
+
+
+def test_idle_is_when_nothing_is_pending(qstash_fake):
+    qstash_fake.assert_idle()
+    publish(delay="1h")
+    assert failure(qstash_fake.assert_idle) == [
+        "not idle: " + due_in("1h"),
+        f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T01:00:00Z) {{"order": 7}}',
+    ]
+
+
+def test_a_schedule_alone_is_idle(qstash_fake):
+    CLIENT.schedule.create(destination=JOBS, cron="* * * * *")
+    qstash_fake.assert_idle()
+
+
+def test_what_holds_a_message_is_said(qstash_fake):
+    CLIENT.queue.upsert("billing", paused=True)
+    CLIENT.message.enqueue(queue="billing", url=JOBS)
+    qstash_fake.drain()
+    assert failure(qstash_fake.assert_idle)[0] == "not idle: 1 message is pending (queue 'billing' is paused)"
+    assert "(held)" in qstash_fake.timeline()
+
+
+def test_a_message_in_flight_is_said_to_be(qstash_fake):
+    publish()
+    qstash_fake.on(JOBS).respond(200).takes("30s")
+    qstash_fake.clock.advance("10s")
+    assert failure(qstash_fake.assert_idle) == [
+        "not idle: " + due_in("20s"),
+        f'  POST {JOBS} (msg_…, ACTIVE, in flight since 2026-01-01T00:00:00Z) {{"order": 7}}',
+    ]
+    assert "(active)" in qstash_fake.timeline()
+
+
+def test_while_the_clock_runs_the_wait_is_in_whole_seconds():
+    with freeze_time("2026-01-01") as real, QStashFake() as fake:
+        publish(delay="1h")
+        real.tick(timedelta(milliseconds=2300))
+        assert "is due in 59m58s: deliver" in failure(fake.assert_idle)[0]

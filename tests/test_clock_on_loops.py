@@ -1,0 +1,159 @@
+"""The verbs and event loops: the twins, a sync verb on a running loop, and a verb inside a handler."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from qstash import QStash
+
+from qstash_fake import QStashFake, UsageError
+
+JOB = "https://shop.example/jobs"
+TWINS = ("advance", "advance_to", "advance_to_next", "drain", "deliver_due")
+
+pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+
+
+def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime:
+    return datetime(2026, 1, 1, hour, minute, second, ms * 1000, tzinfo=UTC)
+
+
+@pytest.fixture
+def client():
+    return QStash("token")
+
+
+@pytest.fixture
+def fake(qstash_fake):
+    """The fake, with every destination answering 200."""
+    qstash_fake.on("*").respond(200)
+    return qstash_fake
+
+
+def verb(fake: QStashFake, name: str):
+    """Return a verb with its arguments filled in; each moves to, or past, a message due in a minute."""
+    owner = fake if hasattr(fake, name) else fake.clock
+    arguments: dict[str, tuple[object, ...]] = {"advance": ("1m",), "advance_to": ("2026-01-01T00:01:00Z",)}
+    return lambda: getattr(owner, name)(*arguments.get(name.removesuffix("_async"), ()))
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_verb_delivers_what_its_twin_delivers(fake, client, name):
+    def once():
+        client.message.publish(url=JOB)
+        report = verb(fake, name)()
+        return len(report.attempts), str(report).partition("; now")[0]
+
+    def twin():
+        client.message.publish(url=JOB)
+        report = asyncio.run(verb(fake, f"{name}_async")())
+        return len(report.attempts), str(report).partition("; now")[0]
+
+    first = once()
+    if name == "advance_to":
+        assert twin() == first  # it is that moment already; what is due is delivered all the same
+    else:
+        assert twin() == first == (1, "1 attempt, 1 delivered, 0 dead")
+
+
+@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.asyncio
+async def test_a_sync_verb_on_a_running_loop_names_its_twin(fake, client, name):
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError, match=rf"^{name}\(\) was called on a running event loop.*\.{name}_async\("):
+        verb(fake, name)()
+    assert fake.attempts == []
+
+
+@pytest.mark.asyncio
+async def test_two_verbs_at_once_are_refused(qstash_fake, client):
+    async def app(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(200)
+
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB)
+    results = await asyncio.gather(qstash_fake.drain_async(), qstash_fake.deliver_due_async(), return_exceptions=True)
+    assert [type(result) for result in results] == [UsageError, UsageError]
+
+
+def handlers(fake: QStashFake, call):
+    """Return applications of three kinds that call a verb, and swallow what it raises."""
+
+    def function(request):
+        try:
+            call()
+        except UsageError:
+            return httpx.Response(200)
+        return httpx.Response(500)
+
+    async def coroutine(scope, receive, send):
+        response = function(None)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def wsgi(environ, start_response):
+        start_response(f"{function(None).status_code} x", [])
+        return []
+
+    return {"function": function, "ASGI": coroutine, "WSGI": wsgi}
+
+
+@pytest.mark.parametrize("kind", ["function", "ASGI", "WSGI"])
+@pytest.mark.parametrize("name", TWINS)
+def test_a_verb_inside_a_handler_raises_and_poisons_the_outer_verb(qstash_fake, client, kind, name):
+    qstash_fake.mount(handlers(qstash_fake, verb(qstash_fake, name))[kind], lifespan=False)
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError, match=rf"^{name}\(\) was called while drain\(\) runs"):
+        qstash_fake.drain()
+    assert len(qstash_fake.delivered) == 1  # the handler has swallowed it, and so it was delivered
+
+
+@pytest.mark.parametrize("name", ["advance", "advance_async"])
+@pytest.mark.asyncio
+async def test_a_verb_inside_a_handler_poisons_an_async_verb_too(qstash_fake, client, name):
+    async def app(request: httpx.Request) -> httpx.Response:
+        try:
+            result = verb(qstash_fake, name)()
+            if name.endswith("_async"):
+                await result
+        except UsageError:
+            return httpx.Response(200)
+        return httpx.Response(500)
+
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError, match=r"^advance\(\) was called while drain\(\) runs"):
+        await qstash_fake.drain_async()
+
+
+def test_after_a_poisoned_verb_the_next_one_works(qstash_fake, client):
+    route = qstash_fake.on(JOB + "/fine").respond(200)
+    qstash_fake.mount(handlers(qstash_fake, qstash_fake.deliver_due)["function"])
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError):
+        qstash_fake.deliver_due()
+    client.message.publish(url=JOB + "/fine")
+    qstash_fake.deliver_due()
+    assert len(route.calls) == 1
+
+
+def test_reading_the_clock_inside_a_handler_is_fine(qstash_fake, client):
+    seen = []
+
+    def app(request):
+        seen.append((qstash_fake.clock.now, qstash_fake.clock.next_due))
+        return httpx.Response(200)
+
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB)
+    client.message.publish(url=JOB, delay="1m")
+    qstash_fake.deliver_due()
+    assert seen == [(at(), at(0, 1))]
+
+
+def test_an_async_verb_without_a_loop_of_asyncio_says_what_to_use(fake):
+    verb = fake.clock.advance_async("1m")
+    with pytest.raises(UsageError, match=r"^advance_async\(\) needs a running loop of asyncio; .*, use advance\(\)"):
+        verb.send(None)

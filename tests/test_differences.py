@@ -1,0 +1,50 @@
+"""In what a value differs from the one that was asked for, and how that is put."""
+
+import re
+
+import pytest
+
+from qstash_fake.differences import as_json, cut, json_difference, show, unlike
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actual", "difference"),
+    [
+        ({}, {"a": 1}, None),
+        ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3}, None),
+        ({"a": 1}, {"b": 1}, ".a: asked for 1, there is none"),
+        ({"a": None}, {}, ".a: asked for null, there is none"),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, ".a.b: asked for 1, is 2"),
+        ({"a": "7"}, {"a": 7}, '.a: asked for "7", is 7'),
+        ({"a": True}, {"a": 1}, ".a: asked for true, is 1"),
+        ({"a": 0}, {"a": False}, ".a: asked for 0, is false"),
+        ({"a": [1, True]}, {"a": [1, 1]}, ".a[1]: asked for true, is 1"),
+        ({"a": 1}, {"a": 1.0}, None),
+        ({"a": (1, 2)}, {"a": [1, 2]}, None),
+        ([1, 2], [1, 2], None),
+        ([1], [1, 2], "asked for [1], is [1, 2]"),
+        ([{"a": 1}], [{"a": 1, "b": 2}], "[0].b: not asked for, is 2"),
+        ([{"a": {}}], [{"a": {"b": None}}], "[0].a.b: not asked for, is null"),
+        ({}, [], "asked for {}, is []"),
+        (None, None, None),
+        (None, {}, "asked for null, is {}"),
+    ],
+)
+def test_json_is_a_subset_for_objects_and_equal_otherwise(wanted, actual, difference):
+    assert json_difference(wanted, actual) == difference
+
+
+def test_long_texts_are_shown_from_where_they_differ():
+    wanted, actual = "a" * 250 + "x", "a" * 250 + "y"
+    assert unlike(wanted, actual) == f"from character 250 on asked for …{'a' * 20}x, is …{'a' * 20}y"
+    assert unlike("x" + wanted, actual) == f"asked for x{'a' * 199}… (252 characters), is {'a' * 200}… (251 characters)"
+    assert unlike("a", "b") == "asked for a, is b"
+
+
+def test_values_are_shown_as_in_code():
+    assert show("7") == "'7'"
+    assert show(7) == "7"
+    assert show(re.compile("a+")) == "/a+/"
+    assert show(cut) == "cut"
+    assert as_json({1: "é", "when": {2}}) == '{"1": "é", "when": "{2}"}'
+    assert as_json({(1, 2): 3}) == "{(1, 2): 3}"
