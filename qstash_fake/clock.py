@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from qstash_fake import freeze
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import Attempt, Message, Outcome, to_datetime
+from qstash_fake.broker.message import LAST_MS, Attempt, Message, Outcome, to_datetime
 from qstash_fake.delivery.run import Call, Deliveries, SyncDriver, run_async
 from qstash_fake.errors import DrainLimitReached, UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
@@ -158,7 +158,8 @@ class Clock:
         self.show(self.broker.now_ms)
 
     def show(self, now_ms: int) -> None:
-        """Let the application see *now_ms*."""
+        """Let the application see *now_ms*; retries of a message due at the end of time may go beyond it."""
+        now_ms = min(now_ms, LAST_MS)
         if (users := freeze.users_freeze()) is not None:
             users.move(now_ms)
         elif self._engine_started:
@@ -193,7 +194,8 @@ class Clock:
         return self._until(moment_ms)
 
     def _until(self, until_ms: int) -> Calls:
-        to_datetime(until_ms)  # beyond the year 9999 is an OverflowError before anything happens
+        if until_ms > LAST_MS:
+            raise ValueError("cannot advance beyond the year 9999, where datetimes end")
         yield from self._deliveries.until(until_ms)
         self.broker.observe(until_ms)
 

@@ -19,10 +19,11 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.asgi import asgi_app
 from qstash_fake.api.auth import Auth
 from qstash_fake.assertions import Asked, Wanted
-from qstash_fake.broker.broker import DEV_CURRENT_KEY, DEV_NEXT_KEY, LLM_URL, Broker
+from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.broker.gates import FlowControlKey, Queue
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.keys import SigningKeys
+from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY, SigningKeys
 from qstash_fake.broker.message import Attempt, DeadLetter, Message, State
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup

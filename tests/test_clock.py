@@ -146,7 +146,7 @@ def test_advance_refuses_what_is_no_duration_or_goes_backwards(fake, duration, e
 
 def test_advance_beyond_the_year_9999_is_refused_before_anything_happens(fake, client):
     client.message.publish(url=JOB)
-    with pytest.raises(OverflowError):
+    with pytest.raises(ValueError, match="beyond the year 9999"):
         fake.clock.advance("9999999d")
     assert (fake.attempts, fake.clock.now) == ([], at())
 

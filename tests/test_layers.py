@@ -45,7 +45,8 @@ CLOCKS_AND_CHANCE = {"time", "random", "secrets", "uuid"}
 THREADS = {"asyncio", "concurrent", "multiprocessing", "subprocess", "threading"}
 NETWORK = {"http", "httpx", "httpx2", "requests", "select", "selectors", "socket", "ssl", "urllib.request"}
 IMPURE = CLOCKS_AND_CHANCE | THREADS | NETWORK | {"os"}
-VALUES = {"http.HTTPStatus", "httpx.Headers", "httpx.InvalidURL", "httpx.QueryParams", "httpx.URL"}  # values of impure modules
+# Values of impure modules.
+VALUES = {"http.HTTPStatus", "httpx.Headers", "httpx.InvalidURL", "httpx.QueryParams", "httpx.URL"}
 ALLOWED = {"broker/broker.py": {"threading.RLock"}}  # the one lock, around publish, next and complete
 WALL_CLOCKS = {"now", "today", "utcnow"}
 

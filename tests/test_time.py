@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from qstash import QStash, Receiver
 
 from qstash_fake import UsageError
-from qstash_fake.broker.broker import DEV_CURRENT_KEY, DEV_NEXT_KEY
+from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 
 JOB = "https://shop.example/jobs"
 ENGINES = ("freezegun", "time-machine", "off")

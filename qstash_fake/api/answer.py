@@ -162,7 +162,7 @@ class Api:
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, caller_ip: str
     ) -> Reply:
         path, _, query = target.partition("?")
-        self.auth.check(method, headers, _last_query(target))
+        self.auth.check(method, headers, _token_query(target))
         path_is_known = False
         for row in _ROWS:
             if (match := row.pattern.fullmatch(target if row.raw else path)) is None:
@@ -189,8 +189,8 @@ class Api:
         raise Refused(404, f"{method} {path} not found")
 
 
-def _last_query(target: str) -> str:
-    """Return what follows the last `?`: with a raw destination inside the path, the token may stand there too."""
+def _token_query(target: str) -> str:
+    """Return all of the query; behind a raw destination that has one of its own, the token follows a second `?`."""
     return target.partition("?")[2].replace("?", "&")
 
 

@@ -7,7 +7,6 @@ code, reads no clock and opens no connection. One lock, never held over a delive
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import RLock
@@ -16,26 +15,19 @@ from typing import NamedTuple
 from qstash_fake.broker import callbacks, limits
 from qstash_fake.broker.agenda import Agenda, Event, Kind
 from qstash_fake.broker.deduplication import Deduplication, deduplication_key
+from qstash_fake.broker.fanout import Target, fan_out, headers_of, redriven_headers
 from qstash_fake.broker.gates import Gates
 from qstash_fake.broker.ids import Ids
 from qstash_fake.broker.journal import Journal
-from qstash_fake.broker.keys import SigningKeys
+from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY, SigningKeys
 from qstash_fake.broker.lifecycle import Canceled, Delivered, Failed, Move, RetryAt, judge, move
 from qstash_fake.broker.message import DEFAULT_RETRIES, Attempt, DeadLetter, Message, Outcome, State
 from qstash_fake.broker.schedules import Schedule, Schedules
+from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import UrlGroups
-from qstash_fake.errors import Refused
 from qstash_fake.protocol.headers import Headers
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.publish import PublishRequest
-
-# The official dev server's first user. PROTOCOL, transport facts.
-DEV_CURRENT_KEY = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
-DEV_NEXT_KEY = "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"
-
-LLM_URL = "https://qstash.upstash.io/llm/v1/chat/completions"  # what `api/llm` stands for; PROTOCOL 1.9
-MAX_DONE = 20_000  # finished messages that are kept; bounds memory over a year of ticks
-GRACE_MS = 10_000  # assumed: how long GET /v2/messages/{id} still shows a finished message
 
 
 class Published(NamedTuple):
@@ -68,14 +60,6 @@ class Delivery:
     token_id: str
 
 
-class _Target(NamedTuple):
-    """One message to be: a URL and the options that count for it."""
-
-    url: str
-    options: Options
-    endpoint_name: str | None = None
-
-
 class Broker:
     """The state of one account. Times are unix milliseconds; *plan* is `free`, `payg` or None for no quotas."""
 
@@ -98,13 +82,11 @@ class Broker:
         self.signing_keys = SigningKeys(*signing_keys, self.ids.signing_key)
         self.url_groups = UrlGroups()
         self.schedules = Schedules(self.agenda, self.journal, self._publish_scheduled)
-        self.messages: dict[str, Message] = {}
-        self._dead_letters: dict[str, DeadLetter] = {}
+        self._store = Store(self.plan.retention_ms if self.plan else None)
         self.deduplication: Deduplication[Published] = Deduplication()
         self._daily = limits.DailyLimit(self.plan.messages_per_day if self.plan else None)
         self.accepted = 0
         """How many messages there ever were."""
-        self._done: deque[Message] = deque()
         self._duplicate_next: list[Callable[[str], bool]] = []
         self._second: Message | None = None
 
@@ -148,46 +130,33 @@ class Broker:
             limits.check_message(self.plan, options, message.body, self.now_ms)
             self._daily.take(1, self.now_ms)
             self.delete_dead_letter(dlq_id)
-            changed = {name.lower() for name, _ in overrides.forward} | (
-                {"content-type"} if overrides.content_type else set()
-            )
-            kept = tuple(pair for pair in message.stored_headers if pair[0].lower() not in changed)
-            return self._store(
-                _Target(message.url, options, message.endpoint_name),
+            return self._create(
+                Target(message.url, options, message.endpoint_name),
                 body=message.body,
-                headers=kept + _own_headers(overrides),
+                headers=redriven_headers(message.stored_headers, overrides),
                 caller_ip=message.caller_ip,
                 url_group=message.url_group,
                 api=message.api,
                 schedule_id=message.schedule_id,
             )
 
-    def _targets(self, request: PublishRequest) -> list[_Target]:
+    def _targets(self, request: PublishRequest) -> list[Target]:
         """Return what *request* fans out to, or refuse it."""
-        destination, options = request.destination, request.options
-        if destination.api:
-            targets = [_Target(_api_url(destination.api, options), options)]
-        elif destination.url:
-            targets = [_Target(destination.url, options)]
-        else:
-            group = self.url_groups.by_name.get(destination.group)
-            if group is None or not group.endpoints:
-                raise Refused(404, f"topic {destination.group} not found")
-            options = options.over(group.defaults)
-            targets = [_Target(endpoint.url, options, endpoint.name or None) for endpoint in group.endpoints]
+        targets = fan_out(request, self.url_groups)
+        options = targets[0].options
         limits.check_message(self.plan, options, request.body, self.now_ms)
         if options.queue and options.queue not in self.gates.queues:
             limits.check_count(self.plan, "maxQueues", len(self.gates.queues) + 1)
         return targets
 
     def _accept(
-        self, request: PublishRequest, targets: Iterable[_Target], *, schedule_id: str | None = None
+        self, request: PublishRequest, targets: Iterable[Target], *, schedule_id: str | None = None
     ) -> list[Message]:
         return [
-            self._store(
+            self._create(
                 target,
                 body=request.body,
-                headers=(request.incoming if target.options.header_forward else ()) + _own_headers(target.options),
+                headers=(request.incoming if target.options.header_forward else ()) + headers_of(target.options),
                 caller_ip=request.caller_ip,
                 url_group=request.destination.group or None,
                 api=request.destination.api or None,
@@ -196,9 +165,9 @@ class Broker:
             for target in targets
         ]
 
-    def _store(
+    def _create(
         self,
-        target: _Target,
+        target: Target,
         *,
         body: bytes,
         headers: Headers,
@@ -402,7 +371,7 @@ class Broker:
         if request is None:
             return
         self._daily.add(1, self.now_ms)  # callbacks count, but nobody is there to be told of a refusal
-        for message in self._accept(request, [_Target(request.destination.url, request.options)]):
+        for message in self._accept(request, [Target(request.destination.url, request.options)]):
             message.slot = source.slot
             if message.slot:
                 message.slot.holders += 1
@@ -411,22 +380,18 @@ class Broker:
         move(message, how)
         message.finished_ms = self.now_ms
         self.journal.log(self.now_ms, message.state, message, attempt)
-        self._done.append(message)
-        if len(self._done) > MAX_DONE:
-            forgotten = self._done.popleft()
-            if forgotten.dlq_id not in self.dead_letters:
-                del self.messages[forgotten.message_id]
+        self._store.finished(message)
 
     # --- messages and dead letters -------------------------------------------------------------------------
 
+    @property
+    def messages(self) -> dict[str, Message]:
+        """The messages by id, in publish order."""
+        return self._store.messages
+
     def find_message(self, message_id: str) -> Message:
         """Return what `GET /v2/messages/{id}` shows: a pending message, or one that has just finished."""
-        message = self.messages.get(message_id)
-        if message is None or message.state is State.CANCELED:
-            raise Refused(404, f"message {message_id} not found")
-        if message.finished_ms is not None and self.now_ms >= message.finished_ms + GRACE_MS:
-            raise Refused(404, f"message {message_id} not found")
-        return message
+        return self._store.find_message(message_id, self.now_ms)
 
     def cancel(self, messages: Iterable[Message]) -> int:
         """Cancel pending *messages*: one that waits goes now, one in flight is not retried. Returns how many."""
@@ -446,23 +411,16 @@ class Broker:
     @property
     def dead_letters(self) -> dict[str, DeadLetter]:
         """The dead letters by id, oldest first; a plan keeps them for a time only."""
-        while self._dead_letters:
-            oldest = next(iter(self._dead_letters.values()))
-            if oldest.created_ms >= self.retained_from_ms:
-                break
-            del self._dead_letters[oldest.dlq_id]
-        return self._dead_letters
+        return self._store.dead_letters(self.now_ms)
 
     @property
     def retained_from_ms(self) -> int:
         """Dead letters and logs of before this time are no longer there."""
-        return self.now_ms - self.plan.retention_ms if self.plan else 0
+        return self._store.retained_from_ms(self.now_ms)
 
     def find_dead_letter(self, dlq_id: str) -> DeadLetter:
         """Return a dead letter that was neither redriven nor deleted, or refuse with 404."""
-        if (dead := self.dead_letters.get(dlq_id)) is None:
-            raise Refused(404, f"dlq message {dlq_id} not found")
-        return dead
+        return self._store.find_dead_letter(dlq_id, self.now_ms)
 
     def delete_dead_letter(self, dlq_id: str) -> DeadLetter:
         """Take a dead letter out of the queue and return it, or refuse with 404."""
@@ -491,15 +449,3 @@ def _holds(event: Event) -> bool:
             return subject.wake_ms == event.time_ms and subject.waiting and not subject.paused
     return True
 
-
-def _own_headers(options: Options) -> Headers:
-    content_type = () if options.content_type is None else (("Content-Type", options.content_type),)
-    return (*content_type, *options.forward)
-
-
-def _api_url(api: str, options: Options) -> str:
-    if api != "llm":
-        raise Refused(501, f"api/{api} is not simulated by qstash_fake: publish to the provider's URL instead")
-    if options.callback is None:
-        raise Refused(400, "a callback is required for api/llm")
-    return LLM_URL

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+# The official dev server's first user. PROTOCOL, transport facts.
+DEV_CURRENT_KEY = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
+DEV_NEXT_KEY = "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"
+
 
 class SigningKeys:
     """A message is signed with the key that is *current* at the attempt; a receiver knows *next* as well."""

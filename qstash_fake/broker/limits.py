@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qstash_fake.broker.message import LAST_MS
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.options import LAST_SECOND, FlowControl, Options
+from qstash_fake.protocol.options import FlowControl, Options
 
 DAY_MS = 86_400_000
-# A time later than this is not representable as a datetime.
-LAST_MS = LAST_SECOND * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import httpx
 
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.headers import Headers, raw
-from qstash_fake.protocol.options import NO_OPTIONS, Options
+from qstash_fake.protocol.options import LAST_SECOND, NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RETRIES = 3  # QStash docs, features/retry
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = LAST_SECOND * 1000 + 999  # the last that a datetime can hold
 
 
 class State(StrEnum):
@@ -38,8 +39,8 @@ PENDING = frozenset({State.CREATED, State.ACTIVE, State.RETRY})
 
 
 def to_datetime(time_ms: int) -> datetime:
-    """Return unix milliseconds as an aware UTC datetime, exactly."""
-    return _EPOCH + timedelta(milliseconds=time_ms)
+    """Return unix milliseconds as an aware UTC datetime, exactly; what lies beyond the year 9999 is its end."""
+    return _EPOCH + timedelta(milliseconds=min(time_ms, LAST_MS))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

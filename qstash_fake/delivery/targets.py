@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import httpx
 
-from qstash_fake.broker.broker import LLM_URL, MAX_DONE
+from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.broker.message import Attempt, Message, Outcome
+from qstash_fake.broker.store import MAX_DONE
 from qstash_fake.delivery.apps import App, Asgi, Fixed, app_for
 from qstash_fake.delivery.asgi import Lifespan
 from qstash_fake.delivery.exchange import from_httpx

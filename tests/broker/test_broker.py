@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from qstash_fake.broker import broker as broker_module
+from qstash_fake.broker import store
 from qstash_fake.broker.message import Outcome
 from qstash_fake.errors import Refused
 
@@ -38,7 +38,8 @@ def test_the_time_of_each_start_is_its_own(bench):
 
 def test_a_time_not_to_deliver_before_wins_over_a_delay_and_may_be_past(bench):
     bench.publish("a", delay="1h", not_before=1_767_225_609)
-    bench.publish("b", delay="1h", not_before=5)
+    past = bench.publish("b", delay="1h", not_before=5)
+    assert past.due_ms == past.created_ms
     assert bench.advance(60) == [(0, "b"), (9, "a")]
 
 
@@ -272,7 +273,7 @@ def test_a_pending_message_is_shown_however_old(bench):
 
 
 def test_the_oldest_finished_messages_are_forgotten_but_not_the_pending_or_dead(bench, monkeypatch):
-    monkeypatch.setattr(broker_module, "MAX_DONE", 3)
+    monkeypatch.setattr(store, "MAX_DONE", 3)
     bench.answers = {"dead": [500]}
     bench.publish("waiting", delay="1d")
     for body in ("dead", *"abcde"):

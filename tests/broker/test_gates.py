@@ -141,6 +141,22 @@ def test_heads_that_lose_their_place_keep_their_order(bench):
     assert bench.advance(100) == [(100, "b"), (100, "c")]
 
 
+def test_the_last_head_that_has_not_started_loses_its_place_first(bench):
+    queue = bench.gates.queue("jobs", 0)
+    bench.gates.change_queue(queue, 0, parallelism=3)
+    bench.takes = {"a": 60, "b": 60}
+    bench.publish("a", queue_name="jobs")
+    for body, key in (("b", "k1"), ("c", "k2")):
+        bench.publish(body, queue_name="jobs", flow_control_key=key, flow_control_value="parallelism=1")
+        bench.gates.pause_key(bench.gates.keys[key], paused=True)
+    bench.advance(1)
+    bench.gates.change_queue(queue, bench.broker.now_ms, parallelism=2)
+    for key in ("k2", "k1"):
+        bench.gates.pause_key(bench.gates.keys[key], paused=False)
+        bench.advance(1)
+    assert bench.advance(100) == [(60, "c")]
+
+
 def test_a_paused_queue_keeps_its_order(bench):
     bench.publish("a", queue_name="jobs")
     bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=True)

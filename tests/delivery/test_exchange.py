@@ -9,7 +9,7 @@ import jwt
 import pytest
 from qstash import QStash, Receiver
 
-from qstash_fake.broker.broker import DEV_CURRENT_KEY, DEV_NEXT_KEY
+from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.delivery.exchange import Request, plain_request, sign
 
 START = 1_767_225_600  # 2026-01-01T00:00:00Z

@@ -7,7 +7,7 @@ from qstash import QStash, Receiver
 from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
-from qstash_fake.broker.broker import DEV_CURRENT_KEY, DEV_NEXT_KEY
+from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.fake import DEV_TOKEN
 from qstash_fake.intercept.hosts import DEV_SERVER
 from qstash_fake.pytest_plugin import VARIABLES
