@@ -51,7 +51,7 @@ class QStashFake:
     it run with real time until the first verb. *freeze*: what moves the application's time with the clock: `auto`,
     `freezegun`, `time-machine` or `off`. *unrouted*: what becomes of a delivery that nobody answers: `error`,
     `accept` or `fail`. *raise_app_exceptions*: whether verbs raise what the application raised. *seed*: equal seeds
-    give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
+    give equal ids. *token*: the only token that the API lets in; None lets in any. *plan*: the quotas
     that count, `free` or `payg`; None for none.
 
     Use it as a context manager; interception, environment and frozen time end with the block.

@@ -83,6 +83,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/liveness", resources.liveness),
     ("POST", "/llm/v1/chat/completions", resources.chat),
 )
+ROTATES = re.compile(r"/v2/keys/rotate/?", re.IGNORECASE)
 # Known to exist and not simulated: 501, so that nobody takes silence for success.
 NOT_SIMULATED = re.compile(r"/v1/|/v2/(workflows|wait|waiters|notify|trigger)(/|$)", re.IGNORECASE)
 
@@ -162,7 +163,8 @@ class Api:
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, caller_ip: str
     ) -> Reply:
         path, _, query = target.partition("?")
-        self.auth.check(method, headers, _token_query(target))
+        # An example of the documentation rotates with GET; a token that may only read may not.
+        self.auth.check("POST" if ROTATES.fullmatch(path) else method, headers, _token_query(target))
         path_is_known = False
         for row in _ROWS:
             if (match := row.pattern.fullmatch(target if row.raw else path)) is None:

@@ -116,6 +116,7 @@ def retry_dead_letters(call: Call) -> Reply:
     overrides = _overrides(call)
     options = frozenset(name.lower() for name in call.query if _is_option(name))
     dead, cursor = _dead_letters(call, most=MAX_DEAD_LETTERS, besides=options)
+    call.broker.check_daily(len(dead))  # all or none
     responses = [{"messageId": call.broker.redrive(one.dlq_id, overrides).message_id} for one in dead]
     # This endpoint alone ends with an empty cursor. PROTOCOL 1.5.
     return json_reply({"responses": responses, "cursor": cursor or ""}, 201)

@@ -197,6 +197,8 @@ def pin_flow_control(call: Call) -> Reply:
     given = {name: _integer(call, name) for name in ("parallelism", "rate", "period")}
     if given["parallelism"] is None and given["rate"] is None:
         raise Refused(400, "give parallelism or rate to pin")
+    if given["period"] is not None and given["rate"] is None:
+        raise Refused(400, "period is that of a rate: give rate as well")
     period_ms = (given["period"] or 1) * 1000
     if period_ms > MAX_PERIOD_MS:
         raise Refused(400, f"invalid period {given['period']}: at most a week, in seconds")

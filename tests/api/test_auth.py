@@ -97,3 +97,11 @@ def test_tokens_are_not_shown():
 def test_the_empty_text_is_no_token_though_it_be_named():
     with pytest.raises(Refused, match="unable to authenticate"):
         Auth("").check("GET", [("Authorization", "Bearer ")], "")
+
+
+@pytest.mark.parametrize("target", ["/v2/keys/rotate", "/v2/Keys/Rotate/"])
+def test_a_read_only_token_does_not_rotate_the_keys_with_a_get(make_qstash, target):
+    api = make_qstash().api
+    api.auth = Auth(None, "reader")
+    assert api.answer("GET", target, [("Authorization", "Bearer reader")], b"").status == 403
+    assert api.answer("GET", target, [("Authorization", "Bearer writer")], b"").status == 200

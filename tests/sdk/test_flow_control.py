@@ -304,3 +304,8 @@ async def test_flow_control_works_with_the_async_client_and_verbs(
     await qstash_fake.drain_async()
     assert shop.bodies == ["a", "b", "c"]
     assert (await async_client.flow_control.get_global_parallelism()).parallelism_count == 0
+
+
+def test_a_period_pinned_without_a_rate_is_refused(client: QStash):
+    with pytest.raises(QStashError, match="400.*period is that of a rate"):
+        client.flow_control.pin("key", {"parallelism": 1, "period": 60})
