@@ -1,0 +1,137 @@
+"""The command line: `qstash-fake serve`, or `python -m qstash_fake serve`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qstash_fake.errors import UsageError
+
+if TYPE_CHECKING:
+    from qstash_fake.server.network import Moved
+    from qstash_fake.server.serve import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that *arguments*, by default those of the process, name; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="qstash-fake", description="A local stand-in for Upstash QStash.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "serve", help="answer the QStash API on a local port, and deliver", allow_abbrev=False
+    )
+    _add_options(command)
+    given = parser.parse_args(arguments)
+    try:
+        from qstash_fake.server.serve import serve
+
+        return serve(_settings(command, given), _say)
+    except UsageError as error:
+        print(f"qstash-fake: {error}", file=sys.stderr)
+        return 1
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=_port, default=8080, help="default 8080, as QStash's own dev server; 0: any")
+    command.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1; any other needs --allow-remote")
+    command.add_argument("--allow-remote", action="store_true", help="let other machines call this server")
+    command.add_argument(
+        "--token",
+        action="append",
+        default=[],
+        type=_token,
+        help="the only token that is let in; repeatable; by default any token is",
+    )
+    command.add_argument(
+        "--read-only-token", action="append", default=[], type=_token, help="a token that may only GET; repeatable"
+    )
+    command.add_argument(
+        "--clock", choices=("real", "virtual"), default="real", help="virtual: nothing moves until it is told to"
+    )
+    command.add_argument(
+        "--route",
+        action="append",
+        default=[],
+        type=_route,
+        metavar="PREFIX=URL",
+        help="deliver to URL what goes to PREFIX or below, as https://shop.example=http://localhost:3000; repeatable",
+    )
+    command.add_argument(
+        "--allow-external", action="store_true", help="deliver to other machines, too, and through proxies"
+    )
+    command.add_argument("--plan", choices=("free", "payg"), help="whose quotas count; by default there are none")
+
+
+def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Settings:
+    from qstash_fake.server.network import Moved, is_loopback
+    from qstash_fake.server.serve import Settings
+
+    if not given.allow_remote and not is_loopback(given.host):
+        command.error(f"--host {given.host} lets other machines call this server: add --allow-remote if they may")
+    moved = tuple(Moved(*pair) for pair in given.route)
+    for one in moved:
+        _check_route(command, one, allow_external=given.allow_external)
+    if not is_loopback(given.host) and not given.token:
+        _warn(f"any token is let in, from every machine that reaches {given.host}: --token <secret> says which")
+    return Settings(
+        host=given.host,
+        port=given.port,
+        allow_remote=given.allow_remote,
+        tokens=tuple(given.token),
+        read_only_tokens=tuple(given.read_only_token),
+        virtual=given.clock == "virtual",
+        moved=moved,
+        allow_external=given.allow_external,
+        plan=given.plan,
+    )
+
+
+def _check_route(command: argparse.ArgumentParser, route: Moved, *, allow_external: bool) -> None:
+    import httpx
+
+    from qstash_fake.server.network import is_loopback
+
+    try:
+        host = httpx.URL(route.target).host
+    except httpx.InvalidURL as error:
+        command.error(f"--route {route.prefix}={route.target}: {error}")
+    if not allow_external and not is_loopback(host):
+        command.error(f"--route to {route.target} leaves this machine: add --allow-external if it may")
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: it is a number from 0 to 65535")
+    return int(text)
+
+
+def _token(text: str) -> str:
+    if not text or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError("a token is not empty and has no blanks")
+    return text
+
+
+def _route(text: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(https?://[^/?#]+.*?)=(https?://[^?#]+)", text, re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like https://shop.example=http://localhost:3000")
+    return match[1], match[2]
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except OSError:  # whoever read the lines has gone; the server serves on
+        sys.stdout = None
+
+
+def _warn(text: str) -> None:
+    print(f"qstash-fake: {text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

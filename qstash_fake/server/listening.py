@@ -1,0 +1,128 @@
+"""Listening: uvicorn on a socket of ours. Knows sockets, threads and signals; not what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from qstash_fake.errors import UsageError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+Address = tuple[str, int]
+SHUTDOWN_S = 1  # what requests in progress are given when the server ends
+
+
+class Connections:
+    """The connections that are open, by the address of the client."""
+
+    def __init__(self) -> None:
+        self._open: dict[Address, asyncio.Transport] = {}
+
+    def hang_up(self, client: Address) -> None:
+        """Break the connection with *client* without an answer."""
+        self._open[client].abort()
+
+    def noted_by(self, protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+        """Return *protocol*, one of uvicorn's, so that its connections are noted here."""
+        connections = self._open
+
+        class Noted(protocol):  # type: ignore[valid-type, misc]
+            def connection_made(self, transport: asyncio.Transport) -> None:
+                self.noted_address = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
+                connections[self.noted_address] = transport
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                connections.pop(self.noted_address, None)
+                super().connection_lost(exc)
+
+        return Noted
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on *host* and *port*, a free port for 0; or raise UsageError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        # asyncio's and socket's own texts repeat the address.
+        problem = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+        raise UsageError(
+            f"cannot listen on {host}, port {port} ({problem}): stop what listens there, "
+            f"or choose another port with --port"
+        ) from None
+    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only for sockets that say that they are TCP's.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return the URL at which this machine reaches *bound*."""
+    host, port = bound.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_for(app: Any, connections: Connections, *, quiet: bool = False) -> uvicorn.Server:
+    """Return uvicorn, ready to serve *app*; or raise UsageError if it is not installed.
+
+    *quiet*: it logs nothing; else it logs as this process has set up its logging.
+    """
+    module = _uvicorn()
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    config = module.Config(
+        app,
+        http=connections.noted_by(AutoHTTPProtocol),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical" if quiet else None,
+        proxy_headers=False,  # the address of a client is that of its connection, which may have to be broken
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    server: uvicorn.Server = module.Server(config)
+    return server
+
+
+@contextmanager
+def in_thread(app: Callable[[Connections], Any]) -> Iterator[str]:
+    """Serve *app* on a free loopback port from a thread of its own until the block ends; gives the URL."""
+    connections = Connections()
+    server = server_for(app(connections), connections)
+    with bind("127.0.0.1", 0) as bound:
+        url = url_of(bound)
+        ready = threading.Event()
+
+        async def serve() -> None:
+            serving = asyncio.create_task(server.serve(sockets=[bound]))
+            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0)
+            ready.set()
+            await serving
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="qstash_server", daemon=True)
+        thread.start()
+        ready.wait()
+        try:
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _uvicorn() -> ModuleType:
+    try:
+        import uvicorn
+    except ImportError:
+        raise UsageError("a server needs uvicorn: pip install 'qstash-fake[server]'") from None
+    return uvicorn

@@ -1,0 +1,92 @@
+"""The real clock: deliveries start when they are due by the wall clock, side by side within the gates.
+
+Decides nothing about messages: it tells the broker the time, starts what may start, and reports what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from qstash_fake.broker.broker import Broker, Delivery
+from qstash_fake.broker.message import Message, Outcome
+from qstash_fake.clock import Clock, real_now_ms
+from qstash_fake.delivery.exchange import request_for
+from qstash_fake.delivery.run import send_async
+from qstash_fake.delivery.targets import Target, Targets
+
+MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
+MAX_SLEEP_S = 5.0  # how soon a wall clock that was set is noticed
+
+
+class RealTime:
+    """Makes the deliveries of one clock as real time passes; *moved* is called after each step."""
+
+    def __init__(self, clock: Clock, targets: Targets, moved: Callable[[], object]) -> None:
+        self._clock = clock
+        self._targets = targets
+        self._moved = moved
+        self._awake = asyncio.Event()
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Look again at what is due: something may have changed."""
+        self._awake.set()
+
+    def forget(self) -> None:
+        """Break off every delivery that is in flight; nothing is recorded of it."""
+        for task in self._in_flight:
+            task.cancel()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            while True:
+                self._awake.clear()
+                self._start_what_is_due()
+                self._moved()
+                await self._sleep()
+        finally:
+            self.forget()
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    def _start_what_is_due(self) -> None:
+        broker = self._clock.broker
+        broker.observe(real_now_ms())
+        while len(self._in_flight) < MAX_IN_FLIGHT:
+            target: Target | None = None
+
+            def find(message: Message) -> None:
+                nonlocal target
+                target = self._targets.find(message)
+
+            delivery = broker.next_delivery(broker.now_ms, find)
+            if delivery is None:
+                return
+            assert target is not None
+            target.begin(delivery.attempt)
+            task = asyncio.create_task(self._deliver(broker, delivery, target))
+            self._in_flight.add(task)
+            task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self.wake()
+
+    async def _deliver(self, broker: Broker, delivery: Delivery, target: Target) -> None:
+        try:
+            outcome = await send_async(target.app, request_for(delivery))
+        except Exception as error:  # noqa: BLE001 - one delivery that cannot be made must not stop the others
+            outcome = Outcome(error=f"{type(error).__name__}: {error}")
+        outcome = target.settle(delivery.message, outcome)
+        broker.observe(real_now_ms())
+        outcome.duration_ms = max(outcome.duration_ms, broker.now_ms - delivery.attempt.started_ms)
+        broker.complete(delivery, outcome)
+
+    async def _sleep(self) -> None:
+        next_ms = self._clock.broker.next_event_ms() if len(self._in_flight) < MAX_IN_FLIGHT else None
+        delay_s = MAX_SLEEP_S if next_ms is None else min(MAX_SLEEP_S, max(0, next_ms - real_now_ms()) / 1000)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._awake.wait()

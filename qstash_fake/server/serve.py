@@ -1,0 +1,197 @@
+"""The stand-alone server, and the server beside a test: both are one fake, its two APIs and a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+
+from qstash_fake.api.auth import Auth
+from qstash_fake.broker.journal import LogEntry
+from qstash_fake.broker.message import to_datetime
+from qstash_fake.clock import iso, real_now_ms
+from qstash_fake.fake import DEV_TOKEN, QStashFake
+from qstash_fake.protocol.durations import format_ms
+from qstash_fake.server import network
+from qstash_fake.server.app import ServerApp
+from qstash_fake.server.control import Control
+from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
+from qstash_fake.server.network import Moved
+from qstash_fake.server.realtime import RealTime
+
+REAL_CLOCK = "this server's clock is real and cannot be moved: start it with --clock virtual"
+CLOCK_OF_THE_TEST = "the test moves this clock: call qstash_fake.clock.advance(…) there"
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C has ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the stand-alone server behaves; no *tokens* let in any token that is not empty."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    allow_remote: bool = False
+    tokens: tuple[str, ...] = ()
+    read_only_tokens: tuple[str, ...] = ()
+    virtual: bool = False
+    moved: tuple[Moved, ...] = ()
+    allow_external: bool = False
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A fake that listens: its address, and the environment that leads an application to it."""
+
+    url: str
+    environment: Mapping[str, str]
+    """The four variables that the SDKs read."""
+
+
+def serve(settings: Settings, say: Callable[[str], object]) -> int:
+    """Serve until SIGTERM or Ctrl-C and return the exit status; *say* is called with each line for people."""
+    fake = QStashFake(
+        start=to_datetime(real_now_ms()) if settings.virtual else None,
+        freeze="off",
+        unrouted="fail",
+        raise_app_exceptions=False,
+        seed=0 if settings.virtual else time.time_ns(),  # an application may remember the ids of yesterday
+        plan=settings.plan,
+    )
+    fake.clock.open()  # not entered: a server changes no environment and intercepts nothing
+    fake.api.auth = Auth(settings.tokens or None, settings.read_only_tokens)
+    with bind(settings.host, settings.port) as bound, _noted_signals() as seen:
+        asyncio.run(_serve(fake, settings, bound, say))
+    return INTERRUPTED if signal.SIGINT in seen else 0
+
+
+@contextmanager
+def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
+    """Serve *fake*, which a test holds and whose clock it moves, on a free loopback port until the block ends."""
+
+    def app(connections: Connections) -> ServerApp:
+        control = Control(fake, fake._targets, fixed_clock=CLOCK_OF_THE_TEST)
+        return ServerApp(fake.api, control, hang_up=connections.hang_up)
+
+    with in_thread(app) as url:
+        keys = fake.signing_keys
+        yield LocalServer(
+            url,
+            {
+                "QSTASH_URL": url,
+                "QSTASH_TOKEN": os.environ.get("QSTASH_TOKEN", DEV_TOKEN),
+                "QSTASH_CURRENT_SIGNING_KEY": keys.current,
+                "QSTASH_NEXT_SIGNING_KEY": keys.next,
+            },
+        )
+
+
+async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say: Callable[[str], object]) -> None:
+    targets, lines = fake._targets, _Lines(fake, say)
+    async with network.client(allow_external=settings.allow_external) as sender:
+        for app, prefix in network.mounts(sender, settings.moved, allow_external=settings.allow_external):
+            fake.mount(app, prefix, lifespan=False)
+        real = RealTime(fake.clock, targets, lines.say_new)
+        control = Control(
+            fake,
+            targets,
+            fixed_clock=None if settings.virtual else REAL_CLOCK,
+            reset=real.forget,
+            told=lines.say_new,
+        )
+
+        def answered() -> None:
+            lines.say_new()
+            real.wake()
+
+        connections = Connections()
+        server = server_for(
+            ServerApp(
+                fake.api,
+                control,
+                any_host=settings.allow_remote,
+                hang_up=connections.hang_up,
+                answered=answered,
+            ),
+            connections,
+            quiet=True,
+        )
+        for line in _welcome(fake, settings, url_of(bound)):
+            say(line)
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        delivering = None if settings.virtual else asyncio.create_task(real.run())
+        await asyncio.wait([serving, *([delivering] if delivering else [])], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        if delivering is not None:
+            delivering.cancel()
+            with suppress(asyncio.CancelledError):
+                await delivering  # raises if it has ended by itself: an error of ours, to be seen
+
+
+def _welcome(fake: QStashFake, settings: Settings, url: str) -> Iterator[str]:
+    """Yield what is printed at the start: the environment, without the secrets that the user brought."""
+    clock = "virtual" if settings.virtual else "real"
+    yield f"qstash-fake listens on {url}, its clock is {clock}; stop it with Ctrl-C"
+    yield ""
+    yield f"QSTASH_URL={url}"
+    yield f"QSTASH_TOKEN={'<the token you gave>' if settings.tokens else DEV_TOKEN}"
+    for name, key in (("CURRENT", fake.signing_keys.current), ("NEXT", fake.signing_keys.next)):
+        variable = f"QSTASH_{name}_SIGNING_KEY"
+        yield f"{variable}={'<the one of your environment>' if os.environ.get(variable) == key else key}"
+    yield ""
+
+
+class _Lines:
+    """One line for each attempt that has ended, and for each problem of the API; each is said once."""
+
+    def __init__(self, fake: QStashFake, say: Callable[[str], object]) -> None:
+        self._fake = fake
+        self._say = say
+        self._journal = fake.clock.broker.journal
+        self._mark = 0
+
+    def say_new(self) -> None:
+        problems = self._fake.api.problems
+        while problems:
+            self._say(problems.pop(0))
+        journal = self._fake.clock.broker.journal
+        if journal is not self._journal:  # there was a reset
+            self._journal, self._mark = journal, 0
+        entries, self._mark = journal.since(self._mark), journal.total
+        for entry in entries:
+            if isinstance(entry, LogEntry) and entry.attempt is not None and entry.state in ("DELIVERED", "ERROR"):
+                self._say(_line(entry))
+
+
+def _line(entry: LogEntry) -> str:
+    message, attempt = entry.message, entry.attempt
+    assert attempt is not None
+    result = attempt.error or attempt.status
+    took_ms = entry.time_ms - attempt.started_ms
+    return (
+        f"{iso(attempt.at)}  {message.message_id[:12]}…  {message.method} {message.url}"
+        f"  attempt {attempt.retried + 1} of {message.max_retries + 1}  {result}  in {format_ms(took_ms)}"
+    )
+
+
+@contextmanager
+def _noted_signals() -> Iterator[set[int]]:
+    """Give the signals that came: uvicorn stops at them, and then raises them again for whoever had them before."""
+    seen: set[int] = set()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.add(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,176 @@
+"""`qstash-fake serve`: what it prints, what it refuses, and how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from qstash_fake.__main__ import main
+
+DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
+
+
+def test_the_four_variables_are_printed_ready_to_paste(serving):
+    with serving() as running:
+        assert running.lines[:7] == [
+            f"qstash-fake listens on {running.url}, its clock is real; stop it with Ctrl-C",
+            "",
+            f"QSTASH_URL={running.url}",
+            f"QSTASH_TOKEN={DEV_TOKEN}",
+            "QSTASH_CURRENT_SIGNING_KEY=sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
+            "QSTASH_NEXT_SIGNING_KEY=sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
+            "",
+        ]
+
+
+def test_secrets_are_not_printed(serving):
+    keys = {"QSTASH_CURRENT_SIGNING_KEY": "sig_mine", "QSTASH_NEXT_SIGNING_KEY": "sig_my_next"}
+    with serving("--token", "s3cret", token="s3cret", **keys) as running:
+        assert running.environment == {
+            "QSTASH_URL": running.url,
+            "QSTASH_TOKEN": "<the token you gave>",
+            "QSTASH_CURRENT_SIGNING_KEY": "<the one of your environment>",
+            "QSTASH_NEXT_SIGNING_KEY": "<the one of your environment>",
+        }
+        assert running.client.get("/v2/keys").json() == {"current": "sig_mine", "next": "sig_my_next"}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_cleanly_with_a_delivery_in_flight(serving, destination, capfd, number, status):
+    ended = threading.Event()
+    destination.handle = lambda request: 200 if ended.wait(10) else 500
+    with serving() as running:
+        running.publish(destination.url)
+        destination.wait_for(1)
+        running.process.send_signal(number)
+        assert running.process.wait(10) == status
+        ended.set()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, capfd):
+    ended = threading.Event()
+    destination.handle = lambda request: 200 if ended.wait(10) else 500
+
+    def move():
+        with suppress(httpx.HTTPError):
+            running.client.post("/_fake/deliver-due")
+
+    with serving("--clock", "virtual") as running:
+        running.publish(destination.url)
+        moving = threading.Thread(target=move)
+        moving.start()
+        destination.wait_for(1)
+        running.process.terminate()
+        assert running.process.wait(10) == 0
+        ended.set()
+        moving.join()
+    assert capfd.readouterr().err == ""
+
+
+def test_it_serves_on_when_nobody_reads_what_it_prints(destination):
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "qstash_fake", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+    )
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(7)]
+        process.stdout.close()
+        url = lines[0].split()[3].rstrip(",")
+        for body in (b"1", b"2"):
+            answer = httpx.post(
+                f"{url}/v2/publish/{destination.url}",
+                content=body,
+                headers={"authorization": "Bearer x"},
+                trust_env=False,
+            )
+            assert answer.status_code == 201
+        destination.wait_for(2)
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_the_console_script_is_the_same_command():
+    script = Path(sysconfig.get_path("scripts")) / "qstash-fake"
+    shown = subprocess.run([script, "serve", "--help"], capture_output=True, text=True, check=True)
+    assert "--route PREFIX=URL" in shown.stdout
+
+
+def test_a_port_in_use_is_one_sentence(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+    shown = capsys.readouterr()
+    problem = f"cannot listen on 127.0.0.1, port {port} (Address already in use)"
+    advice = "stop what listens there, or choose another port with --port"
+    assert (shown.out, shown.err) == ("", f"qstash-fake: {problem}: {advice}\n")
+
+
+def test_a_missing_uvicorn_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["serve", "--port", "0"]) == 1
+    assert capsys.readouterr().err == "qstash-fake: a server needs uvicorn: pip install 'qstash-fake[server]'\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("", "the following arguments are required: command"),
+        ("run", "argument command: invalid choice: 'run'"),
+        ("serve --port high", "argument --port: 'high' is no port: it is a number from 0 to 65535"),
+        ("serve --port 65536", "argument --port: '65536' is no port: it is a number from 0 to 65535"),
+        ("serve --host 0.0.0.0", "--host 0.0.0.0 lets other machines call this server: add --allow-remote if they may"),
+        ("serve --host shop.example", "--host shop.example lets other machines call this server"),
+        ("serve --clock fast", "argument --clock: invalid choice: 'fast'"),
+        ("serve --plan gold", "argument --plan: invalid choice: 'gold'"),
+        ("serve --token=", "argument --token: a token is not empty and has no blanks"),
+        (
+            "serve --route shop.example",
+            "argument --route: 'shop.example' is not like https://shop.example=http://localhost:3000",
+        ),
+        (
+            "serve --route https://a=localhost",
+            "argument --route: 'https://a=localhost' is not like https://shop.example=",
+        ),
+        ("serve --route https://a=http://b.example", "--route to http://b.example leaves this machine: add"),
+        ("serve --route https://a=http://[::1", "--route https://a=http://[::1: Invalid port"),
+        ("serve --allow", "unrecognized arguments: --allow"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence(capsys, options, error):
+    with pytest.raises(SystemExit) as end:
+        main(options.split())
+    assert end.value.code == 2
+    assert f"error: {error}" in capsys.readouterr().err
+
+
+def test_a_server_for_other_machines_answers_for_any_name_and_warns(serving, capfd):
+    with serving("--host", "0.0.0.0", "--allow-remote") as running:
+        assert running.url.startswith("http://127.0.0.1:")
+        assert running.client.get("/v2/keys", headers={"host": "qstash:8080"}).status_code == 200
+        assert running.client.get("/v2/keys", headers={"origin": "https://evil.example"}).status_code == 403
+    assert "any token is let in, from every machine that reaches 0.0.0.0" in capfd.readouterr().err
+
+
+def test_what_is_not_simulated_is_one_line(serving, eventually):
+    with serving() as running:
+        assert running.client.post("/v2/notify/event").status_code == 501
+        eventually(lambda: "POST /v2/notify/event is not simulated by qstash_fake" in running.lines)
+
+
+def test_it_listens_on_ipv6(serving):
+    with serving("--host", "::1") as running:
+        assert running.url.startswith("http://[::1]:")
+        assert running.client.get("/v2/keys").status_code == 200

@@ -1,0 +1,146 @@
+"""The fixture `qstash_server`: the test's own fake, for clients that cannot be intercepted."""
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from contextlib import closing
+
+import httpx
+import pytest
+from qstash import QStash
+
+START = "2026-01-01T00:00:00Z"
+
+
+def call(server, path, body=None):
+    """Call the server as a client that nothing intercepts."""
+    request = urllib.request.Request(
+        server.url + path, data=body, headers={"Authorization": f"Bearer {server.environment['QSTASH_TOKEN']}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read())
+
+
+@pytest.mark.qstash_fake(start=START)
+def test_what_comes_over_the_port_is_the_tests_own_message(qstash_fake, qstash_server):
+    answer = call(qstash_server, "/v2/publish/https://shop.example/jobs?upstash-delay=5m", b"hello")
+    message = qstash_fake.assert_published(url="https://shop.example/jobs", body=b"hello", delay="5m")
+    assert message.message_id == answer["messageId"]
+
+
+@pytest.mark.qstash_fake(start=START)
+def test_the_test_delivers_with_its_own_verbs(qstash_fake, qstash_server):
+    qstash_fake.mount(lambda request: httpx.Response(200), "https://shop.example")
+    answer = call(qstash_server, "/v2/publish/https://shop.example/jobs", b"")
+    assert qstash_fake.messages[0].state == "CREATED"
+    qstash_fake.clock.advance("1s")
+    assert qstash_fake.messages[0].state == "DELIVERED"
+    assert call(qstash_server, f"/v2/messages/{answer['messageId']}")["url"] == "https://shop.example/jobs"
+
+
+def test_a_handler_may_publish_over_the_port(qstash_fake, qstash_server):
+    def handle(request):
+        if request.url.path == "/first":
+            call(qstash_server, "/v2/publish/https://shop.example/second", b"")
+        return httpx.Response(200)
+
+    qstash_fake.mount(handle, "https://shop.example")
+    call(qstash_server, "/v2/publish/https://shop.example/first", b"")
+    qstash_fake.drain()
+    assert [message.url for message in qstash_fake.delivered] == [
+        "https://shop.example/first",
+        "https://shop.example/second",
+    ]
+
+
+@pytest.mark.qstash_fake(token="s3cret")
+def test_the_environment_leads_a_subprocess_to_it(qstash_fake, qstash_server):
+    assert qstash_server.environment == {
+        "QSTASH_URL": qstash_server.url,
+        "QSTASH_TOKEN": "s3cret",
+        "QSTASH_CURRENT_SIGNING_KEY": qstash_fake.signing_keys.current,
+        "QSTASH_NEXT_SIGNING_KEY": qstash_fake.signing_keys.next,
+    }
+    script = (
+        "import os; from qstash import QStash; "
+        "client = QStash(os.environ['QSTASH_TOKEN'], base_url=os.environ['QSTASH_URL']); "
+        "client.message.publish_json(url='https://shop.example/jobs', body={'order': 7})"
+    )
+    subprocess.run([sys.executable, "-c", script], env=dict(qstash_server.environment), check=True)
+    qstash_fake.assert_published(url="https://shop.example/jobs", json={"order": 7})
+
+
+def test_the_sdk_of_the_test_may_use_the_port_too(qstash_fake, qstash_server):
+    client = QStash("any", base_url=qstash_server.url)
+    with closing(client.http._client):  # the SDK leaves that to the end of the process
+        client.message.publish(url="https://shop.example/jobs", body="over the port")
+    QStash("any").message.publish(url="https://shop.example/jobs", body="intercepted")
+    assert [message.text for message in qstash_fake.messages] == ["over the port", "intercepted"]
+
+
+def test_many_clients_at_once_lose_nothing_while_the_clock_moves(qstash_fake, qstash_server):
+    qstash_fake.mount(lambda request: httpx.Response(200), "https://shop.example")
+
+    def publish():
+        for _ in range(10):
+            call(qstash_server, "/v2/publish/https://shop.example/jobs", b"")
+
+    clients = [threading.Thread(target=publish) for _ in range(4)]
+    for client in clients:
+        client.start()
+    while any(client.is_alive() for client in clients):
+        qstash_fake.clock.advance("1s")
+    for client in clients:
+        client.join()
+    qstash_fake.drain()
+    assert len(qstash_fake.delivered) == len({message.message_id for message in qstash_fake.messages}) == 40
+
+
+def test_the_control_api_is_there_but_the_clock_is_the_tests(qstash_fake, qstash_server):
+    call(qstash_server, "/_fake/routes", b'{"url": "https://shop.example/*", "status": 503}')
+    call(qstash_server, "/v2/publish/https://shop.example/jobs?upstash-retries=0", b"")
+    with pytest.raises(urllib.request.HTTPError) as refused:
+        call(qstash_server, "/_fake/advance-to-next", b"")
+    with refused.value as answer:
+        assert answer.code == 409
+        assert json.loads(answer.read())["error"].startswith("the test moves this clock: call qstash_fake.clock.adv")
+    qstash_fake.deliver_due()
+    assert call(qstash_server, "/_fake/state")["dead_letters"][0]["responseStatus"] == 503
+
+
+def test_a_dropped_connection_breaks(qstash_fake, qstash_server):
+    qstash_fake.api.drop_connection()
+    with pytest.raises(ConnectionError):
+        call(qstash_server, "/v2/keys")
+    assert call(qstash_server, "/v2/keys")["current"] == qstash_fake.signing_keys.current
+
+
+def test_it_runs_only_where_it_is_used_and_stops_afterwards(pytester):
+    pytester.makepyfile(
+        """
+        import threading
+
+        def names():
+            return [thread.name for thread in threading.enumerate()]
+
+        def test_used(qstash_server):
+            assert "qstash_server" in names()
+
+        def test_unused(qstash_fake):
+            assert "qstash_server" not in names()
+        """
+    )
+    result = pytester.runpytest_inprocess("-W", "error", "-p", "no:asyncio")
+    result.assert_outcomes(passed=2)
+
+
+@pytest.mark.asyncio
+async def test_it_answers_while_an_event_loop_runs(qstash_fake, qstash_server):
+    qstash_fake.on("https://shop.example/jobs").respond(200)
+    async with httpx.AsyncClient(headers={"Authorization": "Bearer x"}, trust_env=False) as client:
+        answer = await client.post(f"{qstash_server.url}/v2/publish/https://shop.example/jobs")
+    assert answer.status_code == 201
+    await qstash_fake.drain_async()
+    qstash_fake.assert_delivered(url="https://shop.example/jobs")

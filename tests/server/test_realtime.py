@@ -1,0 +1,136 @@
+"""The real clock, with a wall clock that the test sets: it ticks on from there."""
+
+import asyncio
+
+import time_machine
+
+from qstash_fake import QStashFake
+from qstash_fake.protocol.publish import parse_publish
+from qstash_fake.server import realtime
+from qstash_fake.server.realtime import RealTime
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.005)
+
+
+def run(fake, work):
+    """Run *work*, a coroutine, while *fake* delivers in real time."""
+
+    async def both():
+        real = RealTime(fake.clock, fake._targets, lambda: None)
+        delivering = asyncio.create_task(real.run())
+        try:
+            await work(real)
+        finally:
+            delivering.cancel()
+            await asyncio.wait([delivering])
+
+    asyncio.run(both())
+
+
+def publish(fake, url="https://shop.example/", *headers):
+    fake.clock.observe()
+    return fake.clock.broker.publish(parse_publish(url, headers, b"", caller_ip="127.0.0.1"))
+
+
+def test_a_schedule_ticks_at_its_minute():
+    with time_machine.travel("2026-01-01T11:59:59.900+00:00", tick=True):
+        fake = QStashFake(freeze="off", unrouted="accept")
+        request = parse_publish("https://shop.example/", (("Upstash-Cron", "0 12 * * *"),), b"", caller_ip="")
+
+        async def work(real):
+            fake.clock.observe()
+            fake.clock.broker.schedule(request)
+            assert fake.messages == []
+            await until(lambda: fake.delivered)
+
+        run(fake, work)
+        (message,) = fake.delivered
+        assert f"{message.created_at:%H:%M:%S}" == "12:00:00"
+
+
+def test_a_clock_that_is_set_back_does_not_stop_deliveries():
+    with time_machine.travel("2026-01-01T12:00:00+00:00", tick=True) as traveller:
+        fake = QStashFake(freeze="off", unrouted="accept")
+
+        async def work(real):
+            publish(fake)
+            real.wake()
+            await until(lambda: len(fake.delivered) == 1)
+            traveller.move_to("2026-01-01T11:00:00+00:00")
+            publish(fake)
+            real.wake()
+            await until(lambda: len(fake.delivered) == 2)
+
+        run(fake, work)
+
+
+def test_no_more_than_so_many_are_in_flight(monkeypatch):
+    monkeypatch.setattr(realtime, "MAX_IN_FLIGHT", 3)
+    fake = QStashFake(freeze="off")
+    inside, most = set(), set[int]()
+
+    class Slow:
+        is_async, in_thread = True, False
+
+        async def send(self, request):
+            inside.add(request)
+            most.add(len(inside))
+            await asyncio.sleep(0.001)
+            inside.discard(request)
+            raise RuntimeError("broken")
+
+    fake.mount(Slow())
+
+    async def work(real):
+        for _ in range(10):
+            publish(fake, "https://shop.example/", ("Upstash-Retries", "0"))
+        real.wake()
+        await until(lambda: len(fake.failed) == 10)
+
+    run(fake, work)
+    assert max(most) == 3
+    assert {attempt.error for attempt in fake.attempts} == {"RuntimeError: broken"}
+
+
+def test_rate_limits_hold_by_the_wall_clock():
+    limits = (("Upstash-Flow-Control-Key", "shop"), ("Upstash-Flow-Control-Value", "rate=2,period=1s"))
+    with time_machine.travel("2026-01-01T12:00:00+00:00", tick=True) as traveller:
+        fake = QStashFake(freeze="off", unrouted="accept")
+
+        async def work(real):
+            for _ in range(3):
+                publish(fake, "https://shop.example/", *limits)
+            real.wake()
+            await until(lambda: len(fake.delivered) == 2)
+            real.wake()
+            await asyncio.sleep(0.02)
+            assert len(fake.delivered) == 2
+            traveller.shift(1)
+            real.wake()
+            await until(lambda: len(fake.delivered) == 3)
+
+        run(fake, work)
+
+
+def test_what_is_in_flight_when_it_ends_stays_in_flight():
+    fake = QStashFake(freeze="off")
+
+    class Never:
+        is_async, in_thread = True, False
+
+        async def send(self, request):
+            await asyncio.Event().wait()
+
+    fake.mount(Never())
+
+    async def work(real):
+        publish(fake)
+        real.wake()
+        await until(lambda: fake.attempts)
+
+    run(fake, work)
+    assert [message.state for message in fake.messages] == ["ACTIVE"]
