@@ -107,7 +107,7 @@ def find(
         lines.append("no message was published at all")
     if len(matching) < (times or 1):
         lines += _not_yet(kind, wanted, messages, published)
-        lines += _closest(kind, wanted, [message for message in messages if message not in matching], bool(matching))
+        lines += _closest(kind, wanted, messages, matching)
     raise AssertionError("\n".join([*lines, pending]))
 
 
@@ -136,7 +136,7 @@ def find_schedule(
     lines = [f"no schedule{' with ' if asked else ''}{', '.join(asked)}"]
     if known:
         lines.append("there is 1 schedule:" if len(known) == 1 else f"there are {len(known)} schedules:")
-        lines += _cut([f"  {schedule.cron!r} → {schedule.destination}" for schedule in known])
+        lines += [f"  {schedule.cron!r} → {schedule.destination}" for schedule in known[:MAX_SHOWN]] + _more(len(known))
     else:
         lines.append("there is no schedule at all")
     raise AssertionError("\n".join(lines))
@@ -157,7 +157,15 @@ def describe(message: Message) -> str:
     elif message.pending:
         known.append(f"due {iso(message.due_at)}")
     body = as_text(message.redaction.redact_body(message.body)) if message.body else "no body"
-    return f"{message.method} {message.url} ({', '.join(known)}) {cut(body)}"
+    return f"{message.method} {message.url} ({', '.join(known)}) {cut(body)}{_refusal(message)}"
+
+
+def _refusal(message: Message) -> str:
+    """Return what the destination wrote with the status of the last attempt, if that failed: it tells why."""
+    outcome = message.attempts[-1].outcome if message.attempts else None
+    if outcome is None or outcome.success or not (text := " ".join(as_text(outcome.body).split())):
+        return ""
+    return f" → {cut(text)}"
 
 
 def describe_pending(count: int, held: Iterable[str], wait_ms: int | None) -> str:
@@ -165,8 +173,6 @@ def describe_pending(count: int, held: Iterable[str], wait_ms: int | None) -> st
 
     *held* are the reasons why some wait, *wait_ms* the milliseconds until something happens, None if nothing will.
     """
-    if not count:
-        return "nothing is pending"
     sentence = f"{_messages(count)} {'is' if count == 1 else 'are'} pending"
     if reasons := sorted(set(held)):
         sentence += f" ({'; '.join(reasons)})"
@@ -181,6 +187,17 @@ def describe_pending(count: int, held: Iterable[str], wait_ms: int | None) -> st
     )
 
 
+def describe_nothing_pending(tick_ms: int | None) -> str:
+    """Return a sentence on that, and on how to come to the next schedule tick, *tick_ms* milliseconds away."""
+    if tick_ms is None:
+        return "nothing is pending"
+    wait = format_ms(-(-tick_ms // 1000) * 1000)
+    return (
+        f"nothing is pending, the next schedule tick is in {wait}: come to it with "
+        f"qstash_fake.clock.advance({wait!r}), drain() runs no schedule"
+    )
+
+
 def _matching(wanted: Wanted, messages: Iterable[Message]) -> list[Message]:
     return [message for message in messages if not wanted.differences(message)]
 
@@ -192,11 +209,15 @@ def _not_yet(kind: str, wanted: Wanted, messages: Sequence[Message], published: 
     return [f"{_count(others)} published so, but not {kind}:", *_listed(others)] if others else []
 
 
-def _closest(kind: str, wanted: Wanted, others: Sequence[Message], more: bool) -> list[str]:
+def _closest(kind: str, wanted: Wanted, messages: Sequence[Message], matching: Sequence[Message]) -> list[str]:
+    fitting = set(matching)
+    others = [message for message in messages if message not in fitting]
     if not others:
         return []
     ranked = sorted(others, key=lambda message: _distance(wanted, message))
-    lines = [f"{_count(others)} {kind}{' otherwise' if more else ''}{', the closest first:' if ranked[1:] else ':'}"]
+    lines = [
+        f"{_count(others)} {kind}{' otherwise' if matching else ''}{', the closest first:' if ranked[1:] else ':'}"
+    ]
     for message in ranked[:MAX_SHOWN]:
         lines += [f"  {describe(message)}", *(f"    {line}" for line in wanted.differences(message))]
     return lines + _more(len(ranked))
@@ -209,10 +230,6 @@ def _distance(wanted: Wanted, message: Message) -> tuple[bool, int, int]:
 
 def _listed(messages: Sequence[Message]) -> list[str]:
     return [f"  {describe(message)}" for message in messages[:MAX_SHOWN]] + _more(len(messages))
-
-
-def _cut(lines: list[str]) -> list[str]:
-    return lines[:MAX_SHOWN] + _more(len(lines))
 
 
 def _more(count: int) -> list[str]:

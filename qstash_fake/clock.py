@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from qstash_fake import freeze
 from qstash_fake.broker.broker import Broker
@@ -22,6 +23,7 @@ from qstash_fake.errors import DrainLimitReached, UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 
 Calls = Generator[Call, Outcome, None]
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -52,9 +54,6 @@ class Report:
         if self.next_due:
             parts.append(f"next due in {format_ms((self.next_due - self.now) // _MILLISECOND)}")
         return "; ".join(parts)
-
-
-_MILLISECOND = to_datetime(1) - to_datetime(0)
 
 
 class Clock:
@@ -261,15 +260,15 @@ class Clock:
         self._fill(report, mark)
 
     def _fill(self, report: Report, mark: int) -> None:
-        written = self.broker.journal.since(mark)
+        with self.broker.lock:
+            written, held = self.broker.journal.since(mark), self.broker.gates.held()
         entries = [entry for entry in written if isinstance(entry, LogEntry)]
         report.attempts = tuple(e.attempt for e in entries if e.state == "ACTIVE" and e.attempt)
         report.delivered = tuple(e.message for e in entries if e.state == "DELIVERED")
         report.dead = tuple(e.message for e in entries if e.state == "FAILED")
         report.fired = tuple(e.message for e in entries if e.state == "CREATED" and e.message.schedule_id)
         report.skipped = sum(entry.skipped_ticks for entry in written if not isinstance(entry, LogEntry))
-        for reason in self.broker.gates.held().values():
-            report.held[reason] = report.held.get(reason, 0) + 1
+        report.held = dict(Counter(held.values()))
         report.now = to_datetime(self.broker.now_ms)
         next_ms = self.broker.next_event_ms()
         report.next_due = None if next_ms is None else to_datetime(next_ms)
@@ -301,10 +300,7 @@ def iso(moment: datetime) -> str:
 
 
 def _endless(new: list[Message], limit: int) -> str:
-    counts: dict[str, int] = {}
-    for message in new:
-        counts[message.url] = counts.get(message.url, 0) + 1
-    most = sorted(counts.items(), key=lambda pair: -pair[1])[:3]
+    most = Counter(message.url for message in new).most_common(3)
     named = ", ".join(f"{url} ({count} times)" for url, count in most)
     return (
         f"drain() has created more than {limit} messages and is not done; published again and again: {named}; "

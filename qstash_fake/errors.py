@@ -16,7 +16,7 @@ class UnroutedDestination(UsageError):  # noqa: N818 - named for what it is, lik
 
 
 class DrainLimitReached(UsageError):  # noqa: N818 - see above
-    """`drain()` started more attempts of new messages than its limit; something publishes to itself."""
+    """More messages than its limit were created during a `drain()`; something publishes to itself."""
 
 
 class Refused(QStashFakeError):  # noqa: N818 - an answer of the API, not a failure of ours

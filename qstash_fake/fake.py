@@ -29,7 +29,7 @@ from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
 from qstash_fake.clock import Clock, Report, moment_to_ms, real_now_ms
 from qstash_fake.delivery.asgi import AsgiApp, Lifespan
-from qstash_fake.delivery.exchange import plain_request, sign
+from qstash_fake.delivery.exchange import USER_AGENT, plain_request, sign
 from qstash_fake.delivery.run import Deliveries, SyncDriver
 from qstash_fake.delivery.targets import Route, Targets, url_pattern
 from qstash_fake.errors import UsageError
@@ -70,16 +70,16 @@ class QStashFake:
     ) -> None:
         self._start_ms = None if start is None else moment_to_ms(start)
         self._seed, self._plan, self._token = seed, plan, token
-        self._targets = Targets(unrouted)
-        self._driver = SyncDriver(self._targets)
+        self.targets = self._targets = Targets(unrouted)  # public for the server
+        self._driver = SyncDriver(self.targets)
         self._exits = ExitStack()
         broker = self._new_broker()
-        self._deliveries = Deliveries(broker, self._targets, self._at_instant, raise_app_exceptions)
+        self._deliveries = Deliveries(broker, self.targets, self._at_instant, raise_app_exceptions)
         self._clock = Clock(broker, self._deliveries, self._driver, choose(freeze), self._start_ms)
         self._api = Api(broker, Auth(token), self._clock.observe)
-        self._targets.mount(self._chat, LLM_URL, lifespan=False)
+        self.targets.mount(self._chat, LLM_URL, lifespan=False)
 
-    # --- what a test reads --------------------------------------------------------------------------------------
+    # --- what a test reads: snapshots, for the application may publish from threads meanwhile ---------------------
 
     @property
     def clock(self) -> Clock:
@@ -99,7 +99,8 @@ class QStashFake:
     @property
     def messages(self) -> list[Message]:
         """Every message, in publish order."""
-        return list(self._broker.messages.values())
+        with self._broker.lock:
+            return list(self._broker.messages.values())
 
     @property
     def pending(self) -> list[Message]:
@@ -108,6 +109,7 @@ class QStashFake:
 
     @property
     def delivered(self) -> list[Message]:
+        """The messages that got a 2xx."""
         return self._in(State.DELIVERED)
 
     @property
@@ -117,6 +119,7 @@ class QStashFake:
 
     @property
     def cancelled(self) -> list[Message]:
+        """The messages that were cancelled before they were delivered."""
         return self._in(State.CANCELED)
 
     @property
@@ -128,33 +131,39 @@ class QStashFake:
     def dlq(self) -> list[DeadLetter]:
         """The dead letter queue, oldest first."""
         self._clock.observe()
-        return list(self._broker.dead_letters.values())
+        with self._broker.lock:
+            return list(self._broker.dead_letters.values())
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
         """The schedules, by id."""
         self._clock.observe()
-        return MappingProxyType(self._broker.schedules.by_id)
+        with self._broker.lock:
+            return MappingProxyType(dict(self._broker.schedules.by_id))
 
     @property
     def queues(self) -> Mapping[str, Queue]:
         """The queues, by name."""
-        return MappingProxyType(self._broker.gates.queues)
+        with self._broker.lock:
+            return MappingProxyType(self._broker.gates.queues)
 
     @property
     def url_groups(self) -> Mapping[str, UrlGroup]:
         """The URL groups, by name."""
-        return MappingProxyType(self._broker.url_groups.by_name)
+        with self._broker.lock:
+            return MappingProxyType(dict(self._broker.url_groups.by_name))
 
     @property
     def flow_control(self) -> Mapping[str, FlowControlKey]:
         """The flow-control keys, by key."""
-        return MappingProxyType(self._broker.gates.keys)
+        with self._broker.lock:
+            return MappingProxyType(dict(self._broker.gates.keys))
 
     @property
     def logs(self) -> list[LogEntry]:
         """The log, oldest first."""
-        return self._broker.journal.entries()
+        with self._broker.lock:
+            return self._broker.journal.entries()
 
     @property
     def signing_keys(self) -> SigningKeys:
@@ -164,7 +173,8 @@ class QStashFake:
     def timeline(self) -> str:
         """Return the journal as text."""
         broker = self._broker
-        return report.timeline(broker.journal, broker.now_ms, self.pending, broker.gates.held(broker.now_ms))
+        with broker.lock:
+            return report.timeline(broker.journal, broker.now_ms, self.pending, broker.gates.held(broker.now_ms))
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
@@ -175,11 +185,11 @@ class QStashFake:
         httpx.Request and returns an httpx.Response. The longest prefix wins, an equal one is replaced. The sync
         verbs run the *lifespan* of a bare ASGI application around its deliveries.
         """
-        self._targets.mount(app, url, lifespan=lifespan)
+        self.targets.mount(app, url, lifespan=lifespan)
 
     def on(self, url: Url, method: str | None = None) -> Route:
         """Answer deliveries to *url* instead of the application; say how on the route that is returned."""
-        return self._targets.on(url, method)
+        return self.targets.on(url, method)
 
     def duplicate_next(self, url: Url | None = None) -> None:
         """Send the next attempt, to *url* if given, twice: QStash delivers at least once. The first answer is lost."""
@@ -231,7 +241,7 @@ class QStashFake:
             age_s=3600 if expired else 0,
         )
         headers = (
-            ("User-Agent", "Upstash-QStash"),
+            ("User-Agent", USER_AGENT),
             ("Content-Type", "application/json" if not isinstance(body, (bytes, str)) else "text/plain"),
             ("Upstash-Message-Id", ids.message()),
             ("Upstash-Retried", "0"),
@@ -246,7 +256,7 @@ class QStashFake:
         task = asyncio.create_task(lifespan.run())
         await lifespan.startup()
         try:
-            with self._targets.running(lifespan):
+            with self.targets.running(lifespan):
                 yield
         finally:
             await lifespan.shutdown()
@@ -317,7 +327,7 @@ class QStashFake:
         self._clock.observe()
         broker = self._new_broker(now_ms=self._broker.now_ms)
         self._clock.broker = self._deliveries.broker = self._api.broker = broker
-        self._targets.routes.clear()
+        self.targets.routes.clear()
         self._api.reset()
 
     def __enter__(self) -> Self:
@@ -386,12 +396,16 @@ class QStashFake:
 
     def _pending_text(self) -> str:
         self._clock.observe()
+        if not (pending := self.pending):
+            ticks = [schedule.next_ms for schedule in self.schedules.values() if schedule.next_ms is not None]
+            return assertions.describe_nothing_pending(min(ticks) - self._broker.now_ms if ticks else None)
         next_ms = self._broker.next_event_ms(ticks=False)
         wait_ms = None if next_ms is None else next_ms - self._broker.now_ms
         if wait_ms is not None and self._clock.running:
             wait_ms = -(-wait_ms // 1000) * 1000  # the milliseconds since the publish are noise
-        held = self._broker.gates.held(self._broker.now_ms)
-        return assertions.describe_pending(len(self.pending), held.values(), wait_ms)
+        with self._broker.lock:
+            held = self._broker.gates.held(self._broker.now_ms)
+        return assertions.describe_pending(len(pending), held.values(), wait_ms)
 
 
 def _restore(name: str, value: str | None) -> None:

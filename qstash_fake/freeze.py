@@ -274,7 +274,7 @@ def _freezegun() -> Any:
     api = import_module("freezegun.api")
     _require("freezegun", api, _FREEZEGUN_NAMES)
 
-    # For good: a model whose module was imported while frozen has the fake class in its annotations for good.
+    # Never undone: a model whose module was imported while frozen has the fake class in its annotations for good.
     def schema(source: type, handler: object) -> Any:
         core_schema = import_module("pydantic_core.core_schema")
         is_datetime = issubclass(source, api.real_datetime)

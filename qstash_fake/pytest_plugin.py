@@ -90,14 +90,15 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep our own frames out of a failing test's traceback, and add what there is to know to its report."""
     fake = item.stash.get(_FAKE, None)
-    if fake is None or call.excinfo is None or call.when == "setup":
+    if fake is None or call.when == "setup":
         return (yield)
-    if not item.config.getoption("fulltrace"):
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
         call.excinfo = _without_own_frames(call.excinfo)
     report = yield
     if report.failed:
         report.sections.append(("qstash_fake timeline", _timeline(fake)))
-    if call.when == "call" and not call.excinfo.errisinstance(pytest.skip.Exception):
+    # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
+    if call.when == "call" and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
         # The test has failed; what would fail it at its end is told here, not as a second error.
         try:
             fake.verify()

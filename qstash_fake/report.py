@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qstash_fake.broker.journal import Journal, LogEntry, Note
-from qstash_fake.broker.message import Message
+from qstash_fake.broker.message import Message, to_datetime
 from qstash_fake.clock import iso
 from qstash_fake.protocol.durations import format_ms
 
@@ -20,7 +20,7 @@ def timeline(journal: Journal, now_ms: int, pending: Sequence[Message], held: Ma
         return "nothing was published"
     first_ms = entries[0].time_ms
     left_out = journal.forgotten + max(0, len(entries) - MAX_LINES)
-    lines = [f"times since {iso_ms(first_ms)}"]
+    lines = [f"times since {iso(to_datetime(first_ms))}"]
     if left_out:
         lines.append(f"({left_out} older entries are left out)")
     lines += [f"{_since(entry.time_ms, first_ms)}  {_line(entry)}" for entry in entries[-MAX_LINES:]]
@@ -28,15 +28,8 @@ def timeline(journal: Journal, now_ms: int, pending: Sequence[Message], held: Ma
     lines += [f"{_since(message.due_ms, first_ms)}  {_coming(message, held)}" for message in coming[:MAX_COMING]]
     if len(coming) > MAX_COMING:
         lines.append(f"({len(coming) - MAX_COMING} more are pending)")
-    lines.append(f"now {iso_ms(now_ms)}")
+    lines.append(f"now {iso(to_datetime(now_ms))}")
     return "\n".join(lines)
-
-
-def iso_ms(time_ms: int) -> str:
-    """Return unix milliseconds as an ISO 8601 time in UTC."""
-    from qstash_fake.broker.message import to_datetime
-
-    return iso(to_datetime(time_ms))
 
 
 def _line(entry: LogEntry | Note) -> str:

@@ -267,6 +267,24 @@ def test_an_undelivered_message_is_shown_with_its_state(qstash_fake):
     ]
 
 
+def test_what_a_destination_wrote_with_its_refusal_is_shown(qstash_fake):
+    publish()
+    qstash_fake.on(JOBS).respond(401, text="no\n  signature")
+    qstash_fake.deliver_due()
+    assert failure(qstash_fake.assert_delivered, url=JOBS)[2] == (
+        f'  POST {JOBS} (msg_…, RETRY, last attempt: 401, due 2026-01-01T00:00:12Z) {{"order": 7}} → no signature'
+    )
+
+
+def test_a_schedule_that_drain_has_left_out_is_told(qstash_fake):
+    QStash("a-token").schedule.create(destination=JOBS, cron="30 2 * * *")
+    qstash_fake.drain()
+    assert failure(qstash_fake.assert_delivered, url=JOBS)[-1] == (
+        "nothing is pending, the next schedule tick is in 2h30m: come to it with "
+        "qstash_fake.clock.advance('2h30m'), drain() runs no schedule"
+    )
+
+
 def test_a_delivered_message_is_found(qstash_fake):
     publish()
     qstash_fake.on(JOBS).respond(200)

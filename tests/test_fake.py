@@ -81,6 +81,7 @@ def test_what_happened_can_be_read_after_the_block():
     [
         ({"unrouted": "ignore"}, "unrouted='ignore' is unknown: use one of 'error', 'accept', 'fail'"),
         ({"freeze": "sundial"}, "freeze='sundial' is unknown: use \"auto\""),
+        ({"plan": "pro"}, "plan='pro' is unknown: use one of 'free', 'payg'"),
         ({"start": "tomorrow"}, "'tomorrow' is no ISO 8601 time such as '2026-01-01T09:00:00Z'"),
         ({"start": datetime(2026, 1, 1)}, "is naive: give it a time zone"),  # noqa: DTZ001 - what is refused
     ],
@@ -101,6 +102,14 @@ def test_every_list_is_a_snapshot_and_every_mapping_is_read_only(fake):
     for mapping in (fake.schedules, fake.queues, fake.url_groups, fake.flow_control):
         with pytest.raises(TypeError):
             mapping["new"] = None
+
+
+def test_what_a_mapping_shows_may_be_deleted_while_it_is_read(fake):
+    for schedule_id in ("daily", "hourly"):
+        CLIENT.schedule.create(destination=JOBS, cron="0 9 * * *", schedule_id=schedule_id)
+    for schedule_id in fake.schedules:
+        CLIENT.schedule.delete(schedule_id)
+    assert not fake.schedules
 
 
 def test_messages_stand_in_the_group_of_their_state(fake):

@@ -6,39 +6,23 @@ import sys
 import pytest
 
 HEAVY = ("httpx", "starlette", "jwt", "croniter", "freezegun", "time_machine", "anyio", "qstash_fake.fake")
-# What other installed plugins import; ours is all that stays.
-ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-@pytest.fixture
-def heavy_after(pytester, monkeypatch):
-    """Run one test with the plugin and return which heavy modules the process had at its end."""
+def test_only_a_test_that_uses_the_fixture_imports_what_is_heavy(pytester, monkeypatch):
+    pytester.makepyfile("def test_without(): pass\ndef test_with(qstash_fake): pass")
+    pytester.makeconftest(f"""
+        import sys
 
-    def run(test):
-        pytester.makepyfile(test)
-        pytester.makeconftest(f"""
-            import sys
-
-            def pytest_unconfigure():
-                print("HEAVY", [name for name in {HEAVY!r} if name in sys.modules])
-        """)
-        for name, value in ALONE.items():
-            monkeypatch.setenv(name, value)
-        result = pytester.runpytest_subprocess("-p", "qstash_fake.pytest_plugin", "-s")
-        result.assert_outcomes(passed=1)
-        return next(line for line in result.outlines if line.startswith("HEAVY"))
-
-    return run
-
-
-def test_a_run_that_does_not_use_the_fixture_imports_nothing_heavy(heavy_after):
-    assert heavy_after("def test_it(): pass") == "HEAVY []"
-
-
-def test_a_run_that_uses_the_fixture_imports_what_it_needs(heavy_after):
-    line = heavy_after("def test_it(qstash_fake): pass")
-    assert "'httpx'" in line
-    assert "'freezegun'" not in line, "no verb was called, so nothing has to be frozen"
+        def pytest_runtest_logfinish(nodeid):
+            print("\\nHEAVY", [name for name in {HEAVY!r} if name in sys.modules])
+    """)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what other plugins import is not ours
+    result = pytester.runpytest_subprocess("-p", "qstash_fake.pytest_plugin", "-s")
+    result.assert_outcomes(passed=2)
+    without, with_it = [line for line in result.outlines if line.startswith("HEAVY")]
+    assert without == "HEAVY []"
+    assert "'httpx'" in with_it
+    assert "'freezegun'" not in with_it, "no verb was called, so nothing has to be frozen"
 
 
 def test_the_package_itself_imports_nothing_heavy():

@@ -301,6 +301,32 @@ def test_full_trace_shows_our_frames(run):
     result.stdout.fnmatch_lines(["*qstash_fake/clock.py:*", "E *ValueError: invalid duration '5x'*"])
 
 
+UNITTEST = """
+import unittest
+
+class TestIt(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def fake(self, qstash_fake):
+        self.fake = qstash_fake
+
+    def test_it(self):
+        {}
+        self.fake.assert_idle()
+"""
+
+
+def test_a_failing_unittest_case_shows_the_timeline(run):
+    result = run(UNITTEST.format("publish()"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- qstash_fake timeline -*", "*+0s  CREATED *"])
+
+
+def test_a_failing_unittest_case_tells_what_else_is_wrong_without_a_second_error(run):
+    result = run(UNITTEST.format('publish(); call("/v2/notify/event")'))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- qstash_fake -*", "POST /v2/notify/event is not simulated by qstash_fake"])
+
+
 def test_a_mistake_of_our_own_keeps_its_frames(run):
     result = run("""
 def test_it(qstash_fake):
@@ -435,11 +461,8 @@ def test_async_tests_run_under_anyio(run):
     run(fixture + ASYNC.replace("MARK", "anyio"), "-p", "anyio.pytest_plugin").assert_outcomes(passed=2)
 
 
-def test_workers_of_xdist_run_apart_and_give_the_same_journal(pytester, monkeypatch):
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makepyfile(
-        PUBLISH
-        + """
+def test_workers_of_xdist_run_apart_and_give_the_same_journal(run):
+    test = """
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z", unrouted="accept")
 def test_it(qstash_fake, number):
@@ -448,9 +471,7 @@ def test_it(qstash_fake, number):
     assert qstash_fake.messages[0].message_id.startswith("msg_w2E686gJsD")
     assert qstash_fake.timeline().endswith("now 2026-01-01T00:05:00Z")
 """
-    )
-    plugins = ("-p", "xdist.plugin", "-p", "qstash_fake.pytest_plugin", "-p", "no:cacheprovider")
-    pytester.runpytest_subprocess(*plugins, "-n", "2").assert_outcomes(passed=4)
+    run(test, "-p", "xdist.plugin", "-n", "2").assert_outcomes(passed=4)
 
 
 def test_it_works_with_every_installed_plugin_and_is_registered_once(pytester):
@@ -458,8 +479,10 @@ def test_it_works_with_every_installed_plugin_and_is_registered_once(pytester):
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makeconftest("pytest_plugins = ['qstash_fake.pytest_plugin']")
     pytester.makepyfile(PUBLISH + "def test_it(qstash_fake): publish()")
-    # Save schemathesis, which takes two seconds to import.
-    result = pytester.runpytest_subprocess("-p", "pytest_plugin", "-W", "error", "-p", "no:schemathesis")
+    # Save schemathesis, which takes two seconds to import; and no assertion is rewritten, in none of the plugins.
+    result = pytester.runpytest_subprocess(
+        "-p", "pytest_plugin", "-W", "error", "-p", "no:schemathesis", "--assert=plain"
+    )
     result.assert_outcomes(passed=1)
 
 

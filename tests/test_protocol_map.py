@@ -229,10 +229,11 @@ def sources_of_tests() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
         source = path.read_text(encoding="utf-8")
+        lines = source.split("\n")  # ast.get_source_segment splits all of it for each function
         for node in ast.parse(source).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                parts = [*node.decorator_list, node]
-                found[node.name] = "\n".join(ast.get_source_segment(source, part) or "" for part in parts)
+                first = min(part.lineno for part in (*node.decorator_list, node))
+                found[node.name] = "\n".join(lines[first - 1 : node.end_lineno])
     return found
 
 

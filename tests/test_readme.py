@@ -13,10 +13,12 @@ The convention: the page is one folder that fills from top to bottom, as its rea
 
 import contextlib
 import io
+import os
 import re
 import runpy
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import fastapi.testclient  # noqa: F401 - imported here once, instead of anew in the run of each block
 import flask  # noqa: F401
@@ -76,6 +78,13 @@ PAGE = README.read_text(encoding="utf-8")
 BLOCKS = blocks(PAGE)
 
 
+@pytest.fixture(autouse=True)
+def variables_stay_in_their_block():
+    """A block that is run in this process may set variables, as a conftest does."""
+    with patch.dict(os.environ):
+        yield
+
+
 @pytest.mark.parametrize("index", range(len(BLOCKS)), ids=[f"{b.heading}, line {b.line}" for b in BLOCKS])
 def test_a_block_of_the_readme_does_what_the_page_says(index, pytester, monkeypatch):
     monkeypatch.setenv("QSTASH_TOKEN", "made-up")
@@ -99,7 +108,9 @@ def test_a_block_of_the_readme_does_what_the_page_says(index, pytester, monkeypa
 
     arguments = ("-q", "-s", "-p", "no:cacheprovider", path.name)
     if "django" in block.code:
-        result = pytester.runpytest_subprocess(*arguments)
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # importing those of others takes seconds
+        plugins = ("-p", "pytest_asyncio.plugin", "-p", "qstash_fake.pytest_plugin")
+        result = pytester.runpytest_subprocess(*plugins, *arguments)
     else:
         result = pytester.runpytest_inprocess(*arguments)
     outcomes = result.parseoutcomes()

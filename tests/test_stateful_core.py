@@ -11,6 +11,8 @@ import asyncio
 import itertools
 import json
 import re
+from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +24,7 @@ from qstash_fake import QStashFake
 
 SHOP = "https://shop.example"
 LONGEST_MS = 60_000  # no attempt takes longer
-PATHS = st.sampled_from(["/ok", "/flaky", "/dead", "/raises", "/raises-once", "/again"])
+PATHS = st.sampled_from(["/ok", "/flaky", "/dead", "/raises", "/raises-once", "/again", "/slow", "/slow-and-dead"])
 SECONDS = st.sampled_from([0, 1, 12, 13, 60, 149, 3_600])
 CODES = {
     "CREATED": "C",
@@ -55,6 +57,7 @@ class World:
     def __init__(self, *, is_async=False):
         self.fake = QStashFake(start="2026-01-01T00:00:00Z", freeze="off", seed=7)
         self.fake.mount(self.answer_async if is_async else self.answer, SHOP)
+        self.fake.on(f"{SHOP}/slow*").takes(10)
         self.script = []
         self.accepted = []
         self.redriven = 0
@@ -82,7 +85,7 @@ class World:
             raise Raised(path)
         if path == "/again" and len(request.content) < 3:
             self.publish("/ok" if first else "/again", request.content + b"x", {"Upstash-Delay": "5s"})
-        return httpx.Response(503 if path == "/dead" or (path == "/flaky" and first) else 200)
+        return httpx.Response(503 if path.endswith("dead") or (path == "/flaky" and first) else 200)
 
     async def answer_async(self, request):
         await asyncio.sleep(0)
@@ -106,9 +109,11 @@ class World:
             self.redriven += 1
 
     def cancel(self, number):
-        message_id = self.accepted[number % len(self.accepted)] if self.accepted else "msg_none"
-        status, _ = self.call("DELETE", f"/v2/messages/{message_id}")
-        assert status in (202, 404)
+        if pending := self.fake.pending:
+            message = pending[number % len(pending)]
+            again = message.cancel_requested
+            status, _ = self.call("DELETE", f"/v2/messages/{message.message_id}")
+            assert status == (404 if again else 202)
 
     def take_time(self, path, seconds, times):
         self.fake.on(SHOP + path).takes(seconds).times(times)
@@ -157,6 +162,11 @@ class World:
     def check_times(self):
         times = [entry.time_ms for entry in self.fake.logs]
         assert all(earlier <= later for earlier, later in itertools.pairwise(times)), "time went back"
+        for entry in self.fake.logs:
+            if entry.state in ("DELIVERED", "ERROR"):
+                attempt: Any = entry.attempt
+                end_ms = attempt.started_ms + attempt.duration / timedelta(milliseconds=1)
+                assert entry.time_ms == end_ms, f"{attempt!r} ended early or late"
 
     def check_nothing_is_overdue(self):
         """For after a verb that did all it had to."""

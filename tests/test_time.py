@@ -206,3 +206,19 @@ def test_after_the_users_freeze_ours_goes_on_and_time_never_goes_back(qstash_fak
         qstash_fake.deliver_due()
     qstash_fake.clock.advance("1h")
     assert (qstash_fake.clock.now, datetime.now(UTC)) == (datetime(2026, 6, 1, 1, tzinfo=UTC),) * 2
+
+
+@pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z", freeze="freezegun")
+def test_a_delivery_whose_time_cannot_be_shown_has_not_started(qstash_fake, client):
+    def stop_once_too_often(request: httpx.Request) -> httpx.Response:
+        freezegun.freeze_time("2026-01-01").stop()
+        return httpx.Response(200)
+
+    qstash_fake.mount(stop_once_too_often)
+    first, second = (client.message.publish(url=JOB).message_id for _ in range(2))
+    with pytest.raises(UsageError, match=r"a stop\(\) too many"):
+        qstash_fake.deliver_due()
+    assert {m.message_id: (m.state, len(m.attempts)) for m in qstash_fake.messages} == {
+        first: ("DELIVERED", 1),
+        second: ("CREATED", 0),
+    }

@@ -1,4 +1,4 @@
-"""What an operation is given and what it gives back."""
+"""What an operation is given, the checks that several of them make of it, and what they give back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.headers import Headers, is_token
+from qstash_fake.protocol.headers import wire as wire_value
+from qstash_fake.protocol.options import parse_name
 
 MAX_DEPTH = 100  # assumed: no request needs more, and what is parsed must be printable in an error
 
@@ -85,6 +87,27 @@ def _finite(text: str) -> float:
 
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is not JSON")  # Python's own parser takes NaN and Infinity
+
+
+def valid_name(text: str) -> str:
+    """Return *text* if it can name a queue or a URL group; or refuse it with 400."""
+    try:
+        return parse_name(text)
+    except ValueError as error:
+        raise Refused(400, f"invalid name: {error}") from None
+
+
+def header_pairs(headers: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the headers of a batch item or of a URL group's defaults; a value may be a list of values."""
+    pairs = []
+    for name, value in headers.items():
+        if not is_token(name):
+            raise Refused(400, f"invalid header name {name!r}")
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, (dict, list)) or one is None:
+                raise Refused(400, f"invalid value of header {name}")
+            pairs.append((name, wire_value(one) if isinstance(one, str) else json.dumps(one)))
+    return pairs
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:

@@ -6,15 +6,14 @@ import json
 from typing import Any
 
 from qstash_fake.api import wire
-from qstash_fake.api.http import Call, Reply, json_reply
-from qstash_fake.api.listing import PAGING, parse_filters, parse_page, turn_page
+from qstash_fake.api.http import Call, Reply, header_pairs, json_reply, valid_name
+from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, turn_page
 from qstash_fake.broker import filters
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import DeadLetter
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.headers import is_token
 from qstash_fake.protocol.headers import wire as wire_value
-from qstash_fake.protocol.options import NAME, NO_OPTIONS, Options, parse_options
+from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options
 from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
 
 MAX_CANCEL = 500  # PROTOCOL 1.1
@@ -30,9 +29,7 @@ def publish(call: Call) -> Reply:
 
 def enqueue(call: Call) -> Reply:
     request = parse_publish(call.path["rest"], call.headers, call.body, caller_ip=call.caller_ip)
-    if request.options.cron is not None:
-        raise Refused(400, "Upstash-Cron can not be used with enqueue, use Upstash-Queue-Name on a schedule")
-    return _publish(call, into_queue(request, queue_name(call.path["queue"])))
+    return _publish(call, into_queue(request, valid_name(call.path["queue"])))
 
 
 def create_schedule(call: Call) -> Reply:
@@ -43,17 +40,16 @@ def create_schedule(call: Call) -> Reply:
 
 
 def batch(call: Call) -> Reply:
-    """Accept every item or none: the errors of a refused batch come in item order."""
+    """Accept every item or none; the errors of a refused batch come in item order, `{}` for an item without one."""
     items = call.json()
     if not isinstance(items, list):
         raise Refused(400, "invalid JSON body: expected an array of messages")
     requests: list[PublishRequest] = []
     errors: list[dict[str, str]] = []
-    count = 0
     for item in items:
         try:
             request = _batch_item(call, item)
-            count += call.broker.check(request)
+            call.broker.check(request)
         except Refused as refused:
             if refused.status not in (400, 404, 412):
                 raise
@@ -63,8 +59,7 @@ def batch(call: Call) -> Reply:
             errors.append({})
     if any(errors):
         return json_reply(errors, 400)
-    call.broker.check_daily(count)
-    return json_reply([wire.publication(call.broker.publish(request)) for request in requests])
+    return json_reply([wire.publication(result) for result in call.broker.publish_all(requests)])
 
 
 def get_message(call: Call) -> Reply:
@@ -87,7 +82,7 @@ def cancel_messages(call: Call) -> Reply:
 
 
 def list_dead_letters(call: Call) -> Reply:
-    dead, cursor = _dead_letters(call, most=1_000)
+    dead, cursor = _dead_letters(call, most=MAX_COUNT)
     return json_reply({"messages": [wire.dead_letter(one) for one in dead], **({"cursor": cursor} if cursor else {})})
 
 
@@ -116,8 +111,8 @@ def retry_dead_letters(call: Call) -> Reply:
     overrides = _overrides(call)
     options = frozenset(name.lower() for name in call.query if _is_option(name))
     dead, cursor = _dead_letters(call, most=MAX_DEAD_LETTERS, besides=options)
-    call.broker.check_daily(len(dead))  # all or none
-    responses = [{"messageId": call.broker.redrive(one.dlq_id, overrides).message_id} for one in dead]
+    messages = call.broker.redrive_all([one.dlq_id for one in dead], overrides)
+    responses = [{"messageId": message.message_id} for message in messages]
     # This endpoint alone ends with an empty cursor. PROTOCOL 1.5.
     return json_reply({"responses": responses, "cursor": cursor or ""}, 201)
 
@@ -136,13 +131,6 @@ def list_logs(call: Call) -> Reply:
     events = [wire.log(entry) for _, entry in shown]
     named = {"logs": events} if call.path["kind"].lower() == "logs" else {}
     return json_reply({**({"cursor": cursor} if cursor else {}), **named, "events": events})
-
-
-def queue_name(text: str) -> str:
-    """Return *text* if it can name a queue, a schedule or a URL group; or refuse it with 400."""
-    if not NAME.fullmatch(text):
-        raise Refused(400, f"invalid name {text!r}: only letters, digits, hyphen, period and underscore are allowed")
-    return text
 
 
 def _publish(call: Call, request: PublishRequest) -> Reply:
@@ -164,23 +152,10 @@ def _batch_item(call: Call, item: Any) -> PublishRequest:
         raise Refused(400, "destination, body and queue of a batch item are texts")
     if not isinstance(headers, dict):
         raise Refused(400, "headers of a batch item are an object")
-    request = parse_publish(destination, list(header_pairs(headers)), body.encode(), caller_ip=call.caller_ip)
+    request = parse_publish(destination, header_pairs(headers), body.encode(), caller_ip=call.caller_ip)
     if request.options.cron is not None:
         raise Refused(400, "Upstash-Cron can not be used in a batch")
-    return into_queue(request, queue_name(queue)) if queue else request
-
-
-def header_pairs(headers: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the headers of a batch item or of a URL group's defaults; a value may be a list of values."""
-    pairs = []
-    for name, value in headers.items():
-        if not is_token(name):
-            raise Refused(400, f"invalid header name {name!r}")
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, (dict, list)) or one is None:
-                raise Refused(400, f"invalid value of header {name}")
-            pairs.append((name, wire_value(one) if isinstance(one, str) else json.dumps(one)))
-    return pairs
+    return into_queue(request, valid_name(queue)) if queue else request
 
 
 def _overrides(call: Call) -> Options:

@@ -6,14 +6,12 @@ import re
 from typing import Any
 
 from qstash_fake.api import wire
-from qstash_fake.api.http import EMPTY, Call, Reply, json_reply
-from qstash_fake.api.messages import header_pairs, queue_name
-from qstash_fake.broker import limits
+from qstash_fake.api.http import EMPTY, Call, Reply, header_pairs, json_reply, valid_name
 from qstash_fake.broker.gates import FlowControlKey, Queue
 from qstash_fake.broker.url_groups import Endpoint, UrlGroup
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import urls
-from qstash_fake.protocol.options import MAX_PERIOD_MS, FlowControl, parse_bool, parse_options
+from qstash_fake.protocol.options import MAX_PERIOD_MS, parse_bool, parse_options
 
 # --- queues ------------------------------------------------------------------------------------------------
 
@@ -27,12 +25,7 @@ def upsert_queue(call: Call) -> Reply:
         raise Refused(400, f"invalid parallelism {parallelism!r}: it is an integer greater than 0")
     if paused is not None and not isinstance(paused, bool):
         raise Refused(400, f"invalid paused {paused!r}: it is true or false")
-    broker = call.broker
-    limits.check_count(broker.plan, "maxParallelism", parallelism or 1)
-    if queue_name(name) not in broker.gates.queues:
-        limits.check_count(broker.plan, "maxQueues", len(broker.gates.queues) + 1)
-    queue = broker.gates.queue(name, broker.now_ms)
-    broker.gates.change_queue(queue, broker.now_ms, parallelism=parallelism, paused=paused)
+    call.broker.upsert_queue(valid_name(name), parallelism=parallelism, paused=paused)
     return EMPTY
 
 
@@ -45,28 +38,22 @@ def get_queue(call: Call) -> Reply:
 
 
 def delete_queue(call: Call) -> Reply:
-    call.broker.delete_queue(queue_name(call.path["name"]))
+    call.broker.delete_queue(valid_name(call.path["name"]))
     return EMPTY
 
 
 def pause_queue(call: Call) -> Reply:
-    return _set_paused(call, paused=True)
+    call.broker.upsert_queue(valid_name(call.path["name"]), paused=True)  # assumed: makes one that is not there yet
+    return EMPTY
 
 
 def resume_queue(call: Call) -> Reply:
-    return _set_paused(call, paused=False)
-
-
-def _set_paused(call: Call, *, paused: bool) -> Reply:
-    broker = call.broker
-    # assumed: pausing a queue that is not there yet makes it
-    queue = broker.gates.queue(queue_name(call.path["name"]), broker.now_ms)
-    broker.gates.change_queue(queue, broker.now_ms, paused=paused)
+    call.broker.upsert_queue(valid_name(call.path["name"]), paused=False)
     return EMPTY
 
 
 def _queue(call: Call) -> Queue:
-    name = queue_name(call.path["name"])
+    name = valid_name(call.path["name"])
     if (queue := call.broker.gates.queues.get(name)) is None:
         raise Refused(404, f"queue {name} not found")
     return queue
@@ -110,31 +97,25 @@ def get_url_group(call: Call) -> Reply:
 
 
 def delete_url_group(call: Call) -> Reply:
-    call.broker.url_groups.by_name.pop(queue_name(call.path["name"]), None)
+    call.broker.url_groups.by_name.pop(valid_name(call.path["name"]), None)
     return EMPTY
 
 
 def add_endpoints(call: Call) -> Reply:
-    name, endpoints = queue_name(call.path["name"]), _endpoints(call, url_required=True)
-    broker = call.broker
-    known = broker.url_groups.by_name.get(name)
-    if known is None:
-        limits.check_count(broker.plan, "maxTopics", len(broker.url_groups.by_name) + 1)
-    added = {endpoint.url for endpoint in endpoints} | {e.url for e in (known.endpoints if known else ())}
-    limits.check_count(broker.plan, "maxEndpointsPerTopic", len(added))
-    broker.url_groups.upsert(name, endpoints, broker.now_ms)
+    name, endpoints = valid_name(call.path["name"]), _endpoints(call, url_required=True)
+    call.broker.url_groups.upsert(name, endpoints, call.broker.now_ms)
     return EMPTY
 
 
 def remove_endpoints(call: Call) -> Reply:
-    name, endpoints = queue_name(call.path["name"]), _endpoints(call, url_required=False)
+    name, endpoints = valid_name(call.path["name"]), _endpoints(call, url_required=False)
     call.broker.url_groups.remove(name, endpoints, call.broker.now_ms)
     return EMPTY
 
 
 def set_defaults(call: Call) -> Reply:
     """PATCH: default headers for every publish to the group."""
-    name, headers = queue_name(call.path["name"]), call.json_object().get("headers")
+    name, headers = valid_name(call.path["name"]), call.json_object().get("headers")
     if not isinstance(headers, dict):
         raise Refused(400, "headers is missing: an object of header names and values")
     defaults = parse_options(header_pairs(headers))
@@ -145,7 +126,7 @@ def set_defaults(call: Call) -> Reply:
 
 
 def _url_group(call: Call) -> UrlGroup:
-    name = queue_name(call.path["name"])
+    name = valid_name(call.path["name"])
     if (group := call.broker.url_groups.by_name.get(name)) is None:
         raise Refused(404, f"topic {name} not found")
     return group
@@ -193,7 +174,6 @@ def resume_flow_control(call: Call) -> Reply:
 
 
 def pin_flow_control(call: Call) -> Reply:
-    """Fix limits, for a key that no message has brought yet as well."""
     given = {name: _integer(call, name) for name in ("parallelism", "rate", "period")}
     if given["parallelism"] is None and given["rate"] is None:
         raise Refused(400, "give parallelism or rate to pin")
@@ -202,9 +182,8 @@ def pin_flow_control(call: Call) -> Reply:
     period_ms = (given["period"] or 1) * 1000
     if period_ms > MAX_PERIOD_MS:
         raise Refused(400, f"invalid period {given['period']}: at most a week, in seconds")
-    gates, key = call.broker.gates, call.path["key"]
-    limits.check_flow_control(call.broker.plan, FlowControl(key=key, parallelism=given["parallelism"]))
-    gates.pin(gates.key(key), parallelism=given["parallelism"], rate=given["rate"], period_ms=period_ms)
+    key, parallelism, rate = call.path["key"], given["parallelism"], given["rate"]
+    call.broker.pin(key, parallelism=parallelism, rate=rate, period_ms=period_ms)
     return EMPTY
 
 
@@ -228,6 +207,7 @@ def global_parallelism(call: Call) -> Reply:
 
 
 def _key(call: Call, missing: int = 400) -> FlowControlKey:
+    """Return the key that is named, or refuse with *missing*: openapi.yaml knows 404 for a look-up alone."""
     name = call.path["key"]
     if (key := call.broker.gates.keys.get(name)) is None:
         raise Refused(missing, f"flow control key {name} not found")

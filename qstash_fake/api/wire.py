@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 from typing import Any
 
-from qstash_fake.broker.broker import Publication, Published
+from qstash_fake.broker.acceptance import Publication, Published
+from qstash_fake.broker.fanout import headers_of
 from qstash_fake.broker.gates import FlowControlKey, Queue
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import DEFAULT_RETRIES, DeadLetter, Message
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
-from qstash_fake.protocol.headers import Headers, header_map
+from qstash_fake.protocol.headers import header_map
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
@@ -82,7 +82,7 @@ def log(entry: LogEntry) -> Json:
         "maxRetries": value.max_retries,
         **({"responseStatus": outcome.status} if outcome else {}),
         **_present(
-            header=header_map(entry.message.redaction.redact_headers(value.stored_headers)),
+            header=header_map(value.redaction.redact_headers(value.stored_headers)),
             body=base64.b64encode(entry.body).decode(),
             error=entry.error,
             nextDeliveryTime=entry.next_delivery_ms,
@@ -124,8 +124,6 @@ def schedule(value: Schedule) -> Json:
     """A schedule. PROTOCOL 1.3."""
     request, options = value.request, value.request.options
     redaction = options.redaction or NOTHING
-    content_type = () if options.content_type is None else (("Content-Type", options.content_type),)
-    stored: Headers = (*content_type, *options.forward)
     return {
         "scheduleId": value.schedule_id,
         "cron": value.cron,
@@ -135,7 +133,7 @@ def schedule(value: Schedule) -> Json:
         "retries": DEFAULT_RETRIES if options.retries is None else options.retries,
         "isPaused": value.paused,
         **_present(
-            header=header_map(redaction.redact_headers(stored)),
+            header=header_map(redaction.redact_headers(headers_of(options))),
             **_text("body", redaction.redact_body(request.body)),
             delay=_seconds(options.delay_ms),
             timeout=_seconds(options.timeout_ms),
@@ -170,7 +168,6 @@ def url_group(value: UrlGroup) -> Json:
 
 def flow_control(value: FlowControlKey, now_ms: int) -> Json:
     """A flow-control key at *now_ms*: every field always, as the TypeScript SDK demands."""
-    running = value.window_start_ms is not None and now_ms < value.window_start_ms + value.period_ms
     return {
         "flowControlKey": value.key,
         "waitListSize": value.waiting,
@@ -179,7 +176,7 @@ def flow_control(value: FlowControlKey, now_ms: int) -> Json:
         "rateMax": value.rate or 0,
         "rateCount": value.rate_count(now_ms),
         "ratePeriod": value.period_ms // 1000,
-        "ratePeriodStart": (value.window_start_ms or 0) // 1000 if running else 0,
+        "ratePeriodStart": (value.window_start_ms or 0) // 1000 if value.window_is_open(now_ms) else 0,
         "isPaused": value.paused,
         "isPinnedParallelism": value.pinned_parallelism,
         "isPinnedRate": value.pinned_rate,
@@ -207,8 +204,8 @@ def _text(name: str, content: bytes) -> Json:
 
 
 def _labels(options: Options) -> Json:
-    labels: Iterable[str] = options.labels or ()
-    return {"label": next(iter(labels), None), "labels": list(labels)}
+    labels = options.labels or ()
+    return {"label": labels[0] if labels else None, "labels": list(labels)}
 
 
 def _flow_control(options: Options) -> Json:

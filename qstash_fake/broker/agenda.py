@@ -1,7 +1,7 @@
 """The agenda: what happens when. Events sort by time, then kind, then the order in which they were put.
 
 At one instant an end comes before a schedule tick, a tick before a start: a slot that is freed is free for what
-starts then, and what a tick produces may start at once.
+starts then, and what a tick produces may start at once. A wake comes last: it only has a closed gate looked at again.
 """
 
 from __future__ import annotations

@@ -7,47 +7,24 @@ code, reads no clock and opens no connection. One lock, never held over a delive
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import RLock
-from typing import NamedTuple
 
 from qstash_fake.broker import callbacks, limits
+from qstash_fake.broker.acceptance import Acceptance, Publication
 from qstash_fake.broker.agenda import Agenda, Event, Kind
-from qstash_fake.broker.deduplication import Deduplication, deduplication_key
-from qstash_fake.broker.fanout import Target, fan_out, headers_of, redriven_headers
-from qstash_fake.broker.gates import Gates
+from qstash_fake.broker.gates import Gates, Queue
 from qstash_fake.broker.ids import Ids
 from qstash_fake.broker.journal import Journal
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY, SigningKeys
 from qstash_fake.broker.lifecycle import Canceled, Delivered, Failed, Move, RetryAt, judge, move
-from qstash_fake.broker.message import DEFAULT_RETRIES, Attempt, DeadLetter, Message, Outcome, State
+from qstash_fake.broker.message import Attempt, DeadLetter, Message, Outcome, State
 from qstash_fake.broker.schedules import Schedule, Schedules
 from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import UrlGroups
-from qstash_fake.protocol.headers import Headers
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.publish import PublishRequest
-
-
-class Published(NamedTuple):
-    """What one publish made for one URL; *deduplicated* if it is an earlier message's."""
-
-    message_id: str
-    url: str
-    deduplicated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What a publish made: one item, or one for each endpoint of a URL group."""
-
-    items: Sequence[Published]
-    to_group: bool
-
-    @property
-    def deduplicated(self) -> bool:
-        return bool(self.items) and all(item.deduplicated for item in self.items)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -74,141 +51,67 @@ class Broker:
         self.now_ms = now_ms
         self.lock = RLock()
         self.ids = Ids(seed)
-        self.plan = limits.PLANS[plan] if plan else None
+        self.plan = limits.named(plan)
         self.agenda = Agenda()
         self.gates = Gates(lambda key, at_ms: self.agenda.put(at_ms, Kind.WAKE, key))
         self.gates.parallelism = self.plan.parallelism if self.plan else None
         self.journal = Journal()
         self.signing_keys = SigningKeys(*signing_keys, self.ids.signing_key)
-        self.url_groups = UrlGroups()
+        self.url_groups = UrlGroups(self.plan)
         self.schedules = Schedules(self.agenda, self.journal, self._publish_scheduled)
         self._store = Store(self.plan.retention_ms if self.plan else None)
-        self.deduplication: Deduplication[Published] = Deduplication()
-        self._daily = limits.DailyLimit(self.plan.messages_per_day if self.plan else None)
-        self.accepted = 0
-        """How many messages there ever were."""
+        self._acceptance = Acceptance(
+            self.plan,
+            ids=self.ids,
+            agenda=self.agenda,
+            gates=self.gates,
+            journal=self.journal,
+            store=self._store,
+            url_groups=self.url_groups,
+        )
         self._duplicate_next: list[Callable[[str], bool]] = []
         self._second: Message | None = None
 
-    # --- publishing ----------------------------------------------------------------------------------------
+    @property
+    def accepted(self) -> int:
+        """How many messages there ever were."""
+        return self._acceptance.count
 
     def observe(self, now_ms: int) -> None:
         """Note that it is *now_ms*; time never goes back."""
         with self.lock:
             self.now_ms = max(self.now_ms, now_ms)
 
-    def check(self, request: PublishRequest) -> int:
-        """Refuse *request* if `publish` would; change nothing. Returns how many messages it asks for."""
-        with self.lock:
-            return len(self._targets(request))
+    # --- publishing ----------------------------------------------------------------------------------------
 
-    def check_daily(self, count: int) -> None:
-        """Refuse if *count* more messages exceed the plan's daily limit; count nothing."""
+    def check(self, request: PublishRequest) -> None:
+        """Refuse *request* for what it asks; change nothing."""
         with self.lock:
-            self._daily.check(count, self.now_ms)
+            self._acceptance.check(request, self.now_ms)
 
     def publish(self, request: PublishRequest) -> Publication:
         """Accept *request*: limits, fan-out, deduplication, one message for each URL. Delivers nothing."""
         with self.lock:
-            targets = self._targets(request)
-            to_group = bool(request.destination.group)
-            # A group's default headers may ask for deduplication as well.
-            key = deduplication_key(dataclasses.replace(request, options=targets[0].options) if to_group else request)
-            if key and (earlier := self.deduplication.find(key, self.now_ms)):
-                return Publication([item._replace(deduplicated=True) for item in earlier], to_group)
-            self._daily.take(len(targets), self.now_ms)
-            items = [Published(m.message_id, m.url) for m in self._accept(request, targets)]
-            if key:
-                self.deduplication.register(key, items, self.now_ms)
-            return Publication(items, to_group)
+            return self._acceptance.publish(request, self.now_ms)
+
+    def publish_all(self, requests: Iterable[PublishRequest]) -> list[Publication]:
+        """Accept *requests* in order, all of them or none."""
+        with self.lock:
+            return self._acceptance.publish_all(requests, self.now_ms)
 
     def redrive(self, dlq_id: str, overrides: Options = NO_OPTIONS) -> Message:
         """Publish a dead letter again as a new message, due now, *overrides* over its options; the entry goes."""
-        with self.lock:
-            message = self.find_dead_letter(dlq_id).message
-            options = overrides.over(dataclasses.replace(message.options, delay_ms=None, not_before_ms=None))
-            limits.check_message(self.plan, options, message.body, self.now_ms)
-            self._daily.take(1, self.now_ms)
-            self.delete_dead_letter(dlq_id)
-            return self._create(
-                Target(message.url, options, message.endpoint_name),
-                body=message.body,
-                headers=redriven_headers(message.stored_headers, overrides),
-                caller_ip=message.caller_ip,
-                url_group=message.url_group,
-                api=message.api,
-                schedule_id=message.schedule_id,
-            )
-
-    def _targets(self, request: PublishRequest) -> list[Target]:
-        """Return what *request* fans out to, or refuse it."""
-        targets = fan_out(request, self.url_groups)
-        options = targets[0].options
-        limits.check_message(self.plan, options, request.body, self.now_ms)
-        if options.queue and options.queue not in self.gates.queues:
-            limits.check_count(self.plan, "maxQueues", len(self.gates.queues) + 1)
-        return targets
-
-    def _accept(
-        self, request: PublishRequest, targets: Iterable[Target], *, schedule_id: str | None = None
-    ) -> list[Message]:
-        return [
-            self._create(
-                target,
-                body=request.body,
-                headers=(request.incoming if target.options.header_forward else ()) + headers_of(target.options),
-                caller_ip=request.caller_ip,
-                url_group=request.destination.group or None,
-                api=request.destination.api or None,
-                schedule_id=schedule_id,
-            )
-            for target in targets
-        ]
-
-    def _create(
-        self,
-        target: Target,
-        *,
-        body: bytes,
-        headers: Headers,
-        caller_ip: str,
-        url_group: str | None = None,
-        api: str | None = None,
-        schedule_id: str | None = None,
-    ) -> Message:
-        options = target.options
-        due_ms = limits.first_due_ms(options, self.now_ms)
-        self.accepted += 1
-        message = Message(
-            message_id=self.ids.message(),
-            sequence=self.accepted,
-            url=target.url,
-            method=options.method or "POST",
-            body=body,
-            stored_headers=headers,
-            options=options,
-            created_ms=self.now_ms,
-            due_ms=due_ms,
-            not_before_ms=due_ms,
-            max_retries=DEFAULT_RETRIES if options.retries is None else options.retries,
-            timeout_ms=options.timeout_ms
-            if options.timeout_ms is not None or self.plan is None
-            else self.plan.timeout_ms,
-            caller_ip=caller_ip,
-            url_group=url_group,
-            endpoint_name=target.endpoint_name,
-            api=api,
-            schedule_id=schedule_id,
-            queue=options.queue,
-        )
-        if options.queue:
-            self.gates.queue(options.queue, self.now_ms).unfinished.add(message)
-        if options.flow_control:
-            self.gates.limit_key(options.flow_control, self.now_ms)
-        self.messages[message.message_id] = message
-        self.journal.log(self.now_ms, State.CREATED, message, next_delivery_ms=due_ms if due_ms > self.now_ms else None)
-        self.agenda.put(due_ms, Kind.START, message)
+        (message,) = self.redrive_all([dlq_id], overrides)
         return message
+
+    def redrive_all(self, dlq_ids: Iterable[str], overrides: Options = NO_OPTIONS) -> list[Message]:
+        """Redrive dead letters in order, all of them or none."""
+        with self.lock:
+            dead = [self.find_dead_letter(dlq_id) for dlq_id in dict.fromkeys(dlq_ids)]
+            messages = self._acceptance.publish_again((one.message for one in dead), overrides, self.now_ms)
+            for one in dead:
+                self.delete_dead_letter(one.dlq_id)
+            return messages
 
     # --- schedules -----------------------------------------------------------------------------------------
 
@@ -220,7 +123,7 @@ class Broker:
                 request.options, deduplication_id=None, content_based_deduplication=None, not_before_ms=None
             )
             request = dataclasses.replace(request, options=options)
-            self._targets(request)
+            self._acceptance.check(request, self.now_ms)
             schedule_id = request.options.schedule_id or self.ids.schedule()
             if schedule_id not in self.schedules.by_id:
                 limits.check_count(self.plan, "maxSchedules", len(self.schedules.by_id) + 1)
@@ -233,9 +136,7 @@ class Broker:
 
     def _publish_scheduled(self, schedule: Schedule) -> list[Message]:
         with self.lock:
-            targets = self._targets(schedule.request)
-            self._daily.take(len(targets), self.now_ms)
-            messages = self._accept(schedule.request, targets, schedule_id=schedule.schedule_id)
+            messages = self._acceptance.publish_tick(schedule.request, schedule.schedule_id, self.now_ms)
             schedule.last_messages = messages
             return messages
 
@@ -363,18 +264,17 @@ class Broker:
             publish_again=self.redrive,
         )
         message.dlq_id = dead.dlq_id
-        self.dead_letters[dead.dlq_id] = dead
+        self._store.add_dead_letter(dead)
         self._finish(message, Move.GIVE_UP, attempt)
 
     def _report(self, source: Message, request: PublishRequest | None) -> None:
         """Publish a callback of *source*; it holds the source's place in a queue as well."""
         if request is None:
             return
-        self._daily.add(1, self.now_ms)  # callbacks count, but nobody is there to be told of a refusal
-        for message in self._accept(request, [Target(request.destination.url, request.options)]):
-            message.slot = source.slot
-            if message.slot:
-                message.slot.holders += 1
+        message = self._acceptance.publish_callback(request, self.now_ms)
+        message.slot = source.slot
+        if message.slot:
+            message.slot.holders += 1
 
     def _finish(self, message: Message, how: Move, attempt: Attempt | None = None) -> None:
         move(message, how)
@@ -425,8 +325,18 @@ class Broker:
     def delete_dead_letter(self, dlq_id: str) -> DeadLetter:
         """Take a dead letter out of the queue and return it, or refuse with 404."""
         with self.lock:
-            self.find_dead_letter(dlq_id)
-            return self.dead_letters.pop(dlq_id)
+            return self._store.remove_dead_letter(dlq_id, self.now_ms)
+
+    # --- gates ---------------------------------------------------------------------------------------------
+
+    def upsert_queue(self, name: str, *, parallelism: int | None = None, paused: bool | None = None) -> Queue:
+        """Change what is given of a queue, or make it: with parallelism 1 and running, where nothing else is given."""
+        with self.lock:
+            limits.check_count(self.plan, "maxParallelism", parallelism or 1)
+            self._acceptance.check_queues({name})
+            queue = self.gates.queue(name, self.now_ms)
+            self.gates.change_queue(queue, self.now_ms, parallelism=parallelism, paused=paused)
+            return queue
 
     def delete_queue(self, name: str) -> None:
         """Delete a queue and cancel its waiting messages; one in flight is not retried."""
@@ -435,6 +345,12 @@ class Broker:
             if queue is not None:
                 queue.exists = False
                 self.cancel(sorted(queue.unfinished, key=lambda message: message.sequence))
+
+    def pin(self, key: str, *, parallelism: int | None, rate: int | None, period_ms: int) -> None:
+        """Fix what is given of the limits of a flow-control *key*, be it one that no message has brought yet."""
+        with self.lock:
+            limits.check_parallelism(self.plan, parallelism)
+            self.gates.pin(self.gates.key(key), parallelism=parallelism, rate=rate, period_ms=period_ms)
 
 
 def _holds(event: Event) -> bool:
@@ -448,4 +364,3 @@ def _holds(event: Event) -> bool:
         case Kind.WAKE:
             return subject.wake_ms == event.time_ms and subject.waiting and not subject.paused
     return True
-

@@ -14,6 +14,9 @@ from qstash_fake.protocol.publish import PublishRequest
 from qstash_fake.protocol.redaction import Redaction
 from qstash_fake.protocol.urls import Destination
 
+# Keys of a callback's body that are left out when they have nothing to say. PROTOCOL 3.5.
+OPTIONAL = frozenset({"retried", "topicName", "endpointName", "sourceBody", "scheduleId", "queueName", "api"})
+
 
 def callback_request(message: Message, outcome: Outcome) -> PublishRequest | None:
     """Return the publish that reports the attempt which has just ended, None if no callback was asked for."""
@@ -49,8 +52,7 @@ def _request(message: Message, url: str, family: Options | None, body: dict[str,
 
 
 def _body(message: Message, outcome: Outcome) -> dict[str, Any]:
-    """Keys in the order of a real dump; `retried` is left out at 0, the optional ones when empty. PROTOCOL 3.5."""
-    optional = {"retried", "topicName", "endpointName", "sourceBody", "scheduleId", "queueName", "api"}
+    """Keys in the order of a real dump; `retried` is left out at 0, other optional ones when empty. PROTOCOL 3.5."""
     body: dict[str, Any] = {
         "status": outcome.status,
         "header": header_map(outcome.headers),
@@ -71,7 +73,7 @@ def _body(message: Message, outcome: Outcome) -> dict[str, Any]:
         "callerIP": message.caller_ip,
         "api": message.api,
     }
-    return {key: value for key, value in body.items() if value or key not in optional}
+    return {key: value for key, value in body.items() if value or key not in OPTIONAL}
 
 
 def _base64(content: bytes) -> str:

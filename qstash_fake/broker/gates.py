@@ -31,10 +31,12 @@ class Lane:
         return len(self.members)
 
     def add(self, message: Message) -> None:
+        """Let *message* wait here, at the place of its due time."""
         self.members.add(message)
         heapq.heappush(self._heap, (message.due_ms, message.sequence, message))
 
     def discard(self, message: Message) -> None:
+        """Let *message* wait here no longer, if it does."""
         self.members.discard(message)
 
     def head(self) -> tuple[int, int, Message] | None:
@@ -110,8 +112,12 @@ class FlowControlKey:
 
     def rate_count(self, now_ms: int) -> int:
         """How many starts count against the window that holds *now_ms*; it covers [start, start + period)."""
+        return self.started_in_window if self.window_is_open(now_ms) else 0
+
+    def window_is_open(self, now_ms: int) -> bool:
+        """Tell whether the last window that was opened holds *now_ms*."""
         end_ms = self.window_end_ms()
-        return 0 if end_ms is None or now_ms >= end_ms else self.started_in_window
+        return end_ms is not None and now_ms < end_ms
 
     def window_end_ms(self) -> int | None:
         """When the last window that was opened ends."""
@@ -241,7 +247,7 @@ class Gates:
             assert head is not None
             message = head[2]
             queue = self._queues[message.queue] if message.queue else None
-            if queue is None or lane in (self._free, self._gate_after_queue(message)):
+            if queue is None or lane is self._gate_after_queue(message):
                 if queue is None or not queue.paused:
                     return message
                 self._enter(queue.inside, message)  # the queue was paused while it stood at its key
@@ -296,19 +302,21 @@ class Gates:
         """
         room = self.parallelism is None or self.in_flight < self.parallelism
         return {
-            message: self._reason(message, lane)
+            message: self._reason(message, lane, room)
             for message, lane in self._lane_of.items()
             if now_ms is None or not (room and lane.is_open(now_ms))
         }
 
-    def _reason(self, message: Message, lane: Lane) -> str:
+    def _reason(self, message: Message, lane: Lane, room: bool) -> str:
         queue = self._queues[message.queue] if message.queue else None
-        if queue is not None and lane in (queue.entrance, queue.inside):
-            return f"queue {queue.name!r} is paused" if queue.paused else f"others come first in queue {queue.name!r}"
-        if message.options.flow_control is None:
-            return "the account's parallelism is used up"
-        key = self.keys[message.options.flow_control.key]
-        return f"flow-control key {key.key!r} is {'paused' if key.paused else 'closed'}"
+        key = self.keys[message.options.flow_control.key] if message.options.flow_control else None
+        if queue is not None and queue.paused:
+            return f"queue {queue.name!r} is paused"
+        if key is not None and lane is key.lane and (room or key.paused):
+            return f"flow-control key {key.key!r} is {'paused' if key.paused else 'closed'}"
+        if queue is not None and room and lane is not self._free:
+            return f"others come first in queue {queue.name!r}"
+        return "the account's parallelism is used up"
 
     def _take_back_slots(self, queue: Queue) -> None:
         """Send the last of those that have a slot but never started back to the entrance, as far as is needed."""

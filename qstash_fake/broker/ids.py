@@ -22,13 +22,15 @@ class Ids:
         return "msg_" + self._digits(59)
 
     def schedule(self) -> str:
+        """`scd_` and 28 base58 digits."""
         return "scd_" + self._digits(28)
 
     def token(self) -> str:
-        """The `jti` of a signature."""
+        """The `jti` of a signature: `jwt_` and 28 base58 digits."""
         return "jwt_" + self._digits(28)
 
     def signing_key(self) -> str:
+        """`sig_` and 28 base58 digits."""
         return "sig_" + self._digits(28)
 
     def dead_letter(self, now_ms: int) -> str:

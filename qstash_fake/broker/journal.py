@@ -73,7 +73,7 @@ class LogEntry:
 
 @dataclass(slots=True, eq=False)
 class Note:
-    """Something that is no step of a message: skipped ticks, a pause, a rotation."""
+    """Something that is no step of a message: ticks that were skipped, one that made no message."""
 
     time_ms: int
     text: str
@@ -96,9 +96,11 @@ class Journal:
         attempt: Attempt | None = None,
         next_delivery_ms: int | None = None,
     ) -> None:
+        """Write down a step of *message*; *next_delivery_ms* is when it is due, where that lies ahead."""
         self._append(LogEntry(time_ms, state, message, attempt, next_delivery_ms))
 
     def note(self, time_ms: int, text: str, *, skipped_ticks: int = 0) -> None:
+        """Write down what is no step of a message, in words for people."""
         self._append(Note(time_ms, text, skipped_ticks))
 
     def __iter__(self) -> Iterator[LogEntry | Note]:

@@ -1,6 +1,7 @@
 """The life of a message: which state follows which, and what an outcome means.
 
-Everything that decides about states lives here; it changes nothing itself and knows no queue, no agenda, no HTTP.
+Everything that decides about states lives here. It changes nothing but the state of a message, and knows no queue,
+no agenda and no connection.
 """
 
 from __future__ import annotations

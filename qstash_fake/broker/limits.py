@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qstash_fake.broker.message import LAST_MS
-from qstash_fake.errors import Refused
-from qstash_fake.protocol.options import FlowControl, Options
+from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.options import Options
 
 DAY_MS = 86_400_000
 
@@ -61,6 +61,15 @@ PLANS: dict[str, Plan] = {
 }
 
 
+def named(name: str | None) -> Plan | None:
+    """Return the plan of this *name*, None for none; UsageError if there is no such plan."""
+    if not name:
+        return None
+    if name not in PLANS:
+        raise UsageError(f"plan={name!r} is unknown: use one of {', '.join(map(repr, PLANS))}")
+    return PLANS[name]
+
+
 def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: int) -> None:
     """Refuse a message that is due too late to be represented or, under a *plan*, exceeds one of its quotas."""
     due_ms = first_due_ms(options, created_ms)
@@ -76,22 +85,16 @@ def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: 
     _check("maxMessageSize", len(body), plan.message_size)
     _check("timeout", options.timeout_ms or 0, plan.timeout_ms, shown=plan.timeout_ms // 1000)
     if options.flow_control:
-        check_flow_control(plan, options.flow_control)
+        check_parallelism(plan, options.flow_control.parallelism)
 
 
-def check_flow_control(plan: Plan | None, limits: FlowControl) -> None:
-    """Refuse a flow-control parallelism above the account's."""
+def check_parallelism(plan: Plan | None, parallelism: int | None) -> None:
+    """Refuse a *parallelism* of a flow-control key above the account's; None asks for none."""
     if plan is not None:
-        _check("maxParallelism", limits.parallelism or 0, plan.parallelism, status=412)
+        _check("maxParallelism", parallelism or 0, plan.parallelism, status=412)
 
 
-def check_count(plan: Plan | None, quota: str, count: int) -> None:
-    """Refuse *count* things of a kind when the *plan* allows fewer; *quota* is the name in the error."""
-    if plan is not None:
-        field = _COUNTS[quota]
-        _check(quota, count, getattr(plan, field), status=412)
-
-
+# A quota on counts, in the word of its error → the field of the plan.
 _COUNTS = {
     "maxSchedules": "schedules",
     "maxQueues": "queues",
@@ -99,6 +102,12 @@ _COUNTS = {
     "maxEndpointsPerTopic": "endpoints",
     "maxParallelism": "queue_parallelism",
 }
+
+
+def check_count(plan: Plan | None, quota: str, count: int) -> None:
+    """Refuse *count* things of a kind when the *plan* allows fewer; *quota* is the name in the error."""
+    if plan is not None:
+        _check(quota, count, getattr(plan, _COUNTS[quota]), status=412)
 
 
 def first_due_ms(options: Options, created_ms: int) -> int:

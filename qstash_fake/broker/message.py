@@ -158,6 +158,7 @@ class Message:
 
     @property
     def created_at(self) -> datetime:
+        """When it was published, aware UTC."""
         return to_datetime(self.created_ms)
 
     @property
@@ -167,18 +168,22 @@ class Message:
 
     @property
     def labels(self) -> tuple[str, ...]:
+        """What `Upstash-Label` named, in order."""
         return self.options.labels or ()
 
     @property
     def callback(self) -> str | None:
+        """The URL that each attempt is reported to."""
         return self.options.callback
 
     @property
     def failure_callback(self) -> str | None:
+        """The URL that a dead letter is reported to."""
         return self.options.failure_callback
 
     @property
     def deduplication_id(self) -> str | None:
+        """The id given with `Upstash-Deduplication-Id`."""
         return self.options.deduplication_id
 
     @property
@@ -188,6 +193,7 @@ class Message:
 
     @property
     def pending(self) -> bool:
+        """Whether something may still become of it: it waits, or is in flight."""
         return self.state in PENDING
 
     @property
@@ -211,6 +217,7 @@ class DeadLetter:
 
     @property
     def outcome(self) -> Outcome:
+        """What came of the last attempt."""
         outcome = self.message.attempts[-1].outcome
         assert outcome is not None
         return outcome
@@ -222,13 +229,16 @@ class DeadLetter:
 
     @property
     def response_body(self) -> bytes:
+        """The body of the last answer, empty without one."""
         return self.outcome.body
 
     def redrive(self) -> Message:
         """Publish it again as a new message, due now, and return that; once only."""
         try:
             return self.publish_again(self.dlq_id)
-        except Refused:
+        except Refused as refused:
+            if refused.status != 404:  # a quota of the plan
+                raise
             problem = f"dead letter {self.dlq_id} of {self.message.message_id} is no longer in the DLQ"
             raise UsageError(f"{problem}: it was redriven or deleted") from None
 

@@ -36,6 +36,7 @@ class Schedule:
 
     @property
     def cron(self) -> str:
+        """The expression, trimmed, with its `CRON_TZ=`."""
         return self.cron_expression.text
 
     @property

@@ -22,13 +22,16 @@ class Store:
         self._dead_letters: dict[str, DeadLetter] = {}
         self._retention_ms = retention_ms
         self._done: deque[Message] = deque()
+        self._outlived: set[Message] = set()  # forgotten but for their dead letters
 
     def finished(self, message: Message) -> None:
         """Note that *message* is terminal; the oldest that is so is forgotten if there are too many."""
         self._done.append(message)
         if len(self._done) > MAX_DONE:
             forgotten = self._done.popleft()
-            if forgotten.dlq_id not in self._dead_letters:
+            if forgotten.dlq_id in self._dead_letters:
+                self._outlived.add(forgotten)
+            else:
                 del self.messages[forgotten.message_id]
 
     def find_message(self, message_id: str, now_ms: int) -> Message:
@@ -44,13 +47,17 @@ class Store:
         """Return since when dead letters and logs are still there at *now_ms*."""
         return 0 if self._retention_ms is None else now_ms - self._retention_ms
 
+    def add_dead_letter(self, dead: DeadLetter) -> None:
+        """Keep *dead*, the newest, and its message with it."""
+        self._dead_letters[dead.dlq_id] = dead
+
     def dead_letters(self, now_ms: int) -> dict[str, DeadLetter]:
         """Return the dead letters that are there at *now_ms*, by id."""
         while self._dead_letters:
             oldest = next(iter(self._dead_letters.values()))
             if oldest.created_ms >= self.retained_from_ms(now_ms):
                 break
-            del self._dead_letters[oldest.dlq_id]
+            self._remove(oldest)
         return self._dead_letters
 
     def find_dead_letter(self, dlq_id: str, now_ms: int) -> DeadLetter:
@@ -58,3 +65,15 @@ class Store:
         if (dead := self.dead_letters(now_ms).get(dlq_id)) is None:
             raise Refused(404, f"dlq message {dlq_id} not found")
         return dead
+
+    def remove_dead_letter(self, dlq_id: str, now_ms: int) -> DeadLetter:
+        """Forget a dead letter and return it, or refuse with 404."""
+        dead = self.find_dead_letter(dlq_id, now_ms)
+        self._remove(dead)
+        return dead
+
+    def _remove(self, dead: DeadLetter) -> None:
+        del self._dead_letters[dead.dlq_id]
+        if dead.message in self._outlived:
+            self._outlived.remove(dead.message)
+            del self.messages[dead.message.message_id]

@@ -108,11 +108,9 @@ class AsyncClient(Client):
     is_async: ClassVar[bool] = True
 
     async def send(self, request: Request) -> Outcome:
-        try:
-            response = await self.client.request(request.method, request.url, **_arguments(self.client, request))
-        except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-            return Outcome(status=500, exception=error)
-        return from_httpx(response)
+        return await _answer_to_come(
+            self.client.request(request.method, request.url, **_arguments(self.client, request))
+        )
 
 
 @dataclass(slots=True)
@@ -177,11 +175,7 @@ class AsyncFunction:
     in_thread: ClassVar[bool] = False
 
     async def send(self, request: Request) -> Outcome:
-        try:
-            response = await self.function(request.to_httpx())
-        except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-            return Outcome(status=500, exception=error)
-        return _checked(response)
+        return await _answer_to_come(self.function(request.to_httpx()))
 
 
 @dataclass(slots=True)
@@ -246,15 +240,24 @@ def _positional_arguments(call: Callable[..., Any]) -> int:
 def _answer(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
     try:
         return _checked(call(*args, **kwargs))
-    except Exception as error:
-        if isinstance(error, UsageError):
-            raise
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
+        return Outcome(status=500, exception=error)
+
+
+async def _answer_to_come(response: Awaitable[Any]) -> Outcome:
+    try:
+        return _checked(await response)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
         return Outcome(status=500, exception=error)
 
 
 def _checked(response: Any) -> Outcome:
     if not hasattr(response, "status_code") or not hasattr(response, "content"):
-        raise UsageError(f"a mounted callable returned {response!r}: return an httpx.Response")
+        raise UsageError(f"what is mounted returned {response!r}: return an httpx.Response")
     return from_httpx(response)
 
 

@@ -101,5 +101,4 @@ def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> s
 
 def from_httpx(response: httpx.Response) -> Outcome:
     """Return what the *response* of a callable or of a test client comes to."""
-    headers = tuple((name, value) for name, value in response.headers.multi_items())
-    return Outcome(status=response.status_code, headers=headers, body=response.content)
+    return Outcome(status=response.status_code, headers=tuple(response.headers.multi_items()), body=response.content)

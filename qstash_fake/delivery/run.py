@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
 @dataclass(slots=True)
 class Deliveries:
-    """How deliveries are made. *at_instant* is called with the time, unix milliseconds, before each one."""
+    """How deliveries are made. *at_instant* is called with the time, unix milliseconds, just before each one."""
 
     broker: Broker
     targets: Targets
@@ -38,7 +38,7 @@ class Deliveries:
     def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Generator[Call, Outcome, None]:
         """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
 
-        *guard* is called before each one; if it raises, that one has not started.
+        *guard* is called before each one; if it or *at_instant* raises, that one has not started.
         What the application raised is raised here after its outcome is recorded; so is anything else that ends
         the call, such as a KeyboardInterrupt, which counts as a failed attempt.
         """
@@ -48,10 +48,10 @@ class Deliveries:
             nonlocal target
             guard()
             target = self.targets.find(message)
+            self.at_instant(self.broker.now_ms)
 
         while (delivery := self.broker.next_delivery(until_ms, find)) is not None:
             assert target is not None
-            self.at_instant(self.broker.now_ms)
             target.begin(delivery.attempt)
             try:
                 if isinstance(target.app, Fixed):  # nobody would see the request, so none is made or signed
@@ -92,13 +92,13 @@ class SyncDriver:
                 answer = error
 
     def _send(self, app: App, request: Request) -> Outcome:
+        if app.is_async and not getattr(app, "is_django", False):
+            if isinstance(app, Asgi):
+                self._start_lifespan(app)
+            outcome: Outcome = self._on_loop(app.send(request))
+            return outcome
         send: Callable[[Request], Outcome] = app.send
         if app.is_async:
-            if not getattr(app, "is_django", False):
-                if isinstance(app, Asgi):
-                    self._start_lifespan(app)
-                on_loop: Outcome = self._on_loop(app.send(request))
-                return on_loop
             from asgiref.sync import async_to_sync
 
             send = async_to_sync(app.send)
@@ -106,7 +106,7 @@ class SyncDriver:
 
     def _start_lifespan(self, app: Asgi) -> None:
         mount = next((mount for mount in self._targets.mounts if mount.app is app), None)
-        if mount is None or not mount.lifespan or app.lifespan is not None:
+        if mount is None or not mount.runs_lifespan or app.lifespan is not None:
             return
         lifespan = Lifespan(app.app)
         task = self._private_loop().create_task(lifespan.run())

@@ -99,13 +99,20 @@ class Route:
         self._calls.append(attempt)
         self._called += 1
 
+    def matches(self, message: Message) -> bool:
+        """Tell whether deliveries of *message* are its own."""
+        return self._method in (None, message.method) and self._pattern.matches(message.url)
+
+    def next_answer(self) -> Outcome | None:
+        """Return what it answers now, unless it is spent; None leaves the answer to whoever comes next."""
+        if self._answers is None:
+            return None
+        return self._answers[0 if self._cycle else self._called - self._counted_from]
+
     def _answer_with(self, answers: list[Outcome], *, cycle: bool = True, times_out: bool = False) -> Self:
         self._answers, self._cycle, self._times_out = answers, cycle, times_out
         self._counted_from = self._called
         return self
-
-    def matches(self, message: Message) -> bool:
-        return self._method in (None, message.method) and self._pattern.matches(message.url)
 
     def __repr__(self) -> str:
         return f"<Route {self._method or 'any method'} {self._pattern}, {self._called} calls>"
@@ -142,7 +149,8 @@ class Mount:
 
     app: App
     prefix: str | None
-    lifespan: bool
+    runs_lifespan: bool
+    """Whether the sync verbs run the application's lifespan around its deliveries."""
 
 
 @dataclass(slots=True)
@@ -163,8 +171,7 @@ class Targets:
         """Let *app* answer every URL at or below *prefix*; one mounted there before is replaced."""
         if prefix is not None and "://" not in prefix:
             raise UsageError(f"cannot mount at {prefix!r}: give a URL such as 'https://shop.example', or none at all")
-        known = [mount for mount in self.mounts if _normalized(mount.prefix) == _normalized(prefix)]
-        self.mounts = [mount for mount in self.mounts if mount not in known]
+        self.mounts = [mount for mount in self.mounts if _normalized(mount.prefix) != _normalized(prefix)]
         kind = app_for(app)
         if isinstance(kind, Asgi):
             kind.lifespan = next((lifespan for lifespan in self.lifespans if lifespan.app is app), None)
@@ -184,10 +191,6 @@ class Targets:
             for app in self._asgi_apps(lifespan):
                 app.lifespan = None
 
-    def _asgi_apps(self, lifespan: Lifespan) -> list[Asgi]:
-        kinds = (mount.app for mount in self.mounts)
-        return [kind for kind in kinds if isinstance(kind, Asgi) and kind.app is lifespan.app]
-
     def on(self, url: str | re.Pattern[str], method: str | None) -> Route:
         """Add the route that is asked first from now on."""
         route = Route(url_pattern(url), method.upper() if method else None)
@@ -201,9 +204,8 @@ class Targets:
             if route.spent or not route.matches(message):
                 continue
             passed.append(route)
-            if route._answers is not None:
-                at = 0 if route._cycle else route._called - route._counted_from
-                return Target(Fixed(route._answers[at]), tuple(passed))
+            if (answer := route.next_answer()) is not None:
+                return Target(Fixed(answer), tuple(passed))
         mount = self.mount_for(message.url)
         return Target(mount.app if mount else self._unrouted(message), tuple(passed))
 
@@ -211,6 +213,10 @@ class Targets:
         """Return the mount with the longest prefix that *url* lies under."""
         fitting = [mount for mount in self.mounts if mount.prefix is None or urls.under(mount.prefix, url)]
         return max(fitting, key=lambda mount: len(_normalized(mount.prefix)), default=None)
+
+    def _asgi_apps(self, lifespan: Lifespan) -> list[Asgi]:
+        kinds = (mount.app for mount in self.mounts)
+        return [kind for kind in kinds if isinstance(kind, Asgi) and kind.app is lifespan.app]
 
     def _unrouted(self, message: Message) -> App:
         if self.unrouted == "accept":
@@ -256,7 +262,7 @@ def _outcome(
 ) -> Outcome:
     if sum(part is not None for part in (json, text, content)) > 1:
         raise UsageError("respond takes one of json=, text= and content=")
-    if not 100 <= status <= 999:
+    if status not in range(100, 1000):
         raise UsageError(f"respond({status!r}): the status is an HTTP status")
     body, content_type = content or b"", None
     if json is not None:

@@ -31,7 +31,6 @@ MAX_NESTING = 8  # assumed: callbacks of callbacks of …
 WORKFLOW_PREFIX = "upstash-workflow-"
 NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these only the tab may stand in a value
-NAME = re.compile(r"[A-Za-z0-9._-]+")  # openapi.yaml: queue, schedule and URL-group names
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -188,6 +187,13 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def parse_name(text: str) -> str:
+    """Return *text* if a queue, a schedule or a URL group can be called so, or raise ValueError."""
+    if not urls.NAME.fullmatch(text):
+        raise ValueError(f"{text!r} has other characters than letters, digits, hyphen, period and underscore")
+    return text
+
+
 def _positive(text: str) -> int:
     if (number := parse_count(text)) < 1:
         raise ValueError(f"{text!r} is less than 1")
@@ -218,12 +224,6 @@ def _method(text: str) -> str:
     return method
 
 
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError(f"{text!r} has other characters than letters, digits, hyphen, period and underscore")
-    return text
-
-
 def _labels(text: str) -> tuple[str, ...]:
     return tuple(label for part in text.split(",") if (label := part.strip()))
 
@@ -252,8 +252,8 @@ _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "upstash-callback": ("callback", urls.absolute_url),
     "upstash-failure-callback": ("failure_callback", urls.absolute_url),
     "upstash-redact-fields": ("redaction", Redaction.parse),
-    "upstash-queue-name": ("queue", _name),
-    "upstash-schedule-id": ("schedule_id", _name),
+    "upstash-queue-name": ("queue", parse_name),
+    "upstash-schedule-id": ("schedule_id", parse_name),
     "upstash-cron": ("cron", Cron.parse),
 }
 # The longer prefix first: a failure callback's family is no callback's.

@@ -75,7 +75,9 @@ def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
 
 
 def into_queue(request: PublishRequest, queue: str) -> PublishRequest:
-    """Return *request* as it is enqueued; a queue decides itself when its messages start."""
+    """Return *request* as it is enqueued, or refuse it; a queue decides itself when its messages start."""
+    if request.options.cron is not None:
+        raise Refused(400, "Upstash-Cron can not be used with enqueue, use Upstash-Queue-Name on a schedule")
     if request.options.delay_ms is not None or request.options.not_before_ms is not None:
         raise Refused(400, "Upstash-Not-Before/Upstash-Delay can not be used with enqueue")  # QStash's own words
     return dataclasses.replace(request, options=dataclasses.replace(request.options, queue=queue))

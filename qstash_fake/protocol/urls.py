@@ -21,6 +21,7 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 EMPTY_DESTINATION = "a non-empty destination must be provided"
 INVALID_SCHEME = "invalid destination url: endpoint has invalid scheme, add http:// or https://"
 
+NAME = re.compile(r"[A-Za-z0-9._-]+")  # openapi.yaml: of a queue, a schedule or a URL group
 # Some clients and proxies collapse the `//` of a URL inside a path.
 _SCHEME = re.compile(r"(https?):/{1,2}(?!/)(.*)", re.IGNORECASE | re.DOTALL)
 # The characters that Go's net/url takes in a host, user information left out.
@@ -29,7 +30,6 @@ _HOST = re.compile(
     r"(?::([0-9]{0,5}))?"
 )
 _USER = re.compile(r"(?<=://)[^/?#]*@")
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _API = re.compile(r"api/([A-Za-z0-9._-]+)")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 
@@ -64,7 +64,7 @@ def parse_destination(text: str) -> Destination:
     text = text.removesuffix("/")  # of the route, which ends with a name here
     if api := _API.fullmatch(text):
         return Destination(api=api[1])
-    if _NAME.fullmatch(text):
+    if NAME.fullmatch(text):
         return Destination(group=text)
     raise Refused(400, INVALID_SCHEME)
 

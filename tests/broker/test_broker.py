@@ -286,3 +286,17 @@ def test_the_oldest_finished_messages_are_forgotten_but_not_the_pending_or_dead(
 def test_equal_seeds_give_equal_ids(new_bench):
     one, same, other = new_bench(seed=3), new_bench(seed=3), new_bench(seed=4)
     assert one.publish().message_id == same.publish().message_id != other.publish().message_id
+
+
+def test_a_message_that_only_its_dead_letter_kept_goes_with_it(bench, monkeypatch):
+    monkeypatch.setattr(store, "MAX_DONE", 3)
+    bench.answers = {"x": [500], "y": [500]}
+    for body in ("x", "y", "a", "b", "c", "d"):
+        bench.publish(body, retries=0)
+        bench.advance(0)
+    assert [message.text for message in bench.broker.messages.values()] == ["x", "y", "b", "c", "d"]
+    first, second = list(bench.broker.dead_letters)
+    bench.broker.delete_dead_letter(first)
+    assert [message.text for message in bench.broker.messages.values()] == ["y", "b", "c", "d"]
+    bench.broker.redrive(second)
+    assert [message.text for message in bench.broker.messages.values()] == ["b", "c", "d", "y"]

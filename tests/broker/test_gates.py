@@ -288,3 +288,22 @@ def test_one_instant_starts_messages_of_all_lanes_in_the_order_of_due_time_and_p
     bench.publish("d", delay="4s")
     bench.publish("e", queue_name="mail", delay="5s")
     assert bench.advance(5) == [(4, "d"), (5, "a"), (5, "b"), (5, "c"), (5, "e")]
+
+
+def test_who_waits_for_the_account_is_said_to_wait_for_that(new_bench):
+    bench = new_bench(plan="free")
+    for number in range(10):
+        bench.takes[str(number)] = 60
+        bench.publish(str(number))
+    bench.publish("free")
+    bench.publish("key", flow_control_key="k", flow_control_value="parallelism=1")
+    bench.publish("queued", queue_name="jobs")
+    bench.publish("paused", queue_name="still")
+    bench.broker.upsert_queue("still", paused=True)
+    bench.advance(1)
+    assert {message.text: reason for message, reason in bench.gates.held(bench.broker.now_ms).items()} == {
+        "free": "the account's parallelism is used up",
+        "key": "the account's parallelism is used up",
+        "queued": "the account's parallelism is used up",
+        "paused": "queue 'still' is paused",
+    }

@@ -6,7 +6,9 @@ import pytest
 
 from qstash_fake.broker import limits
 from qstash_fake.broker.limits import PLANS, DailyLimit
+from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused
+from qstash_fake.protocol.options import NO_OPTIONS
 
 DAY_MS = 86_400_000
 
@@ -80,6 +82,91 @@ def test_an_eleventh_queue_is_refused_and_an_old_one_is_not(new_bench):
     with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10") as caught:
         bench.publish(queue_name="q10")
     assert caught.value.status == 412
+
+
+def test_an_eleventh_queue_is_not_made_by_pausing_it_either(new_bench):
+    bench = new_bench(plan="free")
+    for number in range(10):
+        bench.broker.upsert_queue(f"q{number}")
+    bench.broker.upsert_queue("q3", paused=True)
+    with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10"):
+        bench.broker.upsert_queue("q10", paused=True)
+    assert len(bench.gates.queues) == 10
+
+
+@pytest.mark.parametrize("new", [["q9", "q10"], ["q10", "q9"]])
+def test_publishes_that_together_need_too_many_queues_are_all_refused(new_bench, new):
+    bench = new_bench(plan="free")
+    for number in range(9):
+        bench.broker.upsert_queue(f"q{number}")
+    with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10"):
+        bench.broker.publish_all([bench.request(queue_name=name) for name in new])
+    assert (bench.broker.accepted, len(bench.gates.queues)) == (0, 9)
+    assert len(bench.broker.publish_all([bench.request(queue_name="q9")] * 2)) == 2
+
+
+def test_publishes_that_together_exceed_the_day_are_all_refused(new_bench):
+    bench = new_bench(plan="free")
+    with pytest.raises(Refused, match="Exceeded daily rate limit"):
+        bench.broker.publish_all([bench.request()] * 1_001)
+    assert bench.broker.accepted == 0
+
+
+def test_redrives_that_together_need_too_many_queues_are_all_refused(new_bench):
+    bench = new_bench(plan="free")
+    for name in ("old", "older"):
+        bench.answers[name] = [500]
+        bench.publish(name, queue_name=name, retries=0)
+    bench.advance(0)
+    for name in ("old", "older"):
+        bench.broker.delete_queue(name)
+    for number in range(9):
+        bench.broker.upsert_queue(f"q{number}")
+    dead = list(bench.broker.dead_letters)
+    with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10"):
+        bench.broker.redrive_all(dead)
+    assert (bench.broker.accepted, list(bench.broker.dead_letters)) == (2, dead)
+
+
+def test_a_redrive_counts_towards_the_day(new_bench):
+    bench = new_bench(plan="free")
+    bench.answers = {"x": [500]}
+    message = bench.publish("x", retries=0)
+    bench.advance(0)
+    bench.broker.redrive(message.dlq_id)
+    with pytest.raises(Refused, match="Exceeded daily rate limit"):
+        bench.broker.publish_all([bench.request("y")] * 999)
+    assert len(bench.broker.publish_all([bench.request("y")] * 998)) == 998
+
+
+def test_a_dead_letter_that_a_quota_keeps_from_its_redrive_says_so(new_bench):
+    bench = new_bench(plan="free")
+    bench.answers = {"x": [500]}
+    bench.publish("x", retries=0)
+    bench.advance(0)
+    bench.broker.publish_all([bench.request("y")] * 999)
+    (dead,) = bench.broker.dead_letters.values()
+    with pytest.raises(Refused, match="Exceeded daily rate limit"):
+        dead.redrive()
+    assert list(bench.broker.dead_letters.values()) == [dead]
+
+
+def test_a_full_url_group_still_takes_a_new_url_for_a_known_name(new_bench):
+    groups = new_bench(plan="free").broker.url_groups
+    groups.upsert("news", [Endpoint(url=f"https://{n}.example", name=f"n{n}") for n in range(100)], 0)
+    groups.upsert("news", [Endpoint(url="https://moved.example", name="n7")], 0)
+    assert groups.by_name["news"].endpoints[7].url == "https://moved.example"
+    with pytest.raises(Refused, match="quota maxEndpointsPerTopic exceeded, current limit: 100"):
+        groups.upsert("news", [Endpoint(url="https://one-more.example")], 0)
+    assert len(groups.by_name["news"].endpoints) == 100
+
+
+def test_defaults_do_not_make_a_second_url_group(new_bench):
+    groups = new_bench(plan="free").broker.url_groups
+    groups.set_defaults("news", NO_OPTIONS, 0)
+    with pytest.raises(Refused, match="quota maxTopics exceeded, current limit: 1"):
+        groups.set_defaults("more", NO_OPTIONS, 0)
+    assert list(groups.by_name) == ["news"]
 
 
 def test_an_eleventh_schedule_is_refused_and_an_old_one_is_overwritten(new_bench):

@@ -100,7 +100,7 @@ def test_respond_takes_one_body_only(qstash_fake):
         qstash_fake.on(JOB).respond(json={}, text="x")
 
 
-@pytest.mark.parametrize("status", [0, 99, 1000])
+@pytest.mark.parametrize("status", [0, 99, 1000, "200"])
 def test_respond_takes_http_statuses_only(qstash_fake, status):
     with pytest.raises(UsageError, match="the status is an HTTP status"):
         qstash_fake.on(JOB).respond(status)

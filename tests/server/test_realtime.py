@@ -1,10 +1,12 @@
 """The real clock, with a wall clock that the test sets: it ticks on from there."""
 
 import asyncio
+from datetime import timedelta
 
 import time_machine
 
 from qstash_fake import QStashFake
+from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol.publish import parse_publish
 from qstash_fake.server import realtime
 from qstash_fake.server.realtime import RealTime
@@ -134,3 +136,27 @@ def test_what_is_in_flight_when_it_ends_stays_in_flight():
 
     run(fake, work)
     assert [message.state for message in fake.messages] == ["ACTIVE"]
+
+
+def test_an_attempt_lasts_as_long_as_it_takes_and_the_retry_waits_from_its_end():
+    fake = QStashFake(freeze="off")
+
+    class Slow:
+        is_async, in_thread = True, False
+
+        async def send(self, request):
+            await asyncio.sleep(0.05)
+            return Outcome(status=503)
+
+    fake.mount(Slow())
+
+    async def work(real):
+        publish(fake, "https://shop.example/", ("Upstash-Retries", "1"), ("Upstash-Retry-Delay", "30"))
+        real.wake()
+        await until(lambda: fake.failed)
+
+    run(fake, work)
+    first, second = fake.attempts
+    assert first.duration is not None
+    assert first.duration >= timedelta(milliseconds=50)
+    assert second.at - first.at >= timedelta(milliseconds=80)
