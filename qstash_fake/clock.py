@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -137,8 +137,9 @@ class Clock:
         return await self._run_async("drain", lambda: self._drain(limit))
 
     def observe(self) -> None:
-        """Tell the broker the time, as long as the clock runs."""
+        """Tell the broker the time: real time as long as the clock runs, else that of a freeze of the user's."""
         if not self._running:
+            self._follow_users_freeze()
             return
         if not self._observed:
             # Nothing has happened yet: a freeze of the user's that began after the fixture may lie before it.
@@ -155,6 +156,13 @@ class Clock:
             self._engine.start(self.broker.now_ms)
             self._engine_started = True
         self.show(self.broker.now_ms)
+
+    def _follow_users_freeze(self) -> None:
+        # Not only at the next verb: what is published under the freeze is published at its time.
+        if self._open and self._verb is None:
+            with suppress(UsageError):  # one that cannot be followed is refused by the next verb
+                if (users := freeze.users_freeze()) is not None:
+                    self.broker.observe(users.now_ms())
 
     def show(self, now_ms: int) -> None:
         """Let the application see *now_ms*; retries of a message due at the end of time may go beyond it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json as jsonlib
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +28,7 @@ from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
 from qstash_fake.clock import Clock, Report, moment_to_ms, real_now_ms
 from qstash_fake.delivery.asgi import AsgiApp, Lifespan
-from qstash_fake.delivery.exchange import USER_AGENT, plain_request, sign
+from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.run import Deliveries, SyncDriver
 from qstash_fake.delivery.targets import Route, Targets, url_pattern
 from qstash_fake.errors import UsageError
@@ -70,7 +69,7 @@ class QStashFake:
     ) -> None:
         self._start_ms = None if start is None else moment_to_ms(start)
         self._seed, self._plan, self._token = seed, plan, token
-        self.targets = self._targets = Targets(unrouted)  # public for the server
+        self.targets = Targets(unrouted)
         self._driver = SyncDriver(self.targets)
         self._exits = ExitStack()
         broker = self._new_broker()
@@ -231,23 +230,8 @@ class QStashFake:
         *body* is bytes, text, or something that is sent as JSON. *tampered*: the body is not the one that was signed.
         """
         self._clock.observe()
-        content = body if isinstance(body, bytes) else (body if isinstance(body, str) else jsonlib.dumps(body)).encode()
-        ids, keys = self._broker.ids, self._broker.signing_keys
-        signature = sign(
-            url + "/another" if wrong_url else url,
-            content,
-            ids.signing_key() if wrong_key else keys.current,
-            ids.token(),
-            age_s=3600 if expired else 0,
-        )
-        headers = (
-            ("User-Agent", USER_AGENT),
-            ("Content-Type", "application/json" if not isinstance(body, (bytes, str)) else "text/plain"),
-            ("Upstash-Message-Id", ids.message()),
-            ("Upstash-Retried", "0"),
-            ("Upstash-Signature", signature),
-        )
-        return plain_request("POST", url, headers, content + b" " if tampered else content).to_httpx()
+        broker, wrong = self._broker, {"expired": expired, "wrong_key": wrong_key, "wrong_url": wrong_url}
+        return signed_request(broker.ids, broker.signing_keys, url, body, **wrong, tampered=tampered).to_httpx()
 
     @asynccontextmanager
     async def lifespan(self, app: AsgiApp) -> AsyncIterator[None]:

@@ -86,9 +86,7 @@ def _heavy(layer: str, imports: list[Import]) -> Iterator[tuple[int, str]]:
     if layer not in LIGHT:
         return
     for name, line, at_import_time in imports:
-        is_light = name.split(".")[0] in sys.stdlib_module_names or any(
-            _is_in(name, light) for light in LIGHT[layer]
-        )
+        is_light = name.split(".")[0] in sys.stdlib_module_names or any(_is_in(name, light) for light in LIGHT[layer])
         if at_import_time and not is_light:
             yield line, f"{layer} imports {name} when it is loaded, and every pytest run loads it"
 
@@ -128,9 +126,9 @@ def _imports(tree: ast.Module, path: Path) -> Iterator[Import]:
             case ast.ImportFrom(module=module, names=names, level=level):
                 base = ".".join([*folder[: len(folder) - level + 1], *([module] if module else [])])
                 modules = [f"{base if level else module}.{alias.name}" for alias in names]
-            case ast.Call(func=function, args=[ast.Constant(value=str(module)), *_]) if ast.unparse(
-                function
-            ).endswith("import_module"):
+            case ast.Call(func=function, args=[ast.Constant(value=str(module)), *_]) if ast.unparse(function).endswith(
+                "import_module"
+            ):
                 modules = [module]
             case _:
                 continue

@@ -10,9 +10,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 def test_the_entry_point_is_named_like_the_module():
     # A short name aborts pytest when a user's conftest names the module as well.
-    assert PROJECT["project"]["entry-points"]["pytest11"] == {
-        "qstash_fake.pytest_plugin": "qstash_fake.pytest_plugin"
-    }
+    assert PROJECT["project"]["entry-points"]["pytest11"] == {"qstash_fake.pytest_plugin": "qstash_fake.pytest_plugin"}
 
 
 def test_the_root_plugin_file_only_points_at_the_package():

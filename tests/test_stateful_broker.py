@@ -580,11 +580,14 @@ class Performing(RuleBasedStateMachine):
 
     @initialize(options=st.lists(OPTIONS, min_size=3, max_size=3))
     def begin(self, options):
+        """Begin with two messages that wait for the window of a key, and with all places of a queue taken."""
         self.world.perform("add_endpoint", {"path": "/ok", "name": "one"})
-        self.world.perform("enqueue_several", {"queue": "jobs", "path": "/flaky", "options": options})
+        self.world.perform("upsert_queue", {"queue": "jobs", "parallelism": 2, "paused": None})
+        self.world.perform("enqueue_several", {"queue": "jobs", "path": "/slow", "options": options})
         self.world.perform(
-            "publish_several_with_a_key", {"path": "/ok", "key": "k", "limits": ["rate=1,period=10s"] * 3}
+            "publish_several_with_a_key", {"path": "/ok", "key": "k", "limits": ["rate=1,period=7s"] * 3}
         )
+        self.world.perform("deliver_due", {})
 
     def teardown(self):
         try:

@@ -222,3 +222,13 @@ def test_a_delivery_whose_time_cannot_be_shown_has_not_started(qstash_fake, clie
         first: ("DELIVERED", 1),
         second: ("CREATED", 0),
     }
+
+
+@pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+def test_what_is_published_under_the_users_freeze_is_published_at_its_time(qstash_fake, client, freeze_at):
+    qstash_fake.on(JOB).respond(200)
+    with freeze_at("2030-01-01T00:00:00"):
+        client.message.publish(url=JOB, delay="1h")
+        assert qstash_fake.messages[0].due_at == datetime(2030, 1, 1, 1, tzinfo=UTC)
+        qstash_fake.clock.advance("59m")
+        assert qstash_fake.delivered == []

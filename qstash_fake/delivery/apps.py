@@ -199,7 +199,9 @@ def app_for(app: Any) -> App:
     if hasattr(app, "is_async") and hasattr(app, "in_thread"):
         kind: App = app  # a kind of its own, such as the server's network
         return kind
-    if hasattr(app, "generic") and hasattr(app, "handler"):
+    if hasattr(app, "generic"):
+        if not hasattr(app, "handler"):
+            raise UsageError(f"cannot mount {app!r}: it makes requests and answers none; mount django.test.Client()")
         return DjangoAsyncClient(app) if inspect.iscoroutinefunction(app.request) else DjangoClient(app)
     if hasattr(app, "open") and hasattr(app, "application"):
         return Wsgi(app.application)  # Flask's and Werkzeug's test client

@@ -59,7 +59,10 @@ class Route:
 
     def respond_with(self, answers: Iterable[Answer]) -> Self:
         """Answer with one after the other; after the last this route is spent."""
-        return self._answer_with([_from_answer(answer) for answer in answers], cycle=False)
+        given = [_from_answer(answer) for answer in answers]
+        if not given:
+            raise UsageError("respond_with([]) answers nothing: give at least one status")
+        return self._answer_with(given, cycle=False)
 
     def time_out(self) -> Self:
         """Never answer: the attempt fails after the message's timeout, or after 15 minutes without one."""

@@ -76,7 +76,7 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
     """Serve *fake*, which a test holds and whose clock it moves, on a free loopback port until the block ends."""
 
     def app(connections: Connections) -> ServerApp:
-        control = Control(fake, fake._targets, fixed_clock=CLOCK_OF_THE_TEST)
+        control = Control(fake, fake.targets, fixed_clock=CLOCK_OF_THE_TEST)
         return ServerApp(fake.api, control, hang_up=connections.hang_up)
 
     with in_thread(app) as url:
@@ -93,7 +93,7 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
 
 
 async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say: Callable[[str], object]) -> None:
-    targets, lines = fake._targets, _Lines(fake, say)
+    targets, lines = fake.targets, _Lines(fake, say)
     async with network.client(allow_external=settings.allow_external) as sender:
         for app, prefix in network.mounts(sender, settings.moved, allow_external=settings.allow_external):
             fake.mount(app, prefix, lifespan=False)

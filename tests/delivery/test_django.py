@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from qstash_fake import UsageError
+
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 ECHO = "https://shop.example/jobs/echo?a=%20"
@@ -135,3 +137,10 @@ def test_a_host_that_django_does_not_allow_is_an_answer_of_400(qstash_fake, clie
     with override_settings(ALLOWED_HOSTS=["other.example"]):
         qstash_fake.deliver_due()
     assert qstash_fake.dlq[0].response_status == 400
+
+
+def test_a_request_factory_is_no_application(qstash_fake):
+    from django.test import RequestFactory
+
+    with pytest.raises(UsageError, match=r"mount django\.test\.Client\(\)"):
+        qstash_fake.mount(RequestFactory())

@@ -242,3 +242,8 @@ def test_message_and_pattern_agree_on_what_a_regex_matches():
     targets = Targets()
     route = targets.on(re.compile(r".*\?copy=\d"), None)
     assert route.matches(message)
+
+
+def test_a_route_that_answers_with_nothing_is_refused(qstash_fake):
+    with pytest.raises(UsageError, match="at least one status"):
+        qstash_fake.on(JOB).respond_with([])

@@ -356,9 +356,7 @@ def test_fires_on_the_clock_of_its_zone(text, after, expected):
 DayRule = Callable[[int, int, int, int], bool]  # month, day, weekday (0 is Sunday), hour
 
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydney", "Australia/Lord_Howe"]
-SLOT_S = (
-    30 * MINUTE_S
-)  # in these zones an hour of the wall clock begins, ends or is cut at :00 or :30 UTC only
+SLOT_S = 30 * MINUTE_S  # in these zones an hour of the wall clock begins, ends or is cut at :00 or :30 UTC only
 WALK_START_S, WALK_END_S = 1_735_689_600, 1_798_761_600  # 2025 and 2026
 
 # Each cron with its meaning, written again: which hours of which days, and which minutes.

@@ -307,5 +307,5 @@ async def test_flow_control_works_with_the_async_client_and_verbs(
 
 
 def test_a_period_pinned_without_a_rate_is_refused(client: QStash):
-    with pytest.raises(QStashError, match="400.*period is that of a rate"):
+    with pytest.raises(QStashError, match=r"400.*period is that of a rate"):
         client.flow_control.pin("key", {"parallelism": 1, "period": 60})

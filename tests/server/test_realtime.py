@@ -22,7 +22,7 @@ def run(fake, work):
     """Run *work*, a coroutine, while *fake* delivers in real time."""
 
     async def both():
-        real = RealTime(fake.clock, fake._targets, lambda: None)
+        real = RealTime(fake.clock, fake.targets, lambda: None)
         delivering = asyncio.create_task(real.run())
         try:
             await work(real)
