@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from types import MappingProxyType, TracebackType
@@ -50,7 +50,7 @@ class QStashFake:
     it run with real time until the first verb. *freeze*: what moves the application's time with the clock: `auto`,
     `freezegun`, `time-machine` or `off`. *unrouted*: what becomes of a delivery that nobody answers: `error`,
     `accept` or `fail`. *raise_app_exceptions*: whether verbs raise what the application raised. *seed*: equal seeds
-    give equal ids. *token*: the only token that the API lets in; None lets in any. *plan*: the quotas
+    give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
     that count, `free` or `payg`; None for none.
 
     Use it as a context manager; interception, environment and frozen time end with the block.
@@ -64,11 +64,12 @@ class QStashFake:
         unrouted: str = "error",
         raise_app_exceptions: bool = True,
         seed: int = 0,
-        token: str | None = None,
+        token: str | Sequence[str] | None = None,
         plan: str | None = None,
     ) -> None:
         self._start_ms = None if start is None else moment_to_ms(start)
-        self._seed, self._plan, self._token = seed, plan, token
+        self._seed, self._plan = seed, plan
+        self._token = token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self.targets = Targets(unrouted)
         self._driver = SyncDriver(self.targets)
         self._exits = ExitStack()
@@ -323,7 +324,7 @@ class QStashFake:
             keys = self._broker.signing_keys
             for name, value in {
                 "QSTASH_URL": DEV_SERVER,
-                "QSTASH_TOKEN": self._token or DEV_TOKEN,
+                "QSTASH_TOKEN": self._token,
                 "QSTASH_CURRENT_SIGNING_KEY": keys.current,
                 "QSTASH_NEXT_SIGNING_KEY": keys.next,
             }.items():

@@ -103,3 +103,12 @@ def test_without_a_token_any_is_let_in(qstash_fake):
     QStash("one").message.publish(url=JOBS)
     QStash("another").message.publish(url=JOBS)
     qstash_fake.assert_published(times=2)
+
+
+@pytest.mark.qstash_fake(token=["first", "second"])
+def test_of_several_tokens_each_is_let_in_and_the_first_is_in_the_environment(qstash_fake):
+    assert os.environ["QSTASH_TOKEN"] == "first"
+    for token in ("first", "second"):
+        QStash(token).message.publish(url="https://shop.example/jobs")
+    with pytest.raises(QStashError, match="invalid token"):
+        QStash("third").message.publish(url="https://shop.example/jobs")

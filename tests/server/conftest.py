@@ -1,7 +1,9 @@
 """A stand-alone server as a process of its own, a destination that it delivers to, and waiting for what comes."""
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +35,11 @@ class Received:
     path: str
     headers: httpx.Headers
     body: bytes
+    connection: socket.socket
+
+    def is_given_up(self) -> bool:
+        """Wait until whoever sent it hangs up."""
+        return bool(select.select([self.connection], [], [], WITHIN_S)[0]) and not self.connection.recv(1)
 
 
 @dataclass
@@ -63,7 +70,7 @@ def a_destination() -> Iterator[Destination]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
-            request = Received(self.command, self.path, httpx.Headers(headers), body)
+            request = Received(self.command, self.path, httpx.Headers(headers), body, self.connection)
             destination.received.append(request)
             answer = destination.handle(request)
             status, extra = answer if isinstance(answer, tuple) else (answer, {})

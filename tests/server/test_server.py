@@ -189,12 +189,12 @@ def test_a_message_cancelled_in_flight_is_not_retried(server, destination, event
 
 
 def test_a_reset_breaks_off_what_is_in_flight(server, destination, eventually):
-    forgotten = threading.Event()
-    destination.handle = lambda request: 200 if forgotten.wait(10) else 500
+    given_up = list[bool]()
+    destination.handle = lambda request: given_up.append(request.is_given_up()) or 200
     server.publish(destination.url)
     destination.wait_for(1)
     server.control("reset")
-    forgotten.set()
+    eventually(lambda: given_up == [True], "the end of the delivery")
     assert server.state["messages"] == []
 
 
