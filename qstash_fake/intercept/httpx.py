@@ -7,7 +7,6 @@ libraries that patch transports (respx, pytest-httpx) see nothing of it and take
 
 from __future__ import annotations
 
-import copy
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -49,7 +48,8 @@ def _send(transport: Callable[[Any, Hosts], object], original: Send, hosts: Host
 
     def send(self: Any, request: Any, **kwargs: Any) -> Any:
         # A copy that owns nothing of the client's transports: some clients close theirs when they are collected.
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
         setattr(twin, _TRANSPORT, transport(self, hosts))
         setattr(twin, _MOUNTS, {})
         mark_as_twin(twin)
