@@ -1,4 +1,4 @@
-"""Measure what DESIGN's budgets speak of: `make bench` prints a table and writes benchmarks/results.json.
+"""Measure what the fake costs, each with its budget: `make bench` prints a table and writes benchmarks/results.json.
 
 Ratios compare two things inside one run; absolute times are CPU time of the machine that ran it.
 """

@@ -37,7 +37,7 @@ from qstash_fake.intercept import httpx as intercept_httpx
 from qstash_fake.intercept import requests as intercept_requests
 from qstash_fake.intercept.hosts import DEV_SERVER, Hosts
 
-# The official dev server's first user. PROTOCOL, transport facts.
+# The official dev server's first user. QStash docs, howto/local-development.
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 
 Url = str | re.Pattern[str]

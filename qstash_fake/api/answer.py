@@ -53,7 +53,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v2/queues/{name}/pause", resources.pause_queue),
     ("POST", "/v2/queues/{name}/resume", resources.resume_queue),
     ("GET", "/v2/schedules", resources.list_schedules),
-    # The SDKs pause with PATCH, the documentation with POST. PROTOCOL 6, row 10.
+    # The SDKs pause with PATCH, the documentation with POST.
     *((verb, "/v2/schedules/{id:name}/pause", resources.pause_schedule) for verb in ("POST", "PATCH", "PUT")),
     *((verb, "/v2/schedules/{id:name}/resume", resources.resume_schedule) for verb in ("POST", "PATCH", "PUT")),
     ("POST", "/v2/schedules/{rest}", messages.create_schedule),
@@ -75,7 +75,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/flowControl/{key...}", resources.get_flow_control),
     ("GET", "/v2/globalParallelism", resources.global_parallelism),
     ("GET", "/v2/keys", resources.get_keys),
-    # The Go SDK has a path of its own. PROTOCOL 1.7.
+    # The Go SDK has a path of its own.
     ("POST", "/v2/keys/rotate", resources.rotate_keys),
     ("POST", "/v2/rotate", resources.rotate_keys),
     ("GET", "/v2/keys/rotate", resources.rotate_keys),  # the documentation's own Python example

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qstash_fake.api.http import Reply, error_reply
 from qstash_fake.errors import ConnectionDropped, Refused, UsageError
 
-# What the SDKs tell the kinds of 429 apart by. PROTOCOL 1.10.
+# What the SDKs tell the kinds of 429 apart by. Read off the SDKs.
 _RATE_LIMITS: dict[str, Refused] = {
     "burst": Refused(
         429,

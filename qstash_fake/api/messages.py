@@ -16,8 +16,8 @@ from qstash_fake.protocol.headers import wire as wire_value
 from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options
 from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
 
-MAX_CANCEL = 500  # PROTOCOL 1.1
-MAX_DEAD_LETTERS = 100  # PROTOCOL 4.3
+MAX_CANCEL = 500  # openapi.yaml, count of a bulk cancel
+MAX_DEAD_LETTERS = 100  # openapi.yaml, count of the DLQ's bulk operations
 
 
 def publish(call: Call) -> Reply:
@@ -113,7 +113,7 @@ def retry_dead_letters(call: Call) -> Reply:
     dead, cursor = _dead_letters(call, most=MAX_DEAD_LETTERS, besides=options)
     messages = call.broker.redrive_all([one.dlq_id for one in dead], overrides)
     responses = [{"messageId": message.message_id} for message in messages]
-    # This endpoint alone ends with an empty cursor. PROTOCOL 1.5.
+    # This endpoint alone ends with an empty cursor. Seen in real answers.
     return json_reply({"responses": responses, "cursor": cursor or ""}, 201)
 
 

@@ -26,7 +26,7 @@ def publication(result: Publication) -> Json | list[Json]:
 
 
 def message(value: Message) -> Json:
-    """A message as `GET /v2/messages/{id}` shows it. PROTOCOL 1.1a."""
+    """A message as `GET /v2/messages/{id}` shows it."""
     options = value.options
     return {
         "messageId": value.message_id,
@@ -56,7 +56,7 @@ def message(value: Message) -> Json:
 
 
 def dead_letter(value: DeadLetter) -> Json:
-    """A dead letter: the message, and the last answer it got. PROTOCOL 1.5."""
+    """A dead letter: the message, and the last answer it got."""
     outcome = value.outcome
     return {
         **message(value.message),
@@ -69,7 +69,7 @@ def dead_letter(value: DeadLetter) -> Json:
 
 
 def log(entry: LogEntry) -> Json:
-    """A log entry; where SDKs and documentation differ about a name, both are sent. PROTOCOL 1.6 and 6."""
+    """A log entry; where SDKs and documentation differ about a name, both are sent."""
     value, options = entry.message, entry.message.options
     outcome = entry.attempt.outcome if entry.attempt and entry.state == "ERROR" else None
     response_headers = header_map(outcome.headers) if outcome else None
@@ -121,7 +121,7 @@ def queue(value: Queue) -> Json:
 
 
 def schedule(value: Schedule) -> Json:
-    """A schedule. PROTOCOL 1.3."""
+    """A schedule."""
     request, options = value.request, value.request.options
     redaction = options.redaction or NOTHING
     return {

@@ -14,7 +14,7 @@ from qstash_fake.protocol.publish import PublishRequest
 from qstash_fake.protocol.redaction import Redaction
 from qstash_fake.protocol.urls import Destination
 
-# Keys of a callback's body that are left out when they have nothing to say. PROTOCOL 3.5.
+# Keys of a callback's body that are left out when they have nothing to say. Seen in a real dump.
 OPTIONAL = frozenset({"retried", "topicName", "endpointName", "sourceBody", "scheduleId", "queueName", "api"})
 
 
@@ -52,7 +52,7 @@ def _request(message: Message, url: str, family: Options | None, body: dict[str,
 
 
 def _body(message: Message, outcome: Outcome) -> dict[str, Any]:
-    """Keys in the order of a real dump; `retried` is left out at 0, other optional ones when empty. PROTOCOL 3.5."""
+    """Keys in the order of a real dump; `retried` is left out at 0, other optional ones when empty."""
     body: dict[str, Any] = {
         "status": outcome.status,
         "header": header_map(outcome.headers),

@@ -10,7 +10,7 @@ from qstash_fake.protocol.headers import Headers
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
 
-LLM_URL = "https://qstash.upstash.io/llm/v1/chat/completions"  # what `api/llm` stands for; PROTOCOL 1.9
+LLM_URL = "https://qstash.upstash.io/llm/v1/chat/completions"  # what `api/llm` stands for, seen in a real callback
 
 
 class Target(NamedTuple):

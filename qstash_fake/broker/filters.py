@@ -48,7 +48,7 @@ DEAD_LETTER_FILTERS: Mapping[str, Callable[[DeadLetter], Values]] = {
 _VALUES: Mapping[str, re.Pattern[str]] = {
     "responsestatus": re.compile("[0-9]{1,3}|"),
     "state": re.compile(
-        "CREATED|ACTIVE|RETRY|ERROR|IN_PROGRESS|DELIVERED|FAILED|CANCEL_REQUESTED|CANCELL?ED|"  # PROTOCOL 1.6
+        "CREATED|ACTIVE|RETRY|ERROR|IN_PROGRESS|DELIVERED|FAILED|CANCEL_REQUESTED|CANCELL?ED|"  # openapi.yaml
     ),
 }
 LOG_FILTERS: Mapping[str, Callable[[LogEntry], Values]] = {

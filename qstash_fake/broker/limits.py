@@ -13,7 +13,7 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an account may do. QStash pricing page; PROTOCOL 4.11."""
+    """What an account may do. QStash pricing page."""
 
     messages_per_day: int | None
     message_size: int

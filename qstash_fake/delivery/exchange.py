@@ -17,7 +17,7 @@ from qstash_fake.protocol import urls
 from qstash_fake.protocol.headers import Headers, raw
 
 USER_AGENT = "Upstash-QStash"
-SIGNATURE_LIFETIME_S = 300  # PROTOCOL 3.2
+SIGNATURE_LIFETIME_S = 300  # QStash docs, features/security; checked on a real token
 # What a delivery says of itself; a forwarded header of the same name does not reach the destination.
 _OWN = frozenset({"user-agent", "upstash-message-id", "upstash-retried", "upstash-signature", "upstash-caller-ip"})
 
@@ -54,7 +54,7 @@ class Request:
 
 
 def request_for(delivery: Delivery) -> Request:
-    """Return the request of *delivery*, signed now with the key it brings. PROTOCOL 3.1."""
+    """Return the request of *delivery*, signed now with the key it brings. QStash docs, howto/receiving."""
     message = delivery.message
     optional = (("Upstash-Schedule-Id", message.schedule_id), ("Upstash-Topic-Name", message.url_group))
     own = (
@@ -78,7 +78,7 @@ def plain_request(method: str, url: str, headers: Headers, body: bytes, timeout_
 
 
 def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> str:
-    """Return the `Upstash-Signature` of *body* sent to *url*, issued *age_s* seconds ago. PROTOCOL 3.2.
+    """Return the `Upstash-Signature` of *body* sent to *url*, issued *age_s* seconds ago. QStash docs, security.
 
     The time is the application's, `time.time()` looked up at the call: a verifier refuses an `iat` even one
     second ahead of its own clock.

@@ -22,7 +22,7 @@ from qstash_fake.protocol.retry_delay import RetryDelay
 T = TypeVar("T")
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})  # openapi.yaml, Upstash-Method
-DEFAULT_PERIOD_MS = 1_000  # PROTOCOL 1.1a: the period of a flow-control key that names none
+DEFAULT_PERIOD_MS = 1_000  # seen in real answers: the period of a flow-control key that names none
 MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
 MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time that the clock can reach
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; a later time is milliseconds passed by mistake
@@ -236,7 +236,7 @@ def _deduplication_id(text: str) -> str:
     return text
 
 
-# Header, in lower case → the option it sets and the parser of its value, which raises ValueError. PROTOCOL 2.
+# Header, in lower case → the option it sets and the parser of its value, which raises ValueError. openapi.yaml.
 _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "content-type": ("content_type", str),
     "upstash-method": ("method", _method),

@@ -17,7 +17,7 @@ from qstash_fake.errors import Refused
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
-# QStash's own words: PROTOCOL 1.11
+# QStash's own words, seen in real answers
 EMPTY_DESTINATION = "a non-empty destination must be provided"
 INVALID_SCHEME = "invalid destination url: endpoint has invalid scheme, add http:// or https://"
 
