@@ -256,7 +256,9 @@ def main() -> None:
     for what in runs["first run"]:
         print(f"{what:<40}" + "".join(f"{run[what]!s:>18}" for run in runs.values()))
     print(f"{'memory of the second run over the first':<40}{growth:>+18.1%}")
-    Path(__file__).with_suffix(".json").write_text(json.dumps({**runs, "memory growth": round(growth, 4)}, indent=2))
+    Path(__file__).with_suffix(".json").write_text(
+        json.dumps({**runs, "memory growth": round(growth, 4)}, indent=2) + "\n"
+    )
     assert growth <= 0.10, f"the second run took {growth:.0%} more memory"
 
 

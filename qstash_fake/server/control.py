@@ -29,7 +29,7 @@ ROOT = "/_fake"
 class Control:
     """The control API of one fake. *fixed_clock* says why its verbs cannot be used, None if they can.
 
-    *reset* is called after a reset, *told* after each verb.
+    *reset* is called after a reset.
     """
 
     def __init__(
@@ -39,13 +39,11 @@ class Control:
         *,
         fixed_clock: str | None = None,
         reset: Callable[[], object] = lambda: None,
-        told: Callable[[], object] = lambda: None,
     ) -> None:
         self._fake = fake
         self._targets = targets
         self._fixed_clock = fixed_clock
         self._after_reset = reset
-        self._told = told
         self._routes: dict[Route, Json] = {}
         self._busy = False
 
@@ -102,7 +100,6 @@ class Control:
             return _report(await verb())
         finally:
             self._busy = False
-            self._told()
 
     def _refuse_while_busy(self) -> None:
         if self._busy:

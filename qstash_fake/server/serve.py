@@ -103,7 +103,6 @@ async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say
             targets,
             fixed_clock=None if settings.virtual else REAL_CLOCK,
             reset=real.forget,
-            told=lines.say_new,
         )
 
         def answered() -> None:

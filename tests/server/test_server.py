@@ -190,7 +190,12 @@ def test_a_message_cancelled_in_flight_is_not_retried(server, destination, event
 
 def test_a_reset_breaks_off_what_is_in_flight(server, destination, eventually):
     given_up = list[bool]()
-    destination.handle = lambda request: given_up.append(request.is_given_up()) or 200
+
+    def handle(request):
+        given_up.append(request.is_given_up())
+        return 200
+
+    destination.handle = handle
     server.publish(destination.url)
     destination.wait_for(1)
     server.control("reset")
