@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -263,7 +264,6 @@ def chat(call: Call) -> Reply:
 
 def _events(answer: dict[str, Any]) -> list[bytes]:
     """The answer as OpenAI streams it: all of the text in one chunk, then one that says why it ends."""
-    import json
 
     def chunk(message: str | None) -> dict[str, Any]:
         choices = [

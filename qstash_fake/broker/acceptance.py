@@ -79,6 +79,8 @@ class Acceptance:
 
     def check_queues(self, names: Set[str]) -> None:
         """Refuse to have queues called *names* if that makes more than the plan allows."""
+        if self._plan is None:
+            return
         queues = self._gates.queues.keys()
         if not names <= queues:
             limits.check_count(self._plan, "maxQueues", len(queues | names))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.delivery.apps import App, Asgi, Fixed
 from qstash_fake.delivery.asgi import Lifespan
@@ -42,17 +42,13 @@ class Deliveries:
         What the application raised is raised here after its outcome is recorded; so is anything else that ends
         the call, such as a KeyboardInterrupt, which counts as a failed attempt.
         """
-        target: Target | None = None
 
-        def find(message: Message) -> None:
-            nonlocal target
+        def before_start() -> None:
             guard()
-            target = self.targets.find(message)
             self.at_instant(self.broker.now_ms)
 
-        while (delivery := self.broker.next_delivery(until_ms, find)) is not None:
-            assert target is not None
-            target.begin(delivery.attempt)
+        while (started := start_next(self.broker, self.targets, until_ms, before_start)) is not None:
+            delivery, target = started
             try:
                 if isinstance(target.app, Fixed):  # nobody would see the request, so none is made or signed
                     outcome = target.app.answer()
@@ -64,6 +60,28 @@ class Deliveries:
             self.broker.complete(delivery, target.settle(delivery.message, outcome))
             if outcome.exception is not None and self.raise_app_exceptions:
                 raise _annotated(outcome.exception, delivery.message, delivery.attempt.retried)
+
+
+def start_next(
+    broker: Broker, targets: Targets, until_ms: int, before_start: Callable[[], object] = lambda: None
+) -> tuple[Delivery, Target] | None:
+    """Start the first delivery due at or before *until_ms* and return it with who answers it; None if there is none.
+
+    If *before_start* raises, or nobody answers and that is an error, nothing has started.
+    """
+    target: Target | None = None
+
+    def find(message: Message) -> None:
+        nonlocal target
+        before_start()
+        target = targets.find(message)
+
+    delivery = broker.next_delivery(until_ms, find)
+    if delivery is None:
+        return None
+    assert target is not None
+    target.begin(delivery.attempt)
+    return delivery, target
 
 
 def _annotated(error: BaseException, message: Message, retried: int) -> BaseException:

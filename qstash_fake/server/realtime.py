@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from qstash_fake.broker.broker import Broker, Delivery
-from qstash_fake.broker.message import Message, Outcome
+from qstash_fake.broker.message import Outcome
 from qstash_fake.clock import Clock, real_now_ms
 from qstash_fake.delivery.exchange import request_for
-from qstash_fake.delivery.run import send_async
+from qstash_fake.delivery.run import send_async, start_next
 from qstash_fake.delivery.targets import Target, Targets
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
@@ -55,18 +55,10 @@ class RealTime:
         broker = self._clock.broker
         broker.observe(real_now_ms())
         while len(self._in_flight) < MAX_IN_FLIGHT:
-            target: Target | None = None
-
-            def find(message: Message) -> None:
-                nonlocal target
-                target = self._targets.find(message)
-
-            delivery = broker.next_delivery(broker.now_ms, find)
-            if delivery is None:
+            started = start_next(broker, self._targets, broker.now_ms)
+            if started is None:
                 return
-            assert target is not None
-            target.begin(delivery.attempt)
-            task = asyncio.create_task(self._deliver(broker, delivery, target))
+            task = asyncio.create_task(self._deliver(broker, *started))
             self._in_flight.add(task)
             task.add_done_callback(self._landed)
 
