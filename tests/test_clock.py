@@ -18,18 +18,6 @@ def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime
     return datetime(2026, 1, 1, hour, minute, second, ms * 1000, tzinfo=UTC)
 
 
-@pytest.fixture
-def client():
-    return QStash("token")
-
-
-@pytest.fixture
-def fake(qstash_fake):
-    """The fake, with every destination answering 200."""
-    qstash_fake.on("*").respond(200)
-    return qstash_fake
-
-
 def test_advance_moves_by_the_duration(fake):
     for duration in ("1h30m", 90, 0.5, timedelta(minutes=1), "250ms"):
         fake.clock.advance(duration)

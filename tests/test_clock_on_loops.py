@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from qstash import QStash
 
 from qstash_fake import QStashFake, UsageError
 
@@ -17,18 +16,6 @@ pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime:
     return datetime(2026, 1, 1, hour, minute, second, ms * 1000, tzinfo=UTC)
-
-
-@pytest.fixture
-def client():
-    return QStash("token")
-
-
-@pytest.fixture
-def fake(qstash_fake):
-    """The fake, with every destination answering 200."""
-    qstash_fake.on("*").respond(200)
-    return qstash_fake
 
 
 def verb(fake: QStashFake, name: str):

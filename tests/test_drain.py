@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from qstash import QStash
 
 from qstash_fake import DrainLimitReached
 
@@ -15,18 +14,6 @@ pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime:
     return datetime(2026, 1, 1, hour, minute, second, ms * 1000, tzinfo=UTC)
-
-
-@pytest.fixture
-def client():
-    return QStash("token")
-
-
-@pytest.fixture
-def fake(qstash_fake):
-    """The fake, with every destination answering 200."""
-    qstash_fake.on("*").respond(200)
-    return qstash_fake
 
 
 def test_drain_follows_delays_and_retries_to_the_end(qstash_fake, client):

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from qstash import QStash
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
@@ -15,11 +14,6 @@ JOB = "https://shop.example/jobs"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-
-@pytest.fixture
-def client():
-    return QStash("token")
 
 
 def failing(*errors: BaseException | None):

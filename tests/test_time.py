@@ -10,7 +10,7 @@ import httpx
 import pytest
 import time_machine
 from fastapi import FastAPI, Request
-from qstash import QStash, Receiver
+from qstash import Receiver
 
 from qstash_fake import UsageError
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
@@ -18,11 +18,6 @@ from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 JOB = "https://shop.example/jobs"
 ENGINES = ("freezegun", "time-machine", "off")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def client():
-    return QStash("token")
 
 
 def verifies(request, body: bytes) -> None:

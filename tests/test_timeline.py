@@ -4,16 +4,10 @@ import textwrap
 
 import httpx
 import pytest
-from qstash import QStash
 
 JOB = "https://shop.example/jobs/invoice"
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-
-@pytest.fixture
-def client():
-    return QStash("token")
 
 
 def log(fake) -> list[tuple[float, str]]:
