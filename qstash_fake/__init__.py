@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from qstash_fake.broker.journal import LogEntry
     from qstash_fake.broker.message import Attempt, DeadLetter, Message
     from qstash_fake.broker.schedules import Schedule
-    from qstash_fake.clock import Clock, Report
     from qstash_fake.delivery.targets import Route
-    from qstash_fake.fake import QStashFake
+    from qstash_fake.testing.clock import Clock, Report
+    from qstash_fake.testing.fake import QStashFake
 
 __version__ = "0.1.0"
 
@@ -38,12 +38,12 @@ __all__ = [
 
 _HOMES = {
     "Attempt": "broker.message",
-    "Clock": "clock",
+    "Clock": "testing.clock",
     "DeadLetter": "broker.message",
     "LogEntry": "broker.journal",
     "Message": "broker.message",
-    "QStashFake": "fake",
-    "Report": "clock",
+    "QStashFake": "testing.fake",
+    "Report": "testing.clock",
     "Route": "delivery.targets",
     "Schedule": "broker.schedules",
 }

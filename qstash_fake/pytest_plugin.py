@@ -16,8 +16,8 @@ import pytest
 from qstash_fake.errors import QStashFakeError, UsageError
 
 if TYPE_CHECKING:
-    from qstash_fake.fake import QStashFake
     from qstash_fake.server.serve import LocalServer
+    from qstash_fake.testing.fake import QStashFake
 
 MARKER = "qstash_fake"
 
@@ -60,7 +60,7 @@ def qstash_fake(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, qstash_app: Any
 ) -> Iterator[QStashFake]:
     """An in-memory QStash that answers the official SDK and delivers when the test moves its clock."""
-    from qstash_fake.fake import QStashFake
+    from qstash_fake.testing.fake import QStashFake
 
     for name in VARIABLES:
         _restore_last(monkeypatch, name)

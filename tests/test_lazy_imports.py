@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("httpx", "starlette", "jwt", "croniter", "freezegun", "time_machine", "anyio", "qstash_fake.fake")
+HEAVY = ("httpx", "starlette", "jwt", "croniter", "freezegun", "time_machine", "anyio", "qstash_fake.testing.fake")
 
 
 def test_only_a_test_that_uses_the_fixture_imports_what_is_heavy(pytester, monkeypatch):

@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 
 # Pytester forgets after each run what a run has imported; what all of them need is imported once, here.
-for module in ("qstash", "qstash_fake.fake", "freezegun", "time_machine", "pydantic.v1", "asyncio", "jwt"):
+for module in ("qstash", "qstash_fake.testing.fake", "freezegun", "time_machine", "pydantic.v1", "asyncio", "jwt"):
     import_module(module)
 
 PUBLISH = """
@@ -298,7 +298,7 @@ def test_it(qstash_fake):
 
 def test_full_trace_shows_our_frames(run):
     result = run("def test_it(qstash_fake):\n    qstash_fake.clock.advance('5x')", "--full-trace")
-    result.stdout.fnmatch_lines(["*qstash_fake/clock.py:*", "E *ValueError: invalid duration '5x'*"])
+    result.stdout.fnmatch_lines(["*qstash_fake/testing/clock.py:*", "E *ValueError: invalid duration '5x'*"])
 
 
 UNITTEST = """
@@ -333,7 +333,7 @@ def test_it(qstash_fake):
     qstash_fake.clock._driver = None
     qstash_fake.drain()
 """)
-    result.stdout.fnmatch_lines(["*qstash_fake/clock.py:*: AttributeError"])
+    result.stdout.fnmatch_lines(["*qstash_fake/testing/clock.py:*: AttributeError"])
 
 
 def test_a_timeline_that_cannot_be_shown_does_not_end_the_run(run):

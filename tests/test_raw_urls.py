@@ -21,6 +21,7 @@ from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import asgi, wsgi
 from qstash_fake.delivery.exchange import request_for
+from tests.world import start_next
 
 pytestmark = pytest.mark.qstash_fake(freeze="off")  # nothing here looks at a clock
 
@@ -157,8 +158,7 @@ def test_whatever_url_is_accepted_can_be_delivered(url):
     broker = Broker(0)
     Api(broker, Auth()).answer("POST", f"/v2/publish/{url}", [("Authorization", "Bearer secret")], b"body")
     for message in broker.messages.values():
-        delivery = broker.next_delivery(0)
-        assert delivery is not None
+        delivery = start_next(broker, 0)
         request = request_for(delivery)
         assert request.to_httpx().method == "POST"
         shop, scope = WsgiShop(), asgi.scope(request)

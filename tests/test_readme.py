@@ -24,8 +24,8 @@ import fastapi.testclient  # noqa: F401 - imported here once, instead of anew in
 import flask  # noqa: F401
 import pytest
 
-from qstash_fake.fake import QStashFake
 from qstash_fake.pytest_plugin import OPTIONS
+from qstash_fake.testing.fake import QStashFake
 
 README = Path(__file__).parents[1] / "README.md"
 FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from qstash_fake.api import messages, resources
 from qstash_fake.api.auth import Auth
+from qstash_fake.api.call import Call, Reply, error_reply
 from qstash_fake.api.faults import Faults
-from qstash_fake.api.http import Call, Reply, error_reply
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import Refused
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from qstash_fake.errors import Refused
-from qstash_fake.protocol import headers
+from qstash_fake.protocol import http
 
 UNAUTHENTICATED = "unable to authenticate: invalid token"  # QStash's own words
 
@@ -36,7 +36,7 @@ class Auth:
 
 
 def _token(pairs: Sequence[tuple[str, str]], query_string: str) -> str:
-    scheme, _, token = (headers.first(pairs, "authorization") or "").partition(" ")
+    scheme, _, token = (http.first(pairs, "authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
     return dict(parse_qsl(query_string)).get("qstash_token", "")

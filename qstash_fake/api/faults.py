@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qstash_fake.api.http import Reply, error_reply
+from qstash_fake.api.call import Reply, error_reply
 from qstash_fake.errors import ConnectionDropped, Refused, UsageError
 
 # What the SDKs tell the kinds of 429 apart by. Read off the SDKs.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from qstash_fake.api.http import Call
+from qstash_fake.api.call import Call
 from qstash_fake.broker.filters import Filter, parse_filter
 from qstash_fake.errors import Refused
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from qstash_fake.api import wire
-from qstash_fake.api.http import EMPTY, Call, Reply, header_pairs, json_reply, valid_name
+from qstash_fake.api.call import EMPTY, Call, Reply, header_pairs, json_reply, valid_name
 from qstash_fake.broker.gates import FlowControlKey, Queue
 from qstash_fake.broker.url_groups import Endpoint, UrlGroup
 from qstash_fake.errors import Refused

@@ -12,7 +12,7 @@ from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import DEFAULT_RETRIES, DeadLetter, Message
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
-from qstash_fake.protocol.headers import header_map
+from qstash_fake.protocol.http import header_map
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from qstash_fake.broker import limits
+from qstash_fake.broker import quotas
 from qstash_fake.broker.agenda import Agenda, Kind
 from qstash_fake.broker.deduplication import Deduplication, deduplication_key
 from qstash_fake.broker.fanout import Target, fan_out, headers_of, redriven_headers
@@ -21,7 +21,7 @@ from qstash_fake.broker.journal import Journal
 from qstash_fake.broker.message import DEFAULT_RETRIES, Message, State
 from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import UrlGroups
-from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.http import Headers
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
 
@@ -52,7 +52,7 @@ class Acceptance:
 
     def __init__(
         self,
-        plan: limits.Plan | None,
+        plan: quotas.Plan | None,
         *,
         ids: Ids,
         agenda: Agenda,
@@ -71,7 +71,7 @@ class Acceptance:
         self._store = store
         self._url_groups = url_groups
         self._deduplication: Deduplication[Published] = Deduplication()
-        self._daily = limits.DailyLimit(plan.messages_per_day if plan else None)
+        self._daily = quotas.DailyLimit(plan.messages_per_day if plan else None)
 
     def check(self, request: PublishRequest, now_ms: int) -> None:
         """Refuse *request* for what it asks; how much was accepted today does not count."""
@@ -83,7 +83,7 @@ class Acceptance:
             return
         queues = self._gates.queues.keys()
         if not names <= queues:
-            limits.check_count(self._plan, "maxQueues", len(queues | names))
+            quotas.check_count(self._plan, "maxQueues", len(queues | names))
 
     def publish(self, request: PublishRequest, now_ms: int) -> Publication:
         """Make the messages of *request*, unless it repeats an earlier one."""
@@ -114,7 +114,7 @@ class Acceptance:
             for message in messages
         ]
         for message, options in again:
-            limits.check_message(self._plan, options, message.body, now_ms)
+            quotas.check_message(self._plan, options, message.body, now_ms)
         self._check_together([options for _, options in again], now_ms)
         self._daily.add(len(again), now_ms)
         return [
@@ -135,7 +135,7 @@ class Acceptance:
         """Return what *request* fans out to, or refuse it."""
         targets = fan_out(request, self._url_groups)
         options = targets[0].options
-        limits.check_message(self._plan, options, request.body, now_ms)
+        quotas.check_message(self._plan, options, request.body, now_ms)
         if options.queue:
             self.check_queues({options.queue})
         return targets
@@ -187,7 +187,7 @@ class Acceptance:
         schedule_id: str | None,
     ) -> Message:
         options = target.options
-        due_ms = limits.first_due_ms(options, now_ms)
+        due_ms = quotas.first_due_ms(options, now_ms)
         timeout_ms = options.timeout_ms
         if timeout_ms is None and self._plan is not None:
             timeout_ms = self._plan.timeout_ms

@@ -1,6 +1,6 @@
-"""The broker: publish · next_delivery · complete. Everything that becomes of a message passes through here.
+"""The broker: publish · next_message · start · complete. Everything that becomes of a message passes through here.
 
-It is told the time, which never goes back, asked for the next delivery, and told the outcome. It calls no user
+It is told the time, which never goes back, asked for the next message, and told the outcome. It calls no user
 code, reads no clock and opens no connection. One lock, never held over a delivery, makes it safe for threads.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import RLock
 
-from qstash_fake.broker import callbacks, limits
+from qstash_fake.broker import callbacks, quotas
 from qstash_fake.broker.acceptance import Acceptance, Publication
 from qstash_fake.broker.agenda import Agenda, Event, Kind
 from qstash_fake.broker.gates import Gates, Queue
@@ -51,7 +51,7 @@ class Broker:
         self.now_ms = now_ms
         self.lock = RLock()
         self.ids = Ids(seed)
-        self.plan = limits.named(plan)
+        self.plan = quotas.named(plan)
         self.agenda = Agenda()
         self.gates = Gates(lambda key, at_ms: self.agenda.put(at_ms, Kind.WAKE, key))
         self.gates.parallelism = self.plan.parallelism if self.plan else None
@@ -126,7 +126,7 @@ class Broker:
             self._acceptance.check(request, self.now_ms)
             schedule_id = request.options.schedule_id or self.ids.schedule()
             if schedule_id not in self.schedules.by_id:
-                limits.check_count(self.plan, "maxSchedules", len(self.schedules.by_id) + 1)
+                quotas.check_count(self.plan, "maxSchedules", len(self.schedules.by_id) + 1)
             return self.schedules.put(schedule_id, request, self.now_ms)
 
     def skip_ticks(self, until_ms: int) -> None:
@@ -142,23 +142,26 @@ class Broker:
 
     # --- delivering ----------------------------------------------------------------------------------------
 
-    def next_delivery(self, until_ms: int, before_start: Callable[[Message], object] | None = None) -> Delivery | None:
-        """Move time to the first delivery that starts at or before *until_ms* and start it; None if there is none.
+    def next_message(self, until_ms: int) -> Message | None:
+        """Move time to the first start at or before *until_ms* and return its message; None if there is none.
 
-        *before_start* is called with the message; if it raises, nothing has started and the message is still first.
+        Nothing has started yet: until `start`, the message stays first.
         """
         with self.lock:
             while True:
                 self._settle()
                 message = self._second or self.gates.first(self.now_ms)
                 if message is not None:
-                    if before_start is not None:
-                        before_start(message)
-                    return self._start(message)
+                    return message
                 event = self._next_event()
                 if event is None or event.time_ms > until_ms:
                     return None
                 self.now_ms = max(self.now_ms, event.time_ms)
+
+    def start(self, message: Message) -> Delivery:
+        """Start the next attempt of *message*, which `next_message` has just returned."""
+        with self.lock:
+            return self._start(message)
 
     def complete(self, delivery: Delivery, outcome: Outcome) -> None:
         """Take the *outcome* of a delivery; it ends when its duration has passed, at once if that is now."""
@@ -332,7 +335,7 @@ class Broker:
     def upsert_queue(self, name: str, *, parallelism: int | None = None, paused: bool | None = None) -> Queue:
         """Change what is given of a queue, or make it: with parallelism 1 and running, where nothing else is given."""
         with self.lock:
-            limits.check_count(self.plan, "maxParallelism", parallelism or 1)
+            quotas.check_count(self.plan, "maxParallelism", parallelism or 1)
             self._acceptance.check_queues({name})
             queue = self.gates.queue(name, self.now_ms)
             self.gates.change_queue(queue, self.now_ms, parallelism=parallelism, paused=paused)
@@ -349,7 +352,7 @@ class Broker:
     def pin(self, key: str, *, parallelism: int | None, rate: int | None, period_ms: int) -> None:
         """Fix what is given of the limits of a flow-control *key*, be it one that no message has brought yet."""
         with self.lock:
-            limits.check_parallelism(self.plan, parallelism)
+            quotas.check_parallelism(self.plan, parallelism)
             self.gates.pin(self.gates.key(key), parallelism=parallelism, rate=rate, period_ms=period_ms)
 
 

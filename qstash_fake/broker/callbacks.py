@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from qstash_fake.broker.message import Message, Outcome
-from qstash_fake.protocol.headers import header_map
+from qstash_fake.protocol.http import header_map
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.publish import PublishRequest
 from qstash_fake.protocol.redaction import Redaction

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from qstash_fake.broker.url_groups import UrlGroups
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.http import Headers
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import httpx
 
 from qstash_fake.broker.message import Attempt, Message, to_datetime
-from qstash_fake.protocol.headers import raw
+from qstash_fake.protocol.http import raw
 
 MAX_ENTRIES = 200_000  # bounds memory over a year of ticks; the oldest are forgotten
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from qstash_fake.broker.message import Message, Outcome, State
-from qstash_fake.protocol import headers, retry_after
+from qstash_fake.protocol import http, retry_after
 from qstash_fake.protocol.retry_delay import default_backoff_ms
 
 NON_RETRYABLE_STATUS = 489  # with the header below; QStash docs, features/retry
@@ -87,7 +87,7 @@ def judge(message: Message, outcome: Outcome, now_ms: int) -> Verdict:
 
 
 def _non_retryable(outcome: Outcome) -> bool:
-    marked = headers.first(outcome.headers, NON_RETRYABLE_HEADER)
+    marked = http.first(outcome.headers, NON_RETRYABLE_HEADER)
     return outcome.status == NON_RETRYABLE_STATUS and marked is not None and marked.strip().lower() == "true"
 
 

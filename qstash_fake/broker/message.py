@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from qstash_fake.errors import Refused, UsageError
-from qstash_fake.protocol.headers import Headers, raw
+from qstash_fake.protocol.http import Headers, raw
 from qstash_fake.protocol.options import LAST_SECOND, NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
@@ -70,6 +70,8 @@ class Attempt:
     outcome: Outcome | None = None
     lost: bool = False
     """The answer never reached QStash: the first of two deliveries asked for with `duplicate_next`."""
+    view: Any = None
+    """What a user holds of it."""
 
     @property
     def at(self) -> datetime:
@@ -141,6 +143,8 @@ class Message:
     cancel_requested: bool = False
     finished_ms: int | None = None
     dlq_id: str | None = None
+    view: Any = None
+    """What a user holds of it."""
 
     @property
     def text(self) -> str:
@@ -214,6 +218,8 @@ class DeadLetter:
     created_ms: int
     publish_again: Callable[[str], Message]
     """Makes a new message of the dead letter with this id, which is gone then."""
+    view: Any = None
+    """What a user holds of it."""
 
     @property
     def outcome(self) -> Outcome:

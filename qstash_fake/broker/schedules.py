@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from qstash_fake.broker.agenda import Agenda, Kind
 from qstash_fake.broker.journal import Journal
@@ -33,6 +34,8 @@ class Schedule:
     last_messages: list[Message] = field(default_factory=list)
     error: str | None = None
     """Why the last tick made no message."""
+    view: Any = None
+    """What a user holds of it."""
 
     @property
     def cron(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qstash_fake.broker.limits import Plan, check_count
+from qstash_fake.broker.quotas import Plan, check_count
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 
 

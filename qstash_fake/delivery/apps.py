@@ -18,7 +18,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import asgi, wsgi
 from qstash_fake.delivery.exchange import Request, from_httpx
 from qstash_fake.errors import UsageError
-from qstash_fake.protocol.headers import raw
+from qstash_fake.protocol.http import raw
 
 KINDS = (
     "an ASGI or WSGI application, a test client with .request(), or a callable that takes an httpx.Request "

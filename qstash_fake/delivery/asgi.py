@@ -10,7 +10,7 @@ import anyio
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import Request
-from qstash_fake.protocol.headers import raw
+from qstash_fake.protocol.http import raw
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -14,7 +14,7 @@ import jwt
 from qstash_fake.broker.broker import Delivery
 from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol import urls
-from qstash_fake.protocol.headers import Headers, raw
+from qstash_fake.protocol.http import Headers, raw
 
 USER_AGENT = "Upstash-QStash"
 SIGNATURE_LIFETIME_S = 300  # QStash docs, features/security; checked on a real token

@@ -69,19 +69,15 @@ def start_next(
 
     If *before_start* raises, or nobody answers and that is an error, nothing has started.
     """
-    target: Target | None = None
-
-    def find(message: Message) -> None:
-        nonlocal target
+    with broker.lock:  # what is found first must still be first when it starts
+        message = broker.next_message(until_ms)
+        if message is None:
+            return None
         before_start()
         target = targets.find(message)
-
-    delivery = broker.next_delivery(until_ms, find)
-    if delivery is None:
-        return None
-    assert target is not None
-    target.begin(delivery.attempt)
-    return delivery, target
+        delivery = broker.start(message)
+        target.begin(delivery.attempt)
+        return delivery, target
 
 
 def _annotated(error: BaseException, message: Message, retried: int) -> BaseException:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import Request
-from qstash_fake.protocol.headers import raw
+from qstash_fake.protocol.http import raw
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from qstash_fake.errors import Refused
-from qstash_fake.protocol import durations, headers, urls
+from qstash_fake.protocol import durations, http, urls
 from qstash_fake.protocol.cron import Cron
-from qstash_fake.protocol.headers import Headers
+from qstash_fake.protocol.http import Headers
 from qstash_fake.protocol.redaction import Redaction
 from qstash_fake.protocol.retry_delay import RetryDelay
 
@@ -114,7 +114,7 @@ def _parse(grouped: Mapping[str, list[str]], nesting: int) -> Options:
     for name, values in grouped.items():
         if row := _SCALARS.get(name):
             if values[0] or name == "upstash-cron":
-                given[row[0]] = _value(name, values[0] if name == "content-type" else headers.text(values[0]), row[1])
+                given[row[0]] = _value(name, values[0] if name == "content-type" else http.text(values[0]), row[1])
             continue
         for prefix, field in _FAMILIES:
             if name.startswith(prefix):
@@ -130,7 +130,7 @@ def _value(name: str, text: str, parse: Callable[[str], T]) -> T:
     except ValueError as error:
         if name == "upstash-cron":
             raise Refused(400, str(error)) from None
-        raise Refused(400, f"invalid {headers.canonical(name)}: {error}") from None
+        raise Refused(400, f"invalid {http.canonical(name)}: {error}") from None
 
 
 def _forwarded(grouped: Mapping[str, list[str]]) -> Headers:
@@ -141,16 +141,14 @@ def _forwarded(grouped: Mapping[str, list[str]]) -> Headers:
         # QStash does not honour Upstash-Forward-Content-Type: the publish's own Content-Type is the message's.
         if not key.startswith(prefix) or name in HOP_BY_HOP or name in ("", "content-type"):
             continue
-        if not headers.is_token(name):
+        if not http.is_token(name):
             raise Refused(400, f"invalid header name {name!r} in {key}")
-        result += [(headers.canonical(name), value) for value in values]
+        result += [(http.canonical(name), value) for value in values]
     return tuple(result)
 
 
 def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
-    key, value = (
-        headers.text(grouped.get(f"upstash-flow-control-{half}", [""])[0]).strip() for half in ("key", "value")
-    )
+    key, value = (http.text(grouped.get(f"upstash-flow-control-{half}", [""])[0]).strip() for half in ("key", "value"))
     if not key and not value:
         return None
     if not key or not value:

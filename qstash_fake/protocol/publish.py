@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.headers import Headers, canonical, wire
+from qstash_fake.protocol.http import Headers, canonical, wire
 from qstash_fake.protocol.options import HOP_BY_HOP, Options, parse_options
 from qstash_fake.protocol.urls import Destination, parse_destination
 

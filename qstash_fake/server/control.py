@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from qstash_fake.api import wire
 from qstash_fake.broker.message import Attempt, Message
-from qstash_fake.clock import Report, iso
 from qstash_fake.delivery.targets import Route, Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused, UsageError
-from qstash_fake.fake import QStashFake
+from qstash_fake.testing.clock import Report, iso
+from qstash_fake.testing.fake import QStashFake
 
 Json = dict[str, Any]
 Handler = Callable[["Control", Json], Awaitable[Json | str] | Json | str]

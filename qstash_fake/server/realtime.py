@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Outcome
-from qstash_fake.clock import Clock, real_now_ms
 from qstash_fake.delivery.exchange import request_for
 from qstash_fake.delivery.run import send_async, start_next
 from qstash_fake.delivery.targets import Target, Targets
+from qstash_fake.testing.clock import Clock, real_now_ms
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
 MAX_SLEEP_S = 5.0  # how soon a wall clock that was set is noticed

@@ -15,8 +15,6 @@ from types import FrameType
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import to_datetime
-from qstash_fake.clock import iso, real_now_ms
-from qstash_fake.fake import DEV_TOKEN, QStashFake
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.server import network
 from qstash_fake.server.app import ServerApp
@@ -24,6 +22,8 @@ from qstash_fake.server.control import Control
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
+from qstash_fake.testing.clock import iso, real_now_ms
+from qstash_fake.testing.fake import DEV_TOKEN, QStashFake
 
 REAL_CLOCK = "this server's clock is real and cannot be moved: start it with --clock virtual"
 CLOCK_OF_THE_TEST = "the test moves this clock: call qstash_fake.clock.advance(…) there"

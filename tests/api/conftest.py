@@ -11,9 +11,10 @@ import pytest
 
 from qstash_fake.api.answer import Api
 from qstash_fake.api.auth import Auth
-from qstash_fake.api.http import Reply
+from qstash_fake.api.call import Reply
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message, Outcome
+from tests.world import start_next
 
 Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -59,8 +60,7 @@ class Client:
 
     def attempt(self, status: int = 200, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> Message:
         """Move to the next delivery, answer it, and return its message."""
-        delivery = self.broker.next_delivery(1 << 60)
-        assert delivery is not None
+        delivery = start_next(self.broker, 1 << 60)
         self.broker.complete(delivery, Outcome(status=status, body=body, headers=tuple(headers)))
         return delivery.message
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from qstash_fake.broker.message import Outcome
+from tests.world import start_next
 
 START_MS = 1_767_225_600_000
 JOBS = "https://shop.example/jobs"
@@ -47,7 +48,7 @@ def test_an_answer_that_is_no_utf_8_is_shown_in_base64(qstash):
 
 def test_without_an_answer_the_status_is_zero_and_the_error_is_told(qstash):
     message = qstash.publish({"Upstash-Retries": "0"})
-    qstash.broker.complete(qstash.broker.next_delivery(START_MS), Outcome(error="connection refused"))
+    qstash.broker.complete(start_next(qstash.broker, START_MS), Outcome(error="connection refused"))
     shown = qstash.json("GET", f"/v2/dlq/{message.dlq_id}")
     assert (shown["responseStatus"], shown["error"]) == (0, "connection refused")
     assert "responseBody" not in shown

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from qstash_fake.broker.message import Outcome
+from tests.world import start_next
 
 START_MS = 1_767_225_600_000
 JOBS = "https://shop.example/jobs"
@@ -191,7 +192,7 @@ def test_a_delivered_message_can_not_be_deleted(qstash):
 
 def test_a_message_in_flight_is_deleted_when_its_attempt_fails(qstash):
     message = qstash.publish()
-    delivery = qstash.broker.next_delivery(START_MS)
+    delivery = start_next(qstash.broker, START_MS)
     assert qstash.call("DELETE", f"/v2/messages/{message.message_id}").status == 202
     assert message.state == "ACTIVE"
     qstash.broker.complete(delivery, Outcome(status=500))

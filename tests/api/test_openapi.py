@@ -168,8 +168,8 @@ class Scenario:
         return json.loads(answer or b"null")
 
     def deliver(self, outcome: Outcome) -> None:
-        while delivery := self.broker.next_delivery(self.broker.now_ms + 1_000):
-            self.broker.complete(delivery, outcome)
+        while message := self.broker.next_message(self.broker.now_ms + 1_000):
+            self.broker.complete(self.broker.start(message), outcome)
 
     def build(self) -> "Scenario":
         everything = {

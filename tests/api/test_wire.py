@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.world import start_next
+
 JOBS = "https://shop.example/jobs"
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 LIMITS = {"Upstash-Flow-Control-Key": "partner api/1"}
@@ -180,7 +182,7 @@ def test_a_schedule_with_everything_shows_every_field(qstash):
 def test_a_schedule_that_has_ticked_shows_when_and_what_became_of_it(qstash):
     qstash.call("POST", f"/v2/schedules/{JOBS}", {"Upstash-Cron": "* * * * *", "Upstash-Schedule-Id": "often"})
     wait(qstash, 60_000)
-    delivery = qstash.broker.next_delivery(qstash.broker.now_ms)
+    delivery = start_next(qstash.broker)
     shown = get(qstash, "/v2/schedules/often")
     assert (shown["lastScheduleTime"], shown["nextScheduleTime"]) == (START + 60_000, START + 120_000)
     assert shown["lastScheduleStates"] == {delivery.message.message_id: "IN_PROGRESS"}
@@ -199,7 +201,7 @@ def test_a_schedule_whose_group_is_gone_says_so(qstash):
     qstash.call("POST", "/v2/schedules/partners", {"Upstash-Cron": "* * * * *", "Upstash-Schedule-Id": "often"})
     qstash.call("DELETE", "/v2/topics/partners")
     wait(qstash, 60_000)
-    assert qstash.broker.next_delivery(qstash.broker.now_ms) is None
+    assert qstash.broker.next_message(qstash.broker.now_ms) is None
     assert get(qstash, "/v2/schedules/often")["error"] == "topic partners not found"
 
 
@@ -228,8 +230,8 @@ def test_a_flow_control_key_counts_what_waits_runs_and_has_started(qstash):
     qstash.publish(headers)
     qstash.publish(headers)
     wait(qstash, 500)
-    qstash.broker.next_delivery(qstash.broker.now_ms)
-    qstash.broker.next_delivery(qstash.broker.now_ms)
+    start_next(qstash.broker)
+    assert qstash.broker.next_message(qstash.broker.now_ms) is None
     assert get(qstash, "/v2/flowControl") == [
         {
             "flowControlKey": "partner api/1",
@@ -257,7 +259,7 @@ def test_a_pinned_key_says_what_is_pinned(qstash):
 def test_global_parallelism_counts_what_is_in_flight(make_qstash):
     qstash = make_qstash(plan="free")
     qstash.publish()
-    qstash.broker.next_delivery(qstash.broker.now_ms)
+    start_next(qstash.broker)
     assert get(qstash, "/v2/globalParallelism") == {"parallelismMax": 10, "parallelismCount": 1}
 
 

@@ -45,7 +45,8 @@ class Bench:
         """Deliver everything that starts within *seconds*; return (second, body) of each start."""
         until_ms = self.broker.now_ms + seconds * 1000
         started = []
-        while (delivery := self.broker.next_delivery(until_ms)) is not None:
+        while (message := self.broker.next_message(until_ms)) is not None:
+            delivery = self.broker.start(message)
             started.append((self.now, delivery.message.text))
             self.broker.complete(delivery, self.outcome(delivery))
         self.broker.observe(until_ms)

@@ -9,6 +9,7 @@ import pytest
 from qstash_fake.broker import store
 from qstash_fake.broker.message import Outcome
 from qstash_fake.errors import Refused
+from tests.world import start_next
 
 FAILED = "https://shop.example/failed"
 
@@ -20,7 +21,7 @@ def test_time_never_goes_back(bench):
     bench.broker.observe(bench.broker.now_ms + 5_000)
     bench.broker.observe(bench.broker.now_ms - 1_000)
     assert bench.now == 5
-    assert bench.broker.next_delivery(bench.broker.now_ms - 5_000) is None
+    assert bench.broker.next_message(bench.broker.now_ms - 5_000) is None
     assert bench.now == 5
 
 
@@ -76,22 +77,17 @@ def test_what_is_due_is_the_next_event_now(bench):
     assert bench.broker.next_event_ms() == bench.broker.now_ms
 
 
-def test_a_start_that_is_refused_has_not_happened(bench):
+def test_a_message_that_is_next_has_not_started(bench):
     message = bench.publish("a")
-
-    def refuse(message):
-        raise LookupError(message.text)
-
     for _ in range(2):
-        with pytest.raises(LookupError, match="a"):
-            bench.broker.next_delivery(bench.broker.now_ms, refuse)
+        assert bench.broker.next_message(bench.broker.now_ms) is message
         assert (message.state, message.attempts) == ("CREATED", [])
     assert bench.advance(0) == [(0, "a")]
 
 
 def test_an_attempt_cannot_end_twice(bench):
     bench.publish("a")
-    delivery = bench.broker.next_delivery(bench.broker.now_ms)
+    delivery = start_next(bench.broker)
     bench.broker.complete(delivery, Outcome(status=200))
     with pytest.raises(AssertionError, match="has ended already"):
         bench.broker.complete(delivery, Outcome(status=200))
@@ -100,11 +96,11 @@ def test_an_attempt_cannot_end_twice(bench):
 def test_a_delivery_is_signed_with_the_key_current_at_the_attempt(bench):
     bench.publish("a")
     bench.publish("b")
-    first = bench.broker.next_delivery(bench.broker.now_ms)
+    first = start_next(bench.broker)
     keys = bench.broker.signing_keys
     current, following = keys.current, keys.next
     keys.rotate()
-    second = bench.broker.next_delivery(bench.broker.now_ms)
+    second = start_next(bench.broker)
     assert (first.signing_key, second.signing_key) == (current, following)
     assert keys.next not in (current, following)
     assert first.token_id != second.token_id
@@ -228,7 +224,7 @@ def test_the_second_answer_of_a_duplicate_decides_though_the_first_was_good(benc
 def test_both_deliveries_of_a_duplicate_have_tokens_of_their_own(bench):
     bench.publish("a")
     bench.broker.duplicate_next(lambda url: True)
-    first, second = (bench.broker.next_delivery(bench.broker.now_ms) for _ in range(2))
+    first, second = (start_next(bench.broker) for _ in range(2))
     assert first.message is second.message
     assert first.token_id != second.token_id
 

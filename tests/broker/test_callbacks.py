@@ -7,6 +7,7 @@ import json
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.broker.url_groups import Endpoint
+from tests.world import start_next
 
 CALLBACK = "https://shop.example/callback"
 FAILED = "https://shop.example/failed"
@@ -164,9 +165,9 @@ def test_a_callback_stands_in_no_queue_even_if_its_family_names_one(bench):
 def test_a_failure_callback_of_a_callback_reports_that_callback(bench):
     nested = "https://shop.example/nested"
     bench.publish("x", callback=CALLBACK, callback_retries=0, callback_failure_callback=nested)
-    first = bench.broker.next_delivery(bench.broker.now_ms)
+    first = start_next(bench.broker)
     bench.broker.complete(first, Outcome(status=200))
-    second = bench.broker.next_delivery(bench.broker.now_ms)
+    second = start_next(bench.broker)
     bench.broker.complete(second, Outcome(status=500, body=b"no"))
     (callback,) = sent_to(bench, CALLBACK)
     (body,) = bodies(bench, nested)
@@ -192,8 +193,8 @@ def test_callbacks_of_a_failure_callback_are_a_family_of_their_own(bench):
 
 def test_a_callback_that_fails_for_good_is_a_dead_letter(bench):
     bench.publish("x", callback=CALLBACK, callback_retries=0)
-    bench.broker.complete(bench.broker.next_delivery(bench.broker.now_ms), Outcome(status=200))
-    bench.broker.complete(bench.broker.next_delivery(bench.broker.now_ms), Outcome(status=500))
+    bench.broker.complete(start_next(bench.broker), Outcome(status=200))
+    bench.broker.complete(start_next(bench.broker), Outcome(status=500))
     assert [dead.message.url for dead in bench.broker.dead_letters.values()] == [CALLBACK]
 
 

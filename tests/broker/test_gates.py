@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qstash_fake.broker.gates import Lane
 from qstash_fake.broker.message import Outcome
+from tests.world import start_next
 
 CALLBACK = "https://shop.example/callback"
 
@@ -62,9 +63,9 @@ def test_a_slot_is_held_through_the_retries_of_a_failure_callback(bench):
         "a", queue_name="jobs", retries=0, failure_callback="https://shop.example/failed", failure_callback_retries=1
     )
     bench.publish("b", queue_name="jobs")
-    report = bench.broker.next_delivery(bench.broker.now_ms)
+    report = start_next(bench.broker)
     bench.broker.complete(report, Outcome(status=500))
-    report = bench.broker.next_delivery(bench.broker.now_ms)
+    report = start_next(bench.broker)
     bench.broker.complete(report, Outcome(status=500))
     assert report.message.url == "https://shop.example/failed"
     assert [(at, body[:1]) for at, body in bench.advance(60)] == [(12, "{"), (12, "b")]

@@ -8,9 +8,9 @@ from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
-from qstash_fake.fake import DEV_TOKEN
 from qstash_fake.intercept.hosts import DEV_SERVER
 from qstash_fake.pytest_plugin import VARIABLES
+from qstash_fake.testing.fake import DEV_TOKEN
 
 JOBS = "https://shop.example/jobs"
 CURRENT, NEXT = "sig_" + "1" * 28, "sig_" + "2" * 28

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qstash_fake.protocol.headers import canonical, first, header_map, is_token, raw, text, wire
+from qstash_fake.protocol.http import canonical, first, header_map, is_token, raw, text, wire
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from qstash_fake.broker.journal import Journal, LogEntry, Note
 from qstash_fake.broker.message import Message, to_datetime
-from qstash_fake.clock import iso
 from qstash_fake.protocol.durations import format_ms
+from qstash_fake.testing.clock import iso
 
 MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
 MAX_COMING = 20  # lines for what is still to come

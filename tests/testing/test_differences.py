@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qstash_fake.differences import as_json, cut, json_difference, show, unlike
+from qstash_fake.testing.differences import as_json, cut, json_difference, show, unlike
 
 
 @pytest.mark.parametrize(

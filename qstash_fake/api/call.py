@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.headers import Headers, is_token
-from qstash_fake.protocol.headers import wire as wire_value
+from qstash_fake.protocol.http import Headers, is_token
+from qstash_fake.protocol.http import wire as wire_value
 from qstash_fake.protocol.options import parse_name
 
 MAX_DEPTH = 100  # assumed: no request needs more, and what is parsed must be printable in an error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qstash_fake.broker import limits
-from qstash_fake.broker.limits import PLANS, DailyLimit
+from qstash_fake.broker import quotas
+from qstash_fake.broker.quotas import PLANS, DailyLimit
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import NO_OPTIONS
@@ -184,10 +184,10 @@ def test_an_eleventh_schedule_is_refused_and_an_old_one_is_overwritten(new_bench
     [("maxSchedules", 10), ("maxQueues", 10), ("maxTopics", 1), ("maxEndpointsPerTopic", 100), ("maxParallelism", 2)],
 )
 def test_the_counts_of_the_free_plan(quota, limit):
-    limits.check_count(PLANS["free"], quota, limit)
+    quotas.check_count(PLANS["free"], quota, limit)
     with pytest.raises(Refused, match=f"quota {quota} exceeded, current limit: {limit}"):
-        limits.check_count(PLANS["free"], quota, limit + 1)
-    limits.check_count(None, quota, limit + 1)
+        quotas.check_count(PLANS["free"], quota, limit + 1)
+    quotas.check_count(None, quota, limit + 1)
 
 
 def test_the_daily_limit_refuses_with_the_headers_that_sdks_look_for():

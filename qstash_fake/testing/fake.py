@@ -13,11 +13,9 @@ from typing import Any, Self, Unpack, cast
 
 import httpx
 
-from qstash_fake import assertions, report
 from qstash_fake.api.answer import Api
 from qstash_fake.api.asgi import asgi_app
 from qstash_fake.api.auth import Auth
-from qstash_fake.assertions import Asked, Wanted
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.broker.gates import FlowControlKey, Queue
@@ -26,7 +24,6 @@ from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY, SigningKeys
 from qstash_fake.broker.message import Attempt, DeadLetter, Message, State
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
-from qstash_fake.clock import Clock, Report, moment_to_ms, real_now_ms
 from qstash_fake.delivery.asgi import AsgiApp, Lifespan
 from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.run import Deliveries, SyncDriver
@@ -36,6 +33,9 @@ from qstash_fake.freeze import choose
 from qstash_fake.intercept import httpx as intercept_httpx
 from qstash_fake.intercept import requests as intercept_requests
 from qstash_fake.intercept.hosts import DEV_SERVER, Hosts
+from qstash_fake.testing import assertions, timeline
+from qstash_fake.testing.assertions import Asked, Wanted
+from qstash_fake.testing.clock import Clock, Report, moment_to_ms, real_now_ms
 
 # The official dev server's first user. QStash docs, howto/local-development.
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
@@ -174,7 +174,7 @@ class QStashFake:
         """Return the journal as text."""
         broker = self._broker
         with broker.lock:
-            return report.timeline(broker.journal, broker.now_ms, self.pending, broker.gates.held(broker.now_ms))
+            return timeline.timeline(broker.journal, broker.now_ms, self.pending, broker.gates.held(broker.now_ms))
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
