@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, UnroutedDestination, UsageError
 
 if TYPE_CHECKING:
+    from qstash_fake.broker.dead_letters import DeadLetter
     from qstash_fake.broker.journal import LogEntry
-    from qstash_fake.broker.message import Attempt, DeadLetter, Message
+    from qstash_fake.broker.message import Attempt, Message
     from qstash_fake.broker.schedules import Schedule
     from qstash_fake.delivery.targets import Route
     from qstash_fake.testing.clock import Clock, Report
@@ -39,7 +40,7 @@ __all__ = [
 _HOMES = {
     "Attempt": "broker.message",
     "Clock": "testing.clock",
-    "DeadLetter": "broker.message",
+    "DeadLetter": "broker.dead_letters",
     "LogEntry": "broker.journal",
     "Message": "broker.message",
     "QStashFake": "testing.fake",

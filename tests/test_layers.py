@@ -43,7 +43,7 @@ NETWORK = {"http", "httpx", "httpx2", "requests", "select", "selectors", "socket
 IMPURE = CLOCKS_AND_CHANCE | THREADS | NETWORK | {"os"}
 # Values of impure modules.
 VALUES = {"http.HTTPStatus", "httpx.Headers", "httpx.InvalidURL", "httpx.QueryParams", "httpx.URL"}
-ALLOWED = {"broker/broker.py": {"threading.RLock"}}  # the one lock, around publish, next and complete
+ALLOWED = {"broker/account.py": {"threading.RLock"}}  # the one lock, around publish, next and complete
 WALL_CLOCKS = {"now", "today", "utcnow"}
 
 
@@ -191,8 +191,8 @@ def test_the_package_keeps_its_layers():
         ("broker/a.py", "import httpx\nheaders = httpx.Headers()\nclient = httpx.Client()", 3),
         ("broker/a.py", "import httpx as web\nclient = web.Client()", 1),
         ("broker/a.py", "from threading import RLock", 1),
-        ("broker/broker.py", "from threading import Thread", 1),
-        ("broker/broker.py", "import threading", 1),
+        ("broker/account.py", "from threading import Thread", 1),
+        ("broker/account.py", "import threading", 1),
     ],
 )
 def test_a_planted_breach_is_found_by_file_and_line(tmp_path, file, source, line):
@@ -210,8 +210,8 @@ def test_a_planted_breach_is_found_by_file_and_line(tmp_path, file, source, line
         ("broker/a.py", "from urllib.parse import urlsplit\nfrom httpx import Headers"),
         ("broker/a.py", "def fire(clock):\n    return clock.now()"),
         ("broker/a.py", "import httpx\nheaders = httpx.Headers()"),
-        ("broker/broker.py", "from threading import RLock"),
-        ("broker/broker.py", "import threading\nlock = threading.RLock()"),
+        ("broker/account.py", "from threading import RLock"),
+        ("broker/account.py", "import threading\nlock = threading.RLock()"),
         ("delivery/a.py", "import time\nimport httpx\nimport asyncio"),
         ("__init__.py", "def __getattr__(name):\n    from qstash_fake.testing.fake import QStashFake"),
         (

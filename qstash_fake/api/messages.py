@@ -9,8 +9,8 @@ from qstash_fake.api import wire
 from qstash_fake.api.call import Call, Reply, header_pairs, json_reply, valid_name
 from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, turn_page
 from qstash_fake.broker import filters
+from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import DeadLetter
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.http import wire as wire_value
 from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options

@@ -8,7 +8,8 @@ from typing import Any
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import EMPTY, Call, Reply, header_pairs, json_reply, valid_name
-from qstash_fake.broker.gates import FlowControlKey, Queue
+from qstash_fake.broker.flow_control import FlowControlKey
+from qstash_fake.broker.queues import Queue
 from qstash_fake.broker.url_groups import Endpoint, UrlGroup
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import urls
@@ -31,7 +32,7 @@ def upsert_queue(call: Call) -> Reply:
 
 
 def list_queues(call: Call) -> Reply:
-    return json_reply([wire.queue(queue) for queue in call.broker.gates.queues.values()])
+    return json_reply([wire.queue(queue) for queue in call.broker.queues.values()])
 
 
 def get_queue(call: Call) -> Reply:
@@ -55,7 +56,7 @@ def resume_queue(call: Call) -> Reply:
 
 def _queue(call: Call) -> Queue:
     name = valid_name(call.path["name"])
-    if (queue := call.broker.gates.queues.get(name)) is None:
+    if (queue := call.broker.queues.get(name)) is None:
         raise Refused(404, f"queue {name} not found")
     return queue
 
@@ -155,7 +156,7 @@ def _or_empty(item: dict[str, Any], name: str) -> Any:
 
 def list_flow_control(call: Call) -> Reply:
     search = call.query.get("search", [""])[0]
-    keys = [key for name, key in call.broker.gates.keys.items() if search in name]
+    keys = [key for name, key in call.broker.flow_control.items() if search in name]
     return json_reply([wire.flow_control(key, call.broker.now_ms) for key in keys])
 
 
@@ -164,13 +165,12 @@ def get_flow_control(call: Call) -> Reply:
 
 
 def pause_flow_control(call: Call) -> Reply:
-    gates = call.broker.gates
-    gates.pause_key(gates.key(call.path["key"]), paused=True)
+    call.broker.pause_key(call.path["key"])
     return EMPTY
 
 
 def resume_flow_control(call: Call) -> Reply:
-    call.broker.gates.pause_key(_key(call), paused=False)
+    call.broker.resume_key(call.path["key"])
     return EMPTY
 
 
@@ -192,25 +192,25 @@ def unpin_flow_control(call: Call) -> Reply:
     given = {name: _boolean(call, name) for name in ("parallelism", "rate")}
     if not any(given.values()):
         raise Refused(400, "give parallelism=true or rate=true to unpin")
-    call.broker.gates.unpin(_key(call), parallelism=given["parallelism"], rate=given["rate"])
+    call.broker.unpin(call.path["key"], parallelism=given["parallelism"], rate=given["rate"])
     return EMPTY
 
 
 def reset_rate(call: Call) -> Reply:
-    call.broker.gates.reset_rate(_key(call))
+    call.broker.reset_rate(call.path["key"])
     return EMPTY
 
 
 def global_parallelism(call: Call) -> Reply:
     """0 stands for no limit."""
-    gates = call.broker.gates
-    return json_reply({"parallelismMax": gates.parallelism or 0, "parallelismCount": gates.in_flight})
+    admission = call.broker.admission
+    return json_reply({"parallelismMax": admission.parallelism or 0, "parallelismCount": admission.in_flight})
 
 
 def _key(call: Call, missing: int = 400) -> FlowControlKey:
     """Return the key that is named, or refuse with *missing*: openapi.yaml knows 404 for a look-up alone."""
     name = call.path["key"]
-    if (key := call.broker.gates.keys.get(name)) is None:
+    if (key := call.broker.flow_control.get(name)) is None:
         raise Refused(missing, f"flow control key {name} not found")
     return key
 

@@ -6,10 +6,12 @@ import base64
 from typing import Any
 
 from qstash_fake.broker.acceptance import Publication, Published
+from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.fanout import headers_of
-from qstash_fake.broker.gates import FlowControlKey, Queue
+from qstash_fake.broker.flow_control import FlowControlKey
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import DEFAULT_RETRIES, DeadLetter, Message
+from qstash_fake.broker.message import DEFAULT_RETRIES, Message
+from qstash_fake.broker.queues import Queue
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
 from qstash_fake.protocol.http import header_map
@@ -170,7 +172,7 @@ def flow_control(value: FlowControlKey, now_ms: int) -> Json:
     """A flow-control key at *now_ms*: every field always, as the TypeScript SDK demands."""
     return {
         "flowControlKey": value.key,
-        "waitListSize": value.waiting,
+        "waitListSize": value.held_back(now_ms),
         "parallelismMax": value.parallelism or 0,
         "parallelismCount": value.in_flight,
         "rateMax": value.rate or 0,

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from qstash_fake.broker import quotas
-from qstash_fake.broker.agenda import Agenda, Kind
+from qstash_fake.broker.admission import Admission
 from qstash_fake.broker.deduplication import Deduplication, deduplication_key
 from qstash_fake.broker.fanout import Target, fan_out, headers_of, redriven_headers
-from qstash_fake.broker.gates import Gates
 from qstash_fake.broker.ids import Ids
-from qstash_fake.broker.journal import Journal
-from qstash_fake.broker.message import DEFAULT_RETRIES, Message, State
+from qstash_fake.broker.journal import Journal, Step
+from qstash_fake.broker.message import DEFAULT_RETRIES, Message
 from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import UrlGroups
 from qstash_fake.protocol.http import Headers
@@ -55,8 +54,7 @@ class Acceptance:
         plan: quotas.Plan | None,
         *,
         ids: Ids,
-        agenda: Agenda,
-        gates: Gates,
+        admission: Admission,
         journal: Journal,
         store: Store,
         url_groups: UrlGroups,
@@ -65,8 +63,7 @@ class Acceptance:
         """How many messages there ever were."""
         self._plan = plan
         self._ids = ids
-        self._agenda = agenda
-        self._gates = gates
+        self._admission = admission
         self._journal = journal
         self._store = store
         self._url_groups = url_groups
@@ -81,7 +78,7 @@ class Acceptance:
         """Refuse to have queues called *names* if that makes more than the plan allows."""
         if self._plan is None:
             return
-        queues = self._gates.queues.keys()
+        queues = self._admission.queues.existing.keys()
         if not names <= queues:
             quotas.check_count(self._plan, "maxQueues", len(queues | names))
 
@@ -213,10 +210,10 @@ class Acceptance:
             queue=options.queue,
         )
         if options.queue:
-            self._gates.queue(options.queue, now_ms).unfinished.add(message)
+            self._admission.queues.get_or_make(options.queue, now_ms).unfinished.add(message)
         if options.flow_control:
-            self._gates.limit_key(options.flow_control, now_ms)
+            self._admission.keys.get_or_make(options.flow_control.key).limit(options.flow_control, now_ms)
         self._store.messages[message.message_id] = message
-        self._journal.log(now_ms, State.CREATED, message, next_delivery_ms=due_ms if due_ms > now_ms else None)
-        self._agenda.put(due_ms, Kind.START, message)
+        self._journal.log(now_ms, Step.CREATED, message, next_delivery_ms=due_ms if due_ms > now_ms else None)
+        self._admission.plan(message, now_ms)
         return message

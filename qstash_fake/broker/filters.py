@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import DeadLetter, Message
+from qstash_fake.broker.message import Message
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import urls
 

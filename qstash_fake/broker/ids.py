@@ -15,7 +15,6 @@ class Ids:
     def __init__(self, seed: int) -> None:
         self._key = str(seed).encode()[:64]
         self._counter = itertools.count()
-        self._dead_letters = itertools.count()
 
     def message(self) -> str:
         """`msg_` and 59 base58 digits, the length of today's real ones."""
@@ -32,10 +31,6 @@ class Ids:
     def signing_key(self) -> str:
         """`sig_` and 28 base58 digits."""
         return "sig_" + self._digits(28)
-
-    def dead_letter(self, now_ms: int) -> str:
-        """`<ms>-<sequence>`: sortable, like the ids of a Redis stream."""
-        return f"{now_ms}-{next(self._dead_letters)}"
 
     def _digits(self, count: int) -> str:
         digest = blake2b(b"%d" % next(self._counter), key=self._key, digest_size=count).digest()

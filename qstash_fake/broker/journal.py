@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import httpx
 
@@ -16,13 +15,25 @@ from qstash_fake.protocol.http import raw
 MAX_ENTRIES = 200_000  # bounds memory over a year of ticks; the oldest are forgotten
 
 
+class Step(StrEnum):
+    """A step in the life of a message, in the API's words: its states, and two that are no state."""
+
+    CREATED = "CREATED"
+    ACTIVE = "ACTIVE"
+    RETRY = "RETRY"
+    ERROR = "ERROR"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    CANCEL_REQUESTED = "CANCEL_REQUESTED"
+    CANCELED = "CANCELED"
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class LogEntry:
-    """One step in the life of a message. *state* is CREATED, ACTIVE, RETRY, ERROR, DELIVERED, FAILED,
-    CANCEL_REQUESTED or CANCELED."""
+    """One step in the life of a message."""
 
     time_ms: int
-    state: str
+    state: Step
     message: Message
     attempt: Attempt | None = None
     next_delivery_ms: int | None = None
@@ -43,7 +54,7 @@ class LogEntry:
     @property
     def error(self) -> str | None:
         """What went wrong, in an ERROR entry."""
-        if self.state != "ERROR" or self.attempt is None:
+        if self.state is not Step.ERROR or self.attempt is None:
             return None
         return self.attempt.error or f"destination answered {self.attempt.status}"
 
@@ -81,17 +92,28 @@ class Note:
 
 
 class Journal:
-    """Entries and notes, oldest first; the newest `MAX_ENTRIES` are kept."""
+    """Entries and notes, oldest first. Each has a number, from 0 on; at least the newest `MAX_ENTRIES` are kept."""
 
     def __init__(self) -> None:
-        self.total = 0
-        """How many were ever written; a mark for `since`."""
-        self._kept: deque[LogEntry | Note] = deque(maxlen=MAX_ENTRIES)
+        self._kept: list[LogEntry | Note] = []
+        self._forgotten = 0
+        self._slack = max(1, MAX_ENTRIES // 10)  # forgotten at once: the front of a list costs all of it
+        self._limit = MAX_ENTRIES + self._slack
+
+    @property
+    def total(self) -> int:
+        """How many were ever written: the number of the next one."""
+        return self._forgotten + len(self._kept)
+
+    @property
+    def forgotten(self) -> int:
+        """How many of the oldest are no longer kept: the number of the first that is."""
+        return self._forgotten
 
     def log(
         self,
         time_ms: int,
-        state: str,
+        state: Step,
         message: Message,
         attempt: Attempt | None = None,
         next_delivery_ms: int | None = None,
@@ -106,20 +128,47 @@ class Journal:
     def __iter__(self) -> Iterator[LogEntry | Note]:
         return iter(self._kept)
 
-    @property
-    def forgotten(self) -> int:
-        """How many of the oldest are no longer kept."""
-        return self.total - len(self._kept)
-
     def entries(self) -> list[LogEntry]:
         """Return the log entries, oldest first."""
         return [entry for entry in self._kept if isinstance(entry, LogEntry)]
 
-    def since(self, mark: int) -> list[LogEntry | Note]:
-        """Return what was written after `total` stood at *mark* and is still kept."""
-        newest_first = itertools.islice(reversed(self._kept), self.total - mark)  # costs what it returns, no more
-        return list(newest_first)[::-1]
+    def since(self, number: int) -> list[LogEntry | Note]:
+        """Return what has a *number* of this or more and is still kept, oldest first."""
+        return self._kept[max(0, number - self._forgotten) :]
+
+    def newest(self, before: int | None = None) -> Iterator[tuple[int, LogEntry | Note]]:
+        """Yield numbers and entries, newest first, from just below the number *before*; costs what is taken."""
+        end = self.total if before is None else min(before, self.total)
+        for at in range(end - self._forgotten - 1, -1, -1):
+            yield at + self._forgotten, self._kept[at]
+
+    def oldest(self, after: int = -1) -> Iterator[tuple[int, LogEntry | Note]]:
+        """Yield numbers and entries, oldest first, from just above the number *after*; costs what is taken."""
+        for at in range(max(0, after + 1 - self._forgotten), len(self._kept)):
+            yield at + self._forgotten, self._kept[at]
+
+    def follow(self) -> Follower:
+        """Return a reader of what is written from now on."""
+        return Follower(self, self.total)
 
     def _append(self, entry: LogEntry | Note) -> None:
-        self._kept.append(entry)
-        self.total += 1
+        kept = self._kept
+        kept.append(entry)
+        if len(kept) >= self._limit:
+            del kept[: self._slack]
+            self._forgotten += self._slack
+
+
+class Follower:
+    """A reader of a journal that remembers how far it has read."""
+
+    def __init__(self, journal: Journal, number: int) -> None:
+        self._journal = journal
+        self.number = number
+        """The number of the next entry to be read."""
+
+    def take(self) -> list[LogEntry | Note]:
+        """Return what was written since the last call and is still kept, oldest first."""
+        new = self._journal.since(self.number)
+        self.number = self._journal.total
+        return new

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
-from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.http import Headers, raw
 from qstash_fake.protocol.options import LAST_SECOND, NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
 if TYPE_CHECKING:
-    from qstash_fake.broker.gates import Slot
+    from qstash_fake.broker.lanes import Lane
+    from qstash_fake.broker.queues import Slot
 
 DEFAULT_RETRIES = 3  # QStash docs, features/retry
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,6 +58,13 @@ class Outcome:
     def success(self) -> bool:
         """Any 2xx is a success; redirects are not followed and count as failures."""
         return 200 <= self.status < 300
+
+
+class Content(NamedTuple):
+    """What one attempt of a message delivers."""
+
+    headers: Headers
+    body: bytes
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)
@@ -138,6 +145,10 @@ class Message:
     queue: str | None = None
     slot: Slot | None = None
     """The place in a queue that this message, and every callback it causes, holds until it is terminal."""
+    lane: Lane | None = None
+    """Where it waits for a gate; None before it is due, in flight, and when it is terminal."""
+    content_at_start: Callable[[], Content] | None = None
+    """What computes its content when an attempt starts; None stands for *stored_headers* and *body*."""
     state: State = State.CREATED
     attempts: list[Attempt] = field(default_factory=list)
     cancel_requested: bool = False
@@ -191,6 +202,11 @@ class Message:
         return self.options.deduplication_id
 
     @property
+    def content(self) -> Content:
+        """What an attempt that starts now delivers."""
+        return Content(self.stored_headers, self.body) if self.content_at_start is None else self.content_at_start()
+
+    @property
     def redaction(self) -> Redaction:
         """What must not be shown of this message."""
         return self.options.redaction or NOTHING
@@ -207,46 +223,3 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<Message {self.message_id[:12]}… {self.method} {self.url} {self.state}>"
-
-
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)
-class DeadLetter:
-    """A message that failed for good, with the last answer it got."""
-
-    dlq_id: str
-    message: Message
-    created_ms: int
-    publish_again: Callable[[str], Message]
-    """Makes a new message of the dead letter with this id, which is gone then."""
-    view: Any = None
-    """What a user holds of it."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """What came of the last attempt."""
-        outcome = self.message.attempts[-1].outcome
-        assert outcome is not None
-        return outcome
-
-    @property
-    def response_status(self) -> int:
-        """The HTTP status of the last answer, 0 without one."""
-        return self.outcome.status
-
-    @property
-    def response_body(self) -> bytes:
-        """The body of the last answer, empty without one."""
-        return self.outcome.body
-
-    def redrive(self) -> Message:
-        """Publish it again as a new message, due now, and return that; once only."""
-        try:
-            return self.publish_again(self.dlq_id)
-        except Refused as refused:
-            if refused.status != 404:  # a quota of the plan
-                raise
-            problem = f"dead letter {self.dlq_id} of {self.message.message_id} is no longer in the DLQ"
-            raise UsageError(f"{problem}: it was redriven or deleted") from None
-
-    def __repr__(self) -> str:
-        return f"<DeadLetter {self.dlq_id} {self.message.url} status={self.response_status}>"

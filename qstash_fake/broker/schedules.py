@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from qstash_fake.broker.agenda import Agenda, Kind
+from qstash_fake.broker.agenda import Agenda, Event, Rank
 from qstash_fake.broker.journal import Journal
 from qstash_fake.broker.message import Message, State, to_datetime
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.cron import Cron
 from qstash_fake.protocol.publish import PublishRequest
+
+if TYPE_CHECKING:
+    from qstash_fake.broker.account import Account
 
 LAST_STATES = {State.DELIVERED: "SUCCESS", State.FAILED: "FAIL", State.CANCELED: "FAIL"}
 
@@ -25,8 +28,9 @@ class Schedule:
     cron_expression: Cron
     request: PublishRequest
     created_ms: int
-    publish: Callable[[Schedule], list[Message]]
-    """Makes the messages of one firing; they are not delivered yet."""
+    number: int
+    """How many schedules were created before it; the order of ticks at one instant."""
+    owner: Account
     paused: bool = False
     next_ms: int | None = None
     """The next tick; None while paused, and for a cron that never fires."""
@@ -64,20 +68,39 @@ class Schedule:
 
     def trigger(self) -> list[Message]:
         """Publish once, now, even while paused; deliver with one of the verbs. Returns the new messages."""
-        return self.publish(self)
+        return self.owner.trigger(self)
 
     def __repr__(self) -> str:
         return f"<Schedule {self.schedule_id} {self.cron!r} → {self.destination}>"
 
 
+@dataclass(slots=True, eq=False)
+class Tick(Event):
+    """*schedule* fires; at one instant the schedules fire in the order in which they were created."""
+
+    schedule: Schedule
+    rank: ClassVar[Rank] = Rank.TICK
+
+    @property
+    def place(self) -> int:
+        return self.schedule.number
+
+    def holds(self, at_ms: int) -> bool:
+        return self.schedule.next_ms == at_ms
+
+    def happen(self, at_ms: int) -> None:
+        self.schedule.owner.tick(self.schedule)
+
+
 class Schedules:
     """All schedules by id, and their ticks on the agenda."""
 
-    def __init__(self, agenda: Agenda, journal: Journal, publish: Callable[[Schedule], list[Message]]) -> None:
+    def __init__(self, agenda: Agenda, journal: Journal, owner: Account) -> None:
         self.by_id: dict[str, Schedule] = {}
         self._agenda = agenda
         self._journal = journal
-        self._publish = publish
+        self._owner = owner
+        self._created = 0
 
     def put(self, schedule_id: str, request: PublishRequest, now_ms: int) -> Schedule:
         """Create the schedule, or replace all of it but its id, its creation time and its place (assumed)."""
@@ -89,8 +112,10 @@ class Schedules:
                 cron_expression=request.options.cron,
                 request=request,
                 created_ms=now_ms,
-                publish=self._publish,
+                number=self._created,
+                owner=self._owner,
             )
+            self._created += 1
         # The same object, so that whoever holds it sees the change and ticks of the old cron no longer hold.
         schedule.cron_expression, schedule.request, schedule.paused = request.options.cron, request, False
         schedule.last_ms, schedule.last_messages, schedule.error = None, [], None
@@ -121,13 +146,13 @@ class Schedules:
             schedule.paused = False
             self._plan(schedule, now_ms)
 
-    def tick(self, schedule: Schedule, now_ms: int) -> None:
-        """Publish the messages of one tick, which falls at *now_ms*, and plan the next."""
+    def tick(self, schedule: Schedule, publish: Callable[[Schedule], object], now_ms: int) -> None:
+        """Let *publish* make the messages of one tick, which falls at *now_ms*, and plan the next."""
         at_ms = schedule.next_ms
         assert at_ms is not None
         schedule.last_ms, schedule.last_messages, schedule.error = now_ms, [], None
         try:
-            schedule.publish(schedule)
+            publish(schedule)
         except Refused as refused:
             schedule.error = refused.error
             self._journal.note(now_ms, f"schedule {schedule.schedule_id} made no message: {refused.error}")
@@ -146,4 +171,4 @@ class Schedules:
     def _plan(self, schedule: Schedule, after_ms: int) -> None:
         schedule.next_ms = schedule.cron_expression.next_after(after_ms)
         if schedule.next_ms is not None:
-            self._agenda.put(schedule.next_ms, Kind.TICK, schedule)
+            self._agenda.put(schedule.next_ms, Tick(schedule))

@@ -55,18 +55,18 @@ class Request:
 
 def request_for(delivery: Delivery) -> Request:
     """Return the request of *delivery*, signed now with the key it brings. QStash docs, howto/receiving."""
-    message = delivery.message
+    message, content = delivery.message, delivery.content
     optional = (("Upstash-Schedule-Id", message.schedule_id), ("Upstash-Topic-Name", message.url_group))
     own = (
         ("User-Agent", USER_AGENT),
-        *(pair for pair in message.stored_headers if pair[0].lower() not in _OWN),
+        *(pair for pair in content.headers if pair[0].lower() not in _OWN),
         ("Upstash-Message-Id", message.message_id),
         ("Upstash-Retried", str(delivery.attempt.retried)),
-        ("Upstash-Signature", sign(message.url, message.body, delivery.signing_key, delivery.token_id)),
+        ("Upstash-Signature", sign(message.url, content.body, delivery.signing_key, delivery.token_id)),
         *((name, value) for name, value in optional if value),
         ("Upstash-Caller-Ip", message.caller_ip),
     )
-    return plain_request(message.method, message.url, own, message.body, message.timeout_ms)
+    return plain_request(message.method, message.url, own, content.body, message.timeout_ms)
 
 
 def plain_request(method: str, url: str, headers: Headers, body: bytes, timeout_ms: int | None = None) -> Request:

@@ -123,7 +123,7 @@ class Control:
                 "next_due": iso(next_due) if next_due else None,
                 "messages": [_message(message) for message in fake.messages],
                 "pending": [message.message_id for message in fake.pending],
-                "held": {message.message_id: reason for message, reason in broker.gates.held(broker.now_ms).items()},
+                "held": {message.message_id: reason for message, reason in broker.held(broker.now_ms).items()},
                 "dead_letters": [wire.dead_letter(one) for one in fake.dlq],
                 "schedules": [wire.schedule(one) for one in fake.schedules.values()],
                 "queues": [wire.queue(one) for one in fake.queues.values()],

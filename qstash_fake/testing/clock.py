@@ -269,7 +269,7 @@ class Clock:
 
     def _fill(self, report: Report, mark: int) -> None:
         with self.broker.lock:
-            written, held = self.broker.journal.since(mark), self.broker.gates.held()
+            written, held = self.broker.journal.since(mark), self.broker.held()
         entries = [entry for entry in written if isinstance(entry, LogEntry)]
         report.attempts = tuple(e.attempt for e in entries if e.state == "ACTIVE" and e.attempt)
         report.delivered = tuple(e.message for e in entries if e.state == "DELIVERED")

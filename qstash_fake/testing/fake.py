@@ -17,11 +17,13 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.asgi import asgi_app
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.fanout import LLM_URL
-from qstash_fake.broker.gates import FlowControlKey, Queue
+from qstash_fake.broker.flow_control import FlowControlKey
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY, SigningKeys
-from qstash_fake.broker.message import Attempt, DeadLetter, Message, State
+from qstash_fake.broker.message import Attempt, Message, State
+from qstash_fake.broker.queues import Queue
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
 from qstash_fake.delivery.asgi import AsgiApp, Lifespan
@@ -145,7 +147,7 @@ class QStashFake:
     def queues(self) -> Mapping[str, Queue]:
         """The queues, by name."""
         with self._broker.lock:
-            return MappingProxyType(self._broker.gates.queues)
+            return MappingProxyType(self._broker.queues)
 
     @property
     def url_groups(self) -> Mapping[str, UrlGroup]:
@@ -157,7 +159,7 @@ class QStashFake:
     def flow_control(self) -> Mapping[str, FlowControlKey]:
         """The flow-control keys, by key."""
         with self._broker.lock:
-            return MappingProxyType(dict(self._broker.gates.keys))
+            return MappingProxyType(dict(self._broker.flow_control))
 
     @property
     def logs(self) -> list[LogEntry]:
@@ -174,7 +176,7 @@ class QStashFake:
         """Return the journal as text."""
         broker = self._broker
         with broker.lock:
-            return timeline.timeline(broker.journal, broker.now_ms, self.pending, broker.gates.held(broker.now_ms))
+            return timeline.timeline(broker.journal, broker.now_ms, self.pending, broker.held(broker.now_ms))
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
@@ -389,7 +391,7 @@ class QStashFake:
         if wait_ms is not None and self._clock.running:
             wait_ms = -(-wait_ms // 1000) * 1000  # the milliseconds since the publish are noise
         with self._broker.lock:
-            held = self._broker.gates.held(self._broker.now_ms)
+            held = self._broker.held(self._broker.now_ms)
         return assertions.describe_pending(len(pending), held.values(), wait_ms)
 
 

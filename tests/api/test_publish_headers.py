@@ -245,7 +245,7 @@ def test_upstash_flow_control_key_and_value_are_limits(qstash, value, limits):
     flow_control = message.options.flow_control
     assert (flow_control.parallelism, flow_control.rate, flow_control.period_ms) == limits
     assert flow_control.key == "my key"
-    assert list(qstash.broker.gates.keys) == ["my key"]
+    assert list(qstash.broker.flow_control) == ["my key"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_upstash_flow_control_key_and_value_go_together_and_say_something(qstash
     assert status == 400
     assert "Upstash-Flow-Control-" in error
     assert ("is missing" in error) == (not all(value.strip() for value in headers.values()) or len(headers) == 1)
-    assert not qstash.broker.gates.keys
+    assert not qstash.broker.flow_control
 
 
 @pytest.mark.parametrize("text", ["body, header[Authorization]", "BODY,headers[authorization]"])

@@ -20,7 +20,6 @@ class Bench:
 
     def __init__(self, **options) -> None:
         self.broker = Broker(START_MS, **options)
-        self.gates = self.broker.gates
         self.answers: dict[str, list[Answer]] = {}
         self.takes: dict[str, int] = {}
 

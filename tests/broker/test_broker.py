@@ -191,12 +191,12 @@ def test_deleting_a_queue_cancels_what_waits_in_it_and_the_retries_of_its_head(b
     ]
     bench.advance(60)
     assert head.state == "CANCELED"
-    assert list(bench.gates.queues) == ["mail"]
+    assert list(bench.broker.queues) == ["mail"]
 
 
 def test_deleting_an_unknown_queue_changes_nothing(bench):
     bench.broker.delete_queue("jobs")
-    assert bench.gates.queues == {}
+    assert bench.broker.queues == {}
 
 
 # --- duplicates --------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_duplicate_takes_one_slot(bench):
         )
     bench.broker.duplicate_next(lambda url: True)
     assert bench.advance(60) == [(0, "a"), (0, "a"), (10, "b")]
-    assert (bench.gates.in_flight, bench.gates.keys["k"].in_flight) == (0, 0)
+    assert (bench.broker.admission.in_flight, bench.broker.flow_control["k"].in_flight) == (0, 0)
 
 
 def test_a_duplicate_is_of_the_next_attempt_that_matches_and_of_one_only(bench):

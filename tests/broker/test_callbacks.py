@@ -142,7 +142,7 @@ def test_a_family_sets_delay_timeout_and_flow_control_of_the_callback(bench):
     (callback,) = sent_to(bench, CALLBACK)
     assert callback.due_ms == 1_767_225_630_000
     assert callback.options.timeout_ms == 5_000
-    assert (bench.gates.keys["k"].rate, bench.gates.keys["k"].period_ms) == (2, 60_000)
+    assert (bench.broker.flow_control["k"].rate, bench.broker.flow_control["k"].period_ms) == (2, 60_000)
 
 
 def test_a_callback_inherits_nothing_else_of_its_message(bench):
@@ -159,7 +159,7 @@ def test_a_callback_stands_in_no_queue_even_if_its_family_names_one(bench):
     bench.publish("x", callback=CALLBACK, callback_queue_name="jobs", callback_schedule_id="nightly")
     bench.advance(0)
     (callback,) = sent_to(bench, CALLBACK)
-    assert (callback.queue, callback.schedule_id, bench.gates.queues) == (None, None, {})
+    assert (callback.queue, callback.schedule_id, bench.broker.queues) == (None, None, {})
 
 
 def test_a_failure_callback_of_a_callback_reports_that_callback(bench):

@@ -10,7 +10,7 @@ BACK_AT_ONCE = Outcome(status=503, headers=(("Retry-After", "0"),))
 
 
 def reasons(bench):
-    return {message.text: reason for message, reason in bench.gates.held().items()}
+    return {message.text: reason for message, reason in bench.broker.held().items()}
 
 
 def test_a_rate_window_begins_with_a_start_and_ends_before_start_plus_period(bench):
@@ -32,7 +32,7 @@ def test_the_next_window_opens_with_the_first_start_after_the_last_one_ended(ben
 def test_the_last_millisecond_of_a_window_belongs_to_it(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="rate=1,period=10s")
     bench.advance(0)
-    key, start_ms = bench.gates.keys["k"], bench.broker.now_ms
+    key, start_ms = bench.broker.flow_control["k"], bench.broker.now_ms
     assert not key.is_open(start_ms + 9_999)
     assert key.is_open(start_ms + 10_000)
     assert [key.rate_count(start_ms + ms) for ms in (0, 9_999, 10_000)] == [1, 1, 0]
@@ -94,8 +94,8 @@ def test_a_head_at_a_closed_key_blocks_its_queue_and_holds_no_key_slot(bench):
     bench.publish("a", queue_name="jobs", flow_control_key="k", flow_control_value="parallelism=1")
     bench.publish("b", queue_name="jobs")
     assert bench.advance(29) == [(0, "x")]
-    assert bench.gates.keys["k"].in_flight == 1
-    assert bench.gates.keys["k"].waiting == 1
+    assert bench.broker.flow_control["k"].in_flight == 1
+    assert bench.broker.flow_control["k"].waiting == 1
     assert bench.advance(31) == [(30, "a"), (30, "b")]
 
 
@@ -140,10 +140,10 @@ def test_a_shorter_period_ends_the_open_window_sooner(bench):
 
 def test_a_paused_key_starts_nothing_until_it_is_resumed(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="parallelism=1")
-    bench.gates.pause_key(bench.gates.keys["k"], paused=True)
+    bench.broker.pause_key("k")
     assert bench.advance(60) == []
     assert reasons(bench) == {"a": "flow-control key 'k' is paused"}
-    bench.gates.pause_key(bench.gates.keys["k"], paused=False)
+    bench.broker.resume_key("k")
     assert bench.advance(0) == [(60, "a")]
 
 
@@ -151,9 +151,9 @@ def test_the_window_of_a_paused_key_goes_on_running(bench):
     for body in "ab":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")
     assert bench.advance(0) == [(0, "a")]
-    bench.gates.pause_key(bench.gates.keys["k"], paused=True)
+    bench.broker.pause_key("k")
     bench.advance(90)
-    bench.gates.pause_key(bench.gates.keys["k"], paused=False)
+    bench.broker.resume_key("k")
     assert bench.advance(0) == [(90, "b")]
 
 
@@ -162,10 +162,10 @@ def test_a_key_resumed_within_its_window_opens_when_that_ends(bench, look):
     for body in "ab":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=10s")
     bench.advance(1)
-    bench.gates.pause_key(bench.gates.keys["k"], paused=True)
+    bench.broker.pause_key("k")
     if look:
         assert bench.broker.next_event_ms() is None
-    bench.gates.pause_key(bench.gates.keys["k"], paused=False)
+    bench.broker.resume_key("k")
     assert bench.drain() == [(10, "b")]
 
 
@@ -181,8 +181,8 @@ def test_a_message_that_comes_after_the_only_one_waiting_was_cancelled_is_woken(
 
 
 def test_a_pinned_rate_ignores_what_later_messages_bring(bench):
-    key = bench.gates.key("k")
-    bench.gates.pin(key, parallelism=None, rate=1, period_ms=10_000)
+    key = bench.broker.admission.keys.get_or_make("k")
+    bench.broker.pin("k", parallelism=None, rate=1, period_ms=10_000)
     for body in "ab":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=9,parallelism=4,period=1s")
     assert (key.rate, key.period_ms, key.parallelism) == (1, 10_000, 4)
@@ -190,8 +190,8 @@ def test_a_pinned_rate_ignores_what_later_messages_bring(bench):
 
 
 def test_a_pinned_parallelism_ignores_what_later_messages_bring(bench):
-    key = bench.gates.key("k")
-    bench.gates.pin(key, parallelism=1, rate=None, period_ms=1_000)
+    key = bench.broker.admission.keys.get_or_make("k")
+    bench.broker.pin("k", parallelism=1, rate=None, period_ms=1_000)
     bench.takes = {"a": 10}
     for body in "ab":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=9,parallelism=4,period=1m")
@@ -203,25 +203,25 @@ def test_pinning_starts_the_count_of_the_window_anew(bench):
     for body in "abc":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")
     assert bench.advance(5) == [(0, "a")]
-    bench.gates.pin(bench.gates.keys["k"], parallelism=None, rate=1, period_ms=60_000)
+    bench.broker.pin("k", parallelism=None, rate=1, period_ms=60_000)
     assert bench.advance(100) == [(5, "b"), (65, "c")]
 
 
 def test_unpinned_limits_stay_until_a_message_brings_others(bench):
-    key = bench.gates.key("k")
-    bench.gates.pin(key, parallelism=2, rate=1, period_ms=10_000)
-    bench.gates.unpin(key, parallelism=True, rate=True)
+    key = bench.broker.admission.keys.get_or_make("k")
+    bench.broker.pin("k", parallelism=2, rate=1, period_ms=10_000)
+    bench.broker.unpin("k", parallelism=True, rate=True)
     assert (key.parallelism, key.rate, key.period_ms) == (2, 1, 10_000)
     bench.publish("a", flow_control_key="k", flow_control_value="rate=5")
     assert (key.parallelism, key.rate, key.period_ms) == (None, 5, 1_000)
 
 
 def test_unpinning_one_limit_leaves_the_other_pinned(bench):
-    key = bench.gates.key("k")
-    bench.gates.pin(key, parallelism=2, rate=1, period_ms=10_000)
-    bench.gates.unpin(key, parallelism=True, rate=False)
+    key = bench.broker.admission.keys.get_or_make("k")
+    bench.broker.pin("k", parallelism=2, rate=1, period_ms=10_000)
+    bench.broker.unpin("k", parallelism=True, rate=False)
     assert (key.pinned_parallelism, key.pinned_rate) == (False, True)
-    bench.gates.unpin(key, parallelism=False, rate=True)
+    bench.broker.unpin("k", parallelism=False, rate=True)
     assert (key.pinned_parallelism, key.pinned_rate) == (False, False)
 
 
@@ -229,7 +229,7 @@ def test_resetting_the_rate_ends_the_window_now(bench):
     for body in "abc":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")
     assert bench.advance(5) == [(0, "a")]
-    bench.gates.reset_rate(bench.gates.keys["k"])
+    bench.broker.reset_rate("k")
     assert bench.advance(100) == [(5, "b"), (65, "c")]
 
 

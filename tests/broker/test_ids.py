@@ -29,15 +29,3 @@ def test_another_seed_gives_other_ids():
 def test_no_id_comes_twice():
     ids = Ids(0)
     assert len({ids.message() for _ in range(10_000)}) == 10_000
-
-
-def test_a_dead_letter_id_is_its_time_and_a_sequence_that_goes_on():
-    ids = Ids(0)
-    assert [ids.dead_letter(1_767_225_600_000) for _ in range(2)] == ["1767225600000-0", "1767225600000-1"]
-    assert ids.dead_letter(1_767_225_600_001) == "1767225600001-2"
-
-
-def test_dead_letter_ids_do_not_disturb_the_others():
-    one, other = Ids(0), Ids(0)
-    one.dead_letter(0)
-    assert one.message() == other.message()

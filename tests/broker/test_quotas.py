@@ -91,7 +91,7 @@ def test_an_eleventh_queue_is_not_made_by_pausing_it_either(new_bench):
     bench.broker.upsert_queue("q3", paused=True)
     with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10"):
         bench.broker.upsert_queue("q10", paused=True)
-    assert len(bench.gates.queues) == 10
+    assert len(bench.broker.queues) == 10
 
 
 @pytest.mark.parametrize("new", [["q9", "q10"], ["q10", "q9"]])
@@ -101,7 +101,7 @@ def test_publishes_that_together_need_too_many_queues_are_all_refused(new_bench,
         bench.broker.upsert_queue(f"q{number}")
     with pytest.raises(Refused, match="quota maxQueues exceeded, current limit: 10"):
         bench.broker.publish_all([bench.request(queue_name=name) for name in new])
-    assert (bench.broker.accepted, len(bench.gates.queues)) == (0, 9)
+    assert (bench.broker.accepted, len(bench.broker.queues)) == (0, 9)
     assert len(bench.broker.publish_all([bench.request(queue_name="q9")] * 2)) == 2
 
 

@@ -51,10 +51,10 @@ def test_a_schedule_can_fill_a_queue(bench):
 
 def test_ticks_into_a_paused_queue_pile_up(bench):
     bench.schedule("a", cron="* * * * *", queue_name="jobs")
-    bench.gates.change_queue(bench.gates.queue("jobs", 0), 0, paused=True)
+    bench.broker.upsert_queue("jobs", paused=True)
     assert bench.advance(180) == []
-    assert bench.gates.queues["jobs"].lag == 3
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=False)
+    assert bench.broker.queues["jobs"].lag == 3
+    bench.broker.upsert_queue("jobs", paused=False)
     assert bench.advance(0) == [(180, "a")] * 3
 
 

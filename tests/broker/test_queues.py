@@ -1,8 +1,7 @@
-"""Queues, and what all gates have in common: which due message may start, and when."""
+"""Queues: which of their messages may start, and when."""
 
 from __future__ import annotations
 
-from qstash_fake.broker.gates import Lane
 from qstash_fake.broker.message import Outcome
 from tests.world import start_next
 
@@ -10,10 +9,7 @@ CALLBACK = "https://shop.example/callback"
 
 
 def reasons(bench):
-    return {message.text: reason for message, reason in bench.gates.held().items()}
-
-
-# --- queues ------------------------------------------------------------------------------------------------
+    return {message.text: reason for message, reason in bench.broker.held().items()}
 
 
 def test_a_queue_starts_its_messages_one_after_the_other_in_publish_order(bench):
@@ -86,7 +82,7 @@ def test_cancelling_the_last_holder_frees_the_slot(bench):
 
 
 def test_a_queue_of_parallelism_two_has_two_heads(bench):
-    bench.gates.change_queue(bench.gates.queue("jobs", 0), 0, parallelism=2)
+    bench.broker.upsert_queue("jobs", parallelism=2)
     bench.takes = dict.fromkeys("abcd", 10)
     bench.takes["b"] = 30
     for body in "abcd":
@@ -99,72 +95,69 @@ def test_raising_the_parallelism_starts_what_waits(bench):
     bench.publish("a", queue_name="jobs")
     bench.publish("b", queue_name="jobs")
     assert bench.advance(1) == [(0, "a")]
-    bench.gates.change_queue(bench.gates.queues["jobs"], bench.broker.now_ms, parallelism=2)
+    bench.broker.upsert_queue("jobs", parallelism=2)
     assert bench.advance(1) == [(1, "b")]
 
 
 def test_lowering_the_parallelism_lets_what_has_started_go_on_and_starts_no_more(bench):
-    bench.gates.change_queue(bench.gates.queue("jobs", 0), 0, parallelism=2)
+    bench.broker.upsert_queue("jobs", parallelism=2)
     bench.takes = {"a": 10, "b": 20, "c": 10}
     for body in "abc":
         bench.publish(body, queue_name="jobs")
     assert bench.advance(1) == [(0, "a"), (0, "b")]
-    bench.gates.change_queue(bench.gates.queues["jobs"], bench.broker.now_ms, parallelism=1)
+    bench.broker.upsert_queue("jobs", parallelism=1)
     assert bench.advance(60) == [(20, "c")]
 
 
 def test_lowering_the_parallelism_takes_the_place_from_a_head_that_waits_at_its_key(bench):
-    queue = bench.gates.queue("jobs", 0)
-    bench.gates.change_queue(queue, 0, parallelism=2)
+    bench.broker.upsert_queue("jobs", parallelism=2)
     bench.takes = {"a": 60}
     bench.publish("a", queue_name="jobs")
     bench.publish("b", queue_name="jobs", flow_control_key="k", flow_control_value="parallelism=1")
-    bench.gates.pause_key(bench.gates.keys["k"], paused=True)
+    bench.broker.pause_key("k")
     assert bench.advance(1) == [(0, "a")]
-    bench.gates.change_queue(queue, bench.broker.now_ms, parallelism=1)
-    bench.gates.pause_key(bench.gates.keys["k"], paused=False)
+    bench.broker.upsert_queue("jobs", parallelism=1)
+    bench.broker.resume_key("k")
     assert bench.advance(100) == [(60, "b")]
 
 
 def test_heads_that_lose_their_place_keep_their_order(bench):
-    queue = bench.gates.queue("jobs", 0)
-    bench.gates.change_queue(queue, 0, parallelism=3)
+    bench.broker.upsert_queue("jobs", parallelism=3)
     bench.takes = {"a": 60}
     bench.publish("a", queue_name="jobs")
     for body, key in (("b", "k1"), ("c", "k2")):
         bench.publish(body, queue_name="jobs", flow_control_key=key, flow_control_value="parallelism=1")
-        bench.gates.pause_key(bench.gates.keys[key], paused=True)
+        bench.broker.pause_key(key)
     assert bench.advance(1) == [(0, "a")]
-    bench.gates.change_queue(queue, bench.broker.now_ms, parallelism=1)
-    bench.gates.pause_key(bench.gates.keys["k2"], paused=False)
+    bench.broker.upsert_queue("jobs", parallelism=1)
+    bench.broker.resume_key("k2")
     assert bench.advance(99) == []
-    bench.gates.pause_key(bench.gates.keys["k1"], paused=False)
+    bench.broker.resume_key("k1")
     assert bench.advance(100) == [(100, "b"), (100, "c")]
 
 
 def test_the_last_head_that_has_not_started_loses_its_place_first(bench):
-    queue = bench.gates.queue("jobs", 0)
-    bench.gates.change_queue(queue, 0, parallelism=3)
+    bench.broker.upsert_queue("jobs", parallelism=3)
     bench.takes = {"a": 60, "b": 60}
     bench.publish("a", queue_name="jobs")
     for body, key in (("b", "k1"), ("c", "k2")):
         bench.publish(body, queue_name="jobs", flow_control_key=key, flow_control_value="parallelism=1")
-        bench.gates.pause_key(bench.gates.keys[key], paused=True)
+        bench.broker.pause_key(key)
     bench.advance(1)
-    bench.gates.change_queue(queue, bench.broker.now_ms, parallelism=2)
+    bench.broker.upsert_queue("jobs", parallelism=2)
     for key in ("k2", "k1"):
-        bench.gates.pause_key(bench.gates.keys[key], paused=False)
+        bench.broker.resume_key(key)
         bench.advance(1)
     assert bench.advance(100) == [(60, "c")]
 
 
 def test_a_paused_queue_keeps_its_order(bench):
     bench.publish("a", queue_name="jobs")
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=True)
+    bench.broker.upsert_queue("jobs", paused=True)
     bench.publish("b", queue_name="jobs")
     assert bench.advance(60) == []
     assert reasons(bench) == {"a": "queue 'jobs' is paused", "b": "queue 'jobs' is paused"}
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=False)
+    bench.broker.upsert_queue("jobs", paused=False)
     assert bench.advance(0) == [(60, "a"), (60, "b")]
 
 
@@ -172,9 +165,9 @@ def test_a_paused_queue_holds_the_retry_of_its_head(bench):
     bench.answers = {"a": [503]}
     bench.publish("a", queue_name="jobs")
     assert bench.advance(1) == [(0, "a")]
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=True)
+    bench.broker.upsert_queue("jobs", paused=True)
     assert bench.advance(60) == []
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=False)
+    bench.broker.upsert_queue("jobs", paused=False)
     assert bench.advance(0) == [(61, "a")]
 
 
@@ -182,20 +175,19 @@ def test_what_is_in_flight_finishes_while_the_queue_is_paused(bench):
     bench.takes = {"a": 10}
     message = bench.publish("a", queue_name="jobs")
     assert bench.advance(1) == [(0, "a")]
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=True)
+    bench.broker.upsert_queue("jobs", paused=True)
     bench.advance(10)
     assert message.state == "DELIVERED"
 
 
 def test_a_head_that_waits_at_its_key_does_not_start_while_the_queue_is_paused(bench):
     bench.publish("a", queue_name="jobs", flow_control_key="k", flow_control_value="parallelism=1")
-    key = bench.gates.keys["k"]
-    bench.gates.pause_key(key, paused=True)
+    bench.broker.pause_key("k")
     assert bench.advance(1) == []
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=True)
-    bench.gates.pause_key(key, paused=False)
+    bench.broker.upsert_queue("jobs", paused=True)
+    bench.broker.resume_key("k")
     assert bench.advance(1) == []
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=False)
+    bench.broker.upsert_queue("jobs", paused=False)
     assert bench.advance(1) == [(2, "a")]
 
 
@@ -211,7 +203,7 @@ def test_lag_counts_the_messages_that_are_not_terminal(bench):
     for body in "ab":
         bench.publish(body, queue_name="jobs")
     bench.publish("c", queue_name="jobs", delay="1h")
-    queue = bench.gates.queues["jobs"]
+    queue = bench.broker.queues["jobs"]
     lags = [queue.lag]
     for seconds in (1, 60, 3600):
         bench.advance(seconds)
@@ -220,11 +212,11 @@ def test_lag_counts_the_messages_that_are_not_terminal(bench):
 
 
 def test_a_deleted_queue_is_made_again_with_parallelism_one_and_running(bench):
-    bench.gates.change_queue(bench.gates.queue("jobs", 5), 5, parallelism=7, paused=True)
+    bench.broker.upsert_queue("jobs", parallelism=7, paused=True)
     bench.broker.delete_queue("jobs")
-    assert bench.gates.queues == {}
+    assert bench.broker.queues == {}
     bench.publish("a", queue_name="jobs")
-    queue = bench.gates.queues["jobs"]
+    queue = bench.broker.queues["jobs"]
     assert (queue.parallelism, queue.paused, queue.created_ms) == (1, False, bench.broker.now_ms)
 
 
@@ -235,76 +227,3 @@ def test_a_message_in_flight_keeps_its_slot_when_its_queue_is_deleted_and_made_a
     bench.broker.delete_queue("jobs")
     bench.publish("b", queue_name="jobs")
     assert bench.advance(20) == [(10, "b")]
-
-
-# --- all gates ---------------------------------------------------------------------------------------------
-
-
-def test_a_closed_gate_is_asked_once_for_a_thousand_messages(bench):
-    key, asked = bench.gates.key("k"), []
-
-    def is_open(now_ms):
-        asked.append(now_ms)
-        return key.is_open(now_ms)
-
-    key.lane.is_open = is_open
-    for _ in range(1000):
-        bench.publish(flow_control_key="k", flow_control_value="parallelism=1")
-    bench.gates.pause_key(key, paused=True)
-    assert bench.advance(1) == []
-    assert (len(asked), key.waiting) == (1, 1000)
-
-
-def test_a_message_that_comes_back_to_a_lane_stands_there_by_its_new_due_time(bench):
-    lane = Lane(lambda now_ms: True)
-    first, second = bench.publish("a"), bench.publish("b", delay="5s")
-    lane.add(first)
-    lane.add(second)
-    lane.discard(first)
-    first.due_ms += 9_000
-    lane.add(first)
-    assert lane.head() == (second.due_ms, second.sequence, second)
-
-
-def test_what_only_waits_for_somebody_to_deliver_it_is_not_held(bench):
-    bench.publish("a")
-    bench.publish("b", queue_name="jobs")
-    bench.gates.change_queue(bench.gates.queues["jobs"], 0, paused=True)
-    assert bench.broker.next_event_ms() == bench.broker.now_ms
-    assert list(bench.gates.held(bench.broker.now_ms).values()) == ["queue 'jobs' is paused"]
-
-
-def test_the_parallelism_of_the_account_holds_over_all_messages(new_bench):
-    bench = new_bench(plan="free")
-    bench.takes = dict.fromkeys(map(str, range(12)), 10)
-    for number in range(12):
-        bench.publish(str(number))
-    assert [at for at, _ in bench.advance(60)] == [0] * 10 + [10] * 2
-
-
-def test_one_instant_starts_messages_of_all_lanes_in_the_order_of_due_time_and_publish(bench):
-    bench.publish("a", delay="5s")
-    bench.publish("b", queue_name="jobs", delay="5s")
-    bench.publish("c", flow_control_key="k", flow_control_value="parallelism=9", delay="5s")
-    bench.publish("d", delay="4s")
-    bench.publish("e", queue_name="mail", delay="5s")
-    assert bench.advance(5) == [(4, "d"), (5, "a"), (5, "b"), (5, "c"), (5, "e")]
-
-
-def test_who_waits_for_the_account_is_said_to_wait_for_that(new_bench):
-    bench = new_bench(plan="free")
-    for number in range(10):
-        bench.takes[str(number)] = 60
-        bench.publish(str(number))
-    bench.publish("free")
-    bench.publish("key", flow_control_key="k", flow_control_value="parallelism=1")
-    bench.publish("queued", queue_name="jobs")
-    bench.publish("paused", queue_name="still")
-    bench.broker.upsert_queue("still", paused=True)
-    bench.advance(1)
-    assert {message.text: reason for message, reason in bench.gates.held(bench.broker.now_ms).items()} == {
-        "free": "the account's parallelism is used up",
-        "key": "the account's parallelism is used up",
-        "queued": "the account's parallelism is used up",
-        "paused": "queue 'still' is paused",
-    }

@@ -1,0 +1,116 @@
+"""What follows when an attempt ends. `REACTIONS` is all of it, in order; a new consequence is a function and a row.
+
+The verdict is found before anything changes: whatever an outcome looks like, either nothing of the end has happened or
+all of it happens. Every reaction is given the broker and what has ended; the order of the rows is part of the law:
+
+1. The gates of the attempt are free before anything else: what the other reactions publish may use them.
+2. The state, and with it the log, comes before the callbacks: a callback of a failure names its dead letter.
+3. Callbacks come before the slot is given back: they hold it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from qstash_fake.broker import callbacks
+from qstash_fake.broker.agenda import Event, Rank
+from qstash_fake.broker.journal import Step
+from qstash_fake.broker.lifecycle import Canceled, Delivered, Failed, Move, RetryAt, Verdict, judge, move
+from qstash_fake.broker.message import Attempt, Message, Outcome
+
+if TYPE_CHECKING:
+    from qstash_fake.broker.broker import Broker
+    from qstash_fake.protocol.publish import PublishRequest
+
+
+class Ended(NamedTuple):
+    """An attempt of *message* that has just ended, and what that means."""
+
+    message: Message
+    attempt: Attempt
+    outcome: Outcome
+    verdict: Verdict
+
+
+@dataclass(slots=True, eq=False)
+class End(Event):
+    """The running *attempt* ends with *outcome*."""
+
+    broker: Broker
+    attempt: Attempt
+    outcome: Outcome
+    rank: ClassVar[Rank] = Rank.END
+
+    def happen(self, at_ms: int) -> None:
+        attempt, message = self.attempt, self.attempt.message
+        assert attempt.outcome is None, f"{attempt!r} has ended already"
+        ended = Ended(message, attempt, self.outcome, judge(message, self.outcome, self.broker.now_ms))
+        attempt.outcome = self.outcome
+        for react in REACTIONS:
+            react(self.broker, ended)
+
+
+def free_gates(broker: Broker, ended: Ended) -> None:
+    """Let others start in the place of the attempt."""
+    broker.admission.end(ended.message)
+
+
+def change_state(broker: Broker, ended: Ended) -> None:
+    """Log an error, then deliver, retry, cancel or give up, as the verdict says."""
+    message, attempt = ended.message, ended.attempt
+    if not isinstance(ended.verdict, Delivered):
+        broker.journal.log(broker.now_ms, Step.ERROR, message, attempt)
+    match ended.verdict:
+        case Delivered():
+            finish(broker, message, Move.SUCCEED, attempt)
+        case Canceled():
+            finish(broker, message, Move.CANCEL, attempt)
+        case Failed():
+            broker.store.add_dead_letter(message, broker.now_ms, broker)
+            finish(broker, message, Move.GIVE_UP, attempt)
+        case RetryAt(at_ms):
+            move(message, Move.ERR)
+            message.due_ms = at_ms
+            broker.journal.log(broker.now_ms, Step.RETRY, message, attempt, at_ms)
+            broker.admission.plan(message, broker.now_ms)
+
+
+def call_back(broker: Broker, ended: Ended) -> None:
+    """Publish the report of the attempt, if one was asked for."""
+    _report(broker, ended.message, callbacks.callback_request(ended.message, ended.outcome))
+
+
+def call_back_failure(broker: Broker, ended: Ended) -> None:
+    """Publish the report of the dead letter that the message has become, if one was asked for."""
+    if isinstance(ended.verdict, Failed):
+        _report(broker, ended.message, callbacks.failure_callback_request(ended.message, ended.outcome))
+
+
+def give_slot_back(broker: Broker, ended: Ended) -> None:
+    """Give the place in the queue back, if the message is terminal and no callback holds it."""
+    if not ended.message.pending:
+        broker.admission.finished(ended.message)
+
+
+Reaction = Callable[["Broker", Ended], None]
+REACTIONS: tuple[Reaction, ...] = (free_gates, change_state, call_back, call_back_failure, give_slot_back)
+
+
+def finish(broker: Broker, message: Message, how: Move, attempt: Attempt | None = None) -> None:
+    """Bring *message* into a terminal state, log that, and remember it for a time."""
+    move(message, how)
+    message.finished_ms = broker.now_ms
+    broker.journal.log(broker.now_ms, Step(message.state), message, attempt)
+    broker.store.finished(message)
+
+
+def _report(broker: Broker, source: Message, request: PublishRequest | None) -> None:
+    """Publish a callback of *source*; it holds the source's place in a queue as well."""
+    if request is None:
+        return
+    message = broker.acceptance.publish_callback(request, broker.now_ms)
+    message.slot = source.slot
+    if message.slot:
+        message.slot.holders += 1
