@@ -1,8 +1,20 @@
-"""Admission: what the gates of queues, keys and the account have in common."""
+"""Admission: what the gates of queues, keys and the account have in common, and what reading leaves alone."""
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from qstash_fake.broker.lanes import Gate, Lane
+from qstash_fake.broker.message import Content, Outcome
+from qstash_fake.errors import UsageError
+from tests.broker.bench import Bench
+from tests.world import start_next
 
 
 def test_a_closed_gate_is_asked_once_for_a_thousand_messages(bench):
@@ -74,3 +86,137 @@ def test_who_waits_for_the_account_is_said_to_wait_for_that(new_bench):
         "queued": "the account's parallelism is used up",
         "paused": "queue 'still' is paused",
     }
+
+
+# --- one message, let pass before its time -------------------------------------------------------------------
+
+
+def test_a_message_that_is_let_pass_starts_before_its_time(bench):
+    first, later = bench.publish("a", delay="1h"), bench.publish("b", delay="2h")
+    bench.broker.make_due(later)
+    delivery = bench.broker.start(later)
+    bench.broker.complete(delivery, Outcome(status=200))
+    assert (later.state, first.state, bench.now) == ("DELIVERED", "CREATED", 0)
+    assert bench.advance(7200) == [(3600, "a")]
+
+
+def test_a_retry_is_let_pass_as_well(bench):
+    bench.answers = {"a": [503, 200]}
+    message = bench.publish("a")
+    bench.advance(0)
+    bench.broker.make_due(message)
+    assert bench.advance(0) == [(0, "a")]
+    assert message.state == "DELIVERED"
+
+
+def test_what_holds_a_message_is_said_and_it_keeps_its_time(bench):
+    bench.broker.pause_key("k")
+    message = bench.publish("a", delay="1h", flow_control_key="k", flow_control_value="parallelism=1")
+    with pytest.raises(UsageError, match=r"is held: flow-control key 'k' is paused$"):
+        bench.broker.make_due(message)
+    bench.broker.resume_key("k")
+    assert bench.advance(7200) == [(3600, "a")]
+
+
+def test_a_message_behind_the_head_of_its_queue_does_not_pass_it(bench):
+    bench.publish("a", queue_name="jobs")
+    behind = bench.publish("b", queue_name="jobs")
+    with pytest.raises(UsageError, match=r"is held: others come first in queue 'jobs'$"):
+        bench.broker.make_due(behind)
+    assert bench.advance(0) == [(0, "a"), (0, "b")]
+
+
+def test_a_message_does_not_pass_another_that_was_due_before_it_at_their_key(bench):
+    bench.broker.upsert_queue("jobs", parallelism=2)
+    first, second = (bench.publish(body, flow_control_key="k", flow_control_value="rate=9,period=1m") for body in "ab")
+    with pytest.raises(UsageError, match=f"{re.escape(repr(first))} comes first$"):
+        bench.broker.make_due(second)
+    assert bench.advance(0) == [(0, "a"), (0, "b")]
+
+
+def test_a_message_that_is_refused_gives_its_slot_back(bench):
+    bench.broker.pause_key("k")
+    late = bench.publish("a", delay="1h", queue_name="jobs", flow_control_key="k", flow_control_value="parallelism=1")
+    with pytest.raises(UsageError, match="is held"):
+        bench.broker.make_due(late)
+    bench.publish("b", queue_name="jobs")
+    assert bench.advance(0) == [(0, "b")]
+
+
+def test_a_message_in_flight_and_one_that_has_ended_are_not_let_pass(bench):
+    bench.takes = {"a": 10}
+    message = bench.publish("a")
+    bench.advance(0)
+    with pytest.raises(UsageError, match="is in flight: let its attempt end first"):
+        bench.broker.make_due(message)
+    bench.advance(10)
+    with pytest.raises(UsageError, match="has ended: there is no attempt left to deliver"):
+        bench.broker.make_due(message)
+
+
+# --- reading -------------------------------------------------------------------------------------------------
+
+
+def busy_bench(new_bench, paused):
+    """Four kinds of waiting: behind a slot, behind a key, in a paused queue, not due yet; and two that are free."""
+    bench = new_bench()
+    bench.takes = {"head": 60, "runs": 60}
+    bench.publish("head", queue_name="jobs")
+    bench.publish("runs", flow_control_key="k", flow_control_value="parallelism=1")
+    bench.advance(0)
+    bench.publish("second", queue_name="jobs")
+    bench.publish("waits", flow_control_key="k", flow_control_value="parallelism=1")
+    bench.publish("late", delay="1h")
+    bench.publish("free")
+    bench.schedule("tick", cron="* * * * *")
+    bench.broker.upsert_queue("still", paused=paused)
+    bench.publish("paused?", queue_name="still")
+    return bench
+
+
+READS = {
+    "next": lambda broker: broker.next_event_ms(),
+    "held": lambda broker: {message.text: reason for message, reason in broker.held(broker.now_ms).items()},
+    "all held": lambda broker: {message.text: reason for message, reason in broker.held().items()},
+    "counts": lambda broker: broker.held_counts(),
+    "slots": lambda broker: {name: queue.slots_taken for name, queue in broker.queues.items()},
+}
+
+
+@given(st.lists(st.sampled_from(sorted(READS)), max_size=8), st.booleans())
+def test_reading_in_any_order_changes_nothing_that_is_read(reads, paused):
+    untouched, read = busy_bench(Bench, paused), busy_bench(Bench, paused)
+    for name in reads:
+        READS[name](read.broker)
+    expected = {name: look(untouched.broker) for name, look in READS.items() if name != "slots"}
+    assert {name: look(read.broker) for name, look in READS.items() if name != "slots"} == expected
+    assert read.advance(120) == untouched.advance(120)
+
+
+def test_a_read_runs_no_schedule(bench):
+    bench.schedule("tick", cron="* * * * *")
+    bench.broker.observe(bench.broker.now_ms + 90_000)
+    assert bench.broker.next_event_ms() == bench.broker.now_ms
+    assert bench.broker.held() == {}
+    assert not bench.broker.messages
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_held_messages_are_counted_as_they_are_listed(paused):
+    broker = busy_bench(Bench, paused).broker
+    assert broker.held_counts() == dict(Counter(broker.held().values()))
+
+
+# --- what an attempt delivers --------------------------------------------------------------------------------
+
+
+def test_what_a_message_delivers_is_computed_when_an_attempt_starts(bench):
+    message, number = bench.publish("a"), itertools.count(1)
+    message.content_at_start = lambda: Content((("X-Number", str(n := next(number))),), f"list {n}".encode())
+    contents = []
+    for status in (503, 200):
+        bench.broker.observe(bench.broker.next_event_ms())
+        delivery = start_next(bench.broker)
+        contents.append(delivery.content)
+        bench.broker.complete(delivery, Outcome(status=status))
+    assert contents == [((("X-Number", "1"),), b"list 1"), ((("X-Number", "2"),), b"list 2")]

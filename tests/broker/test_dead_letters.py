@@ -120,3 +120,22 @@ def test_a_redriven_message_can_die_again(bench):
     again = dead.redrive()
     bench.advance(0)
     assert [one.message for one in bench.broker.dead_letters.values()] == [again]
+
+
+def test_a_dead_letter_of_before_a_reset_is_not_redriven(bench):
+    bench.answers = {"a": [500]}
+    bench.publish("a", retries=0)
+    bench.advance(0)
+    (dlq_id,) = bench.broker.dead_letters
+    bench.broker.retire()
+    with pytest.raises(UsageError, match=rf"^dead letter {dlq_id} was there before reset\(\)"):
+        bench.broker.redrive(dlq_id)
+    assert list(bench.broker.dead_letters) == [dlq_id]
+
+
+def test_the_ids_of_dead_letters_sort_like_their_arrival(bench):
+    bench.answers = {"a": [500], "b": [500], "c": [500]}
+    for body, delay in (("a", "0s"), ("b", "0s"), ("c", "2s")):
+        bench.publish(body, retries=0, delay=delay)
+    bench.advance(2)
+    assert list(bench.broker.dead_letters) == ["1767225600000-0", "1767225600000-1", "1767225602000-2"]

@@ -100,3 +100,34 @@ def test_an_entry_gives_its_times_as_aware_utc(bench):
     assert entry.at.isoformat() == "2026-01-01T00:00:00+00:00"
     assert entry.next_delivery_at.isoformat() == "2026-01-01T00:25:00+00:00"
     assert entry.status is None
+
+
+def test_a_follower_is_given_each_entry_once(small):
+    small.note(0, "a")
+    follower = small.follow()
+    assert follower.take() == []
+    for text in "bc":
+        small.note(0, text)
+    assert texts(follower.take()) == "bc"
+    assert follower.take() == []
+
+
+def test_a_follower_that_comes_too_late_is_given_what_is_kept(small):
+    follower = small.follow()
+    for text in "abcdefgh":
+        small.note(0, text)
+    assert texts(follower.take()) == "defgh"
+    small.note(0, "i")
+    assert texts(follower.take()) == "i"
+
+
+def test_entries_are_read_from_a_number_on_in_either_direction(small):
+    for text in "abcdefgh":
+        small.note(0, text)
+    assert [(number, entry.text) for number, entry in small.newest()] == list(
+        zip(range(7, 2, -1), "hgfed", strict=True)
+    )
+    assert [entry.text for _, entry in small.newest(before=5)] == ["e", "d"]
+    assert [entry.text for _, entry in small.newest(before=1)] == []
+    assert [entry.text for _, entry in small.oldest(after=5)] == ["g", "h"]
+    assert [entry.text for _, entry in small.oldest(after=0)] == ["d", "e", "f", "g", "h"]

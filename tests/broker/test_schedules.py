@@ -6,7 +6,7 @@ import pytest
 
 from qstash_fake.broker.journal import Note
 from qstash_fake.broker.url_groups import Endpoint
-from qstash_fake.errors import Refused
+from qstash_fake.errors import Refused, UsageError
 
 
 def seconds(bench, time_ms):
@@ -200,3 +200,20 @@ def test_an_unknown_schedule_is_refused(bench, operation):
     with pytest.raises(Refused, match="schedule nightly not found") as refused:
         getattr(bench.broker.schedules, operation)("nightly")
     assert refused.value.status == 404
+
+
+def test_ticks_of_one_instant_come_in_the_order_in_which_their_schedules_were_created(bench):
+    bench.schedule("a", cron="0 12 * * *", schedule_id="first")
+    bench.schedule("b", cron="* * * * *", schedule_id="second")
+    bench.schedule("a", cron="*/1 * * * *", schedule_id="first")  # planned after the other, and still the first
+    bench.broker.pause_schedule("second")
+    bench.broker.resume_schedule("second")
+    assert bench.advance(60) == [(60, "a"), (60, "b")]
+
+
+def test_a_schedule_of_before_a_reset_fires_no_more(bench):
+    schedule = bench.schedule("a", cron="* * * * *", schedule_id="nightly")
+    bench.broker.retire()
+    with pytest.raises(UsageError, match=r"^schedule nightly was there before reset\(\), which has forgotten it"):
+        bench.broker.trigger(schedule)
+    assert not bench.broker.messages
