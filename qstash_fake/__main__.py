@@ -63,7 +63,11 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--allow-external", action="store_true", help="deliver to other machines, too, and through proxies"
     )
-    command.add_argument("--plan", choices=("free", "payg"), help="whose quotas count; by default there are none")
+    command.add_argument(
+        "--plan",
+        choices=("free", "payg", "fixed-1m", "fixed-10m"),
+        help="whose quotas count; by default there are none",
+    )
 
 
 def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Settings:

@@ -65,7 +65,9 @@ def dead_letter(value: DeadLetter) -> Json:
         "dlqId": value.dlq_id,
         "responseStatus": outcome.status,
         **_present(
-            responseHeader=header_map(outcome.headers), **_text("responseBody", outcome.body), error=outcome.error
+            responseHeader=header_map(outcome.headers),
+            **_text("responseBody", outcome.stored_body),
+            error=outcome.error,
         ),
     }
 
@@ -95,7 +97,7 @@ def log(entry: LogEntry) -> Json:
             api=value.api,
             responseHeader=response_headers,
             responseHeaders=response_headers,
-            responseBody=base64.b64encode(outcome.body).decode() if outcome else None,
+            responseBody=base64.b64encode(outcome.stored_body).decode() if outcome else None,
             timeout=options.timeout_ms,
             callback=options.callback,
             failureCallback=options.failure_callback,

@@ -29,7 +29,7 @@ from qstash_fake.protocol.publish import PublishRequest
 
 
 class Account:
-    """The state of one account. Times are unix milliseconds; *plan* is `free`, `payg` or None for no quotas."""
+    """The state of one account. Times are unix milliseconds; *plan* names one of PLANS, None for no quotas."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Account:
         self.signing_keys = SigningKeys(*signing_keys, self.ids.signing_key)
         self.url_groups = UrlGroups(self.plan)
         self.schedules = Schedules(self.agenda, self.journal, self)
-        self.store = Store(self.plan.retention_ms if self.plan else None)
+        self.store = Store(self.plan.dead_letters_ms if self.plan else None)
         self.acceptance = Acceptance(
             self.plan,
             ids=self.ids,
@@ -159,7 +159,6 @@ class Account:
     def pin(self, name: str, *, parallelism: int | None, rate: int | None, period_ms: int) -> None:
         """Fix what is given of the limits of a flow-control key; one that no message has brought yet is made."""
         with self.lock:
-            quotas.check_parallelism(self.plan, parallelism)
             self.admission.keys.get_or_make(name).pin(parallelism=parallelism, rate=rate, period_ms=period_ms)
 
     def unpin(self, name: str, *, parallelism: bool, rate: bool) -> None:

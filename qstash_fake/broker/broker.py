@@ -38,7 +38,7 @@ class Delivery:
 
 
 class Broker(Account):
-    """An account that delivers. Times are unix milliseconds; *plan* is `free`, `payg` or None for no quotas."""
+    """An account that delivers. Times are unix milliseconds; *plan* names one of PLANS, None for no quotas."""
 
     def __init__(
         self,
@@ -240,8 +240,8 @@ class Broker(Account):
 
     @property
     def retained_from_ms(self) -> int:
-        """Dead letters and logs of before this time are no longer there."""
-        return self.store.retained_from_ms(self.now_ms)
+        """Log entries of before this time are no longer there."""
+        return 0 if self.plan is None else self.now_ms - self.plan.logs_ms
 
     def find_dead_letter(self, dlq_id: str) -> DeadLetter:
         """Return a dead letter that was neither redriven nor deleted, or refuse with 404."""

@@ -56,7 +56,7 @@ def _body(message: Message, outcome: Outcome) -> dict[str, Any]:
     body: dict[str, Any] = {
         "status": outcome.status,
         "header": header_map(outcome.headers),
-        "body": _base64(outcome.body),
+        "body": _base64(outcome.stored_body),
         "retried": message.retried - 1,
         "maxRetries": message.max_retries,
         "sourceMessageId": message.message_id,

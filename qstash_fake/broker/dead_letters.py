@@ -40,8 +40,8 @@ class DeadLetter:
 
     @property
     def response_body(self) -> bytes:
-        """The body of the last answer, empty without one."""
-        return self.outcome.body
+        """The body of the last answer as it is stored, empty without one."""
+        return self.outcome.stored_body
 
     def redrive(self) -> Message:
         """Publish it again as a new message, due now, and return that; once only."""
@@ -79,13 +79,9 @@ class DeadLetters:
         message.dlq_id = dead.dlq_id
         return dead
 
-    def retained_from_ms(self, now_ms: int) -> int:
-        """Return since when dead letters and logs are still there at *now_ms*; 0 for ever."""
-        return 0 if self._retention_ms is None else now_ms - self._retention_ms
-
     def expired(self, now_ms: int) -> list[DeadLetter]:
         """Return those that are kept no longer at *now_ms*, oldest first."""
-        from_ms = self.retained_from_ms(now_ms)
+        from_ms = 0 if self._retention_ms is None else now_ms - self._retention_ms
         return list(itertools.takewhile(lambda dead: dead.created_ms < from_ms, self._by_id.values()))
 
     @property

@@ -53,6 +53,13 @@ class Outcome:
     error: str | None = None
     exception: BaseException | None = None
     duration_ms: int = 0
+    stored_bytes: int | None = None
+    """How many bytes of the body QStash stores and reports; None is all of them."""
+
+    @property
+    def stored_body(self) -> bytes:
+        """The body as logs, dead letters and callbacks show it."""
+        return self.body[: self.stored_bytes]
 
     @property
     def success(self) -> bool:

@@ -9,34 +9,40 @@ from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.options import Options
 
 DAY_MS = 86_400_000
+_HOUR_MS, _MINUTE_MS, _MIB = 3_600_000, 60_000, 1_048_576
+MAX_RETRIES = 999  # assumed: of every account. The Developer API shows it; no plan has a quota of its own any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an account may do. QStash pricing page."""
+    """What an account may do; None is no limit. QStash pricing page, August 2026."""
 
-    messages_per_day: int | None
+    messages_per_day: int | None = None
     message_size: int
-    delay_ms: int
-    retries: int
+    """Of a body; the answer of a destination is cut to it where it is stored and in callbacks. QStash FAQ."""
+    delay_ms: int | None = None
     timeout_ms: int
-    retention_ms: int
+    dead_letters_ms: int
+    """How long dead letters are kept."""
+    logs_ms: int
+    """How long log entries are kept."""
     schedules: int
     queues: int
     url_groups: int
     endpoints: int
     parallelism: int
+    """Attempts in flight: what comes above it waits, and nothing is refused. QStash blog, February 2025."""
     queue_parallelism: int
 
 
 PLANS: dict[str, Plan] = {
     "free": Plan(
         messages_per_day=1_000,
-        message_size=1_000_000,
+        message_size=1 * _MIB,
         delay_ms=7 * DAY_MS,
-        retries=5,
-        timeout_ms=15 * 60_000,
-        retention_ms=3 * DAY_MS,
+        timeout_ms=15 * _MINUTE_MS,
+        dead_letters_ms=3 * DAY_MS,
+        logs_ms=3 * DAY_MS,
         schedules=10,
         queues=10,
         url_groups=1,
@@ -45,18 +51,42 @@ PLANS: dict[str, Plan] = {
         queue_parallelism=2,
     ),
     "payg": Plan(
-        messages_per_day=None,
-        message_size=10_000_000,
+        message_size=10 * _MIB,
         delay_ms=365 * DAY_MS,
-        retries=20,
-        timeout_ms=2 * 3_600_000,
-        retention_ms=7 * DAY_MS,
+        timeout_ms=2 * _HOUR_MS,
+        dead_letters_ms=7 * DAY_MS,
+        logs_ms=7 * DAY_MS,
         schedules=1_000,
         queues=100,
         url_groups=100,
         endpoints=100,
         parallelism=100,
-        queue_parallelism=100,
+        queue_parallelism=10,
+    ),
+    # The messages a day of the fixed plans are a soft limit, without an error. QStash FAQ.
+    "fixed-1m": Plan(
+        message_size=50 * _MIB,
+        timeout_ms=6 * _HOUR_MS,
+        dead_letters_ms=30 * DAY_MS,
+        logs_ms=14 * DAY_MS,
+        schedules=10_000,
+        queues=1_000,
+        url_groups=1_000,
+        endpoints=1_000,
+        parallelism=200,
+        queue_parallelism=10,
+    ),
+    "fixed-10m": Plan(
+        message_size=50 * _MIB,
+        timeout_ms=12 * _HOUR_MS,
+        dead_letters_ms=90 * DAY_MS,  # the pricing page says three months
+        logs_ms=14 * DAY_MS,
+        schedules=50_000,
+        queues=1_000,
+        url_groups=2_000,
+        endpoints=2_000,
+        parallelism=1_000,
+        queue_parallelism=10,
     ),
 }
 
@@ -71,27 +101,20 @@ def named(name: str | None) -> Plan | None:
 
 
 def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: int) -> None:
-    """Refuse a message that is due too late to be represented or, under a *plan*, exceeds one of its quotas."""
+    """Refuse a message that is due too late to be represented, asks for too many retries, or exceeds its *plan*."""
     due_ms = first_due_ms(options, created_ms)
     if due_ms > LAST_MS:
         raise Refused(400, "invalid Upstash-Delay: the message would be due beyond the year 9999")
+    _check("maxRetries", options.retries or 0, MAX_RETRIES, status=412)
     for family in (options.callback_options, options.failure_callback_options):
         if family is not None:
             check_message(plan, family, b"", created_ms)
     if plan is None:
         return
-    _check("maxDelay", due_ms - created_ms, plan.delay_ms, shown=plan.delay_ms // 1000)
-    _check("maxRetries", options.retries or 0, plan.retries)
-    _check("maxMessageSize", len(body), plan.message_size)
+    if plan.delay_ms is not None:
+        _check("maxDelay", due_ms - created_ms, plan.delay_ms, shown=plan.delay_ms // 1000)
+    _check("maxMessageSize", len(body), plan.message_size, status=412)
     _check("timeout", options.timeout_ms or 0, plan.timeout_ms, shown=plan.timeout_ms // 1000)
-    if options.flow_control:
-        check_parallelism(plan, options.flow_control.parallelism)
-
-
-def check_parallelism(plan: Plan | None, parallelism: int | None) -> None:
-    """Refuse a *parallelism* of a flow-control key above the account's; None asks for none."""
-    if plan is not None:
-        _check("maxParallelism", parallelism or 0, plan.parallelism, status=412)
 
 
 # A quota on counts, in the word of its error → the field of the plan.

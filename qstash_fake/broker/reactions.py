@@ -47,6 +47,8 @@ class End(Event):
         attempt, message = self.attempt, self.attempt.message
         assert attempt.outcome is None, f"{attempt!r} has ended already"
         ended = Ended(message, attempt, self.outcome, judge(message, self.outcome, self.broker.now_ms))
+        if self.broker.plan is not None:
+            self.outcome.stored_bytes = self.broker.plan.message_size
         attempt.outcome = self.outcome
         for react in REACTIONS:
             react(self.broker, ended)

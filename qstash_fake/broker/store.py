@@ -48,10 +48,6 @@ class Store:
             raise Refused(404, f"message {message_id} not found")
         return message
 
-    def retained_from_ms(self, now_ms: int) -> int:
-        """Return since when dead letters and logs are still there at *now_ms*; 0 for ever."""
-        return self._dead_letters.retained_from_ms(now_ms)
-
     def add_dead_letter(self, message: Message, now_ms: int, owner: Broker) -> DeadLetter:
         """Make the dead letter of *message*, which has just failed for good."""
         return self._dead_letters.add(message, now_ms, owner)

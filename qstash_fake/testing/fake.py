@@ -53,7 +53,7 @@ class QStashFake:
     `freezegun`, `time-machine` or `off`. *unrouted*: what becomes of a delivery that nobody answers: `error`,
     `accept` or `fail`. *raise_app_exceptions*: whether verbs raise what the application raised. *seed*: equal seeds
     give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
-    that count, `free` or `payg`; None for none.
+    that count, `free`, `payg`, `fixed-1m` or `fixed-10m`; None for none.
 
     Use it as a context manager; interception, environment and frozen time end with the block.
     """

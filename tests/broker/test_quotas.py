@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from typing import Any
+
 import pytest
 
 from qstash_fake.broker import quotas
+from qstash_fake.broker.message import Outcome
 from qstash_fake.broker.quotas import PLANS, DailyLimit
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused
@@ -26,19 +31,14 @@ def refused(bench, body="", **options):
         ("free", {"delay": "604801s"}, (400, "quota maxDelay exceeded, current limit: 604800")),
         ("payg", {"delay": "366d"}, (400, "quota maxDelay exceeded, current limit: 31536000")),
         ("free", {"not_before": 1_767_225_600 + 604_801}, (400, "quota maxDelay exceeded, current limit: 604800")),
-        ("free", {"retries": 6}, (400, "quota maxRetries exceeded, current limit: 5")),
-        ("payg", {"retries": 21}, (400, "quota maxRetries exceeded, current limit: 20")),
-        ("free", {"body": "x" * 1_000_001}, (400, "quota maxMessageSize exceeded, current limit: 1000000")),
+        (None, {"retries": 1_000}, (412, "quota maxRetries exceeded, current limit: 999")),
+        ("free", {"retries": 1_000}, (412, "quota maxRetries exceeded, current limit: 999")),
+        ("free", {"body": "x" * 1_048_577}, (412, "quota maxMessageSize exceeded, current limit: 1048576")),
         ("free", {"timeout": "901s"}, (400, "quota timeout exceeded, current limit: 900")),
         (
-            "free",
-            {"flow_control_key": "k", "flow_control_value": "parallelism=11"},
-            (412, "quota maxParallelism exceeded, current limit: 10"),
-        ),
-        (
-            "free",
-            {"callback": "https://shop.example/callback", "callback_retries": 6},
-            (400, "quota maxRetries exceeded, current limit: 5"),
+            None,
+            {"callback": "https://shop.example/callback", "callback_retries": 1_000},
+            (412, "quota maxRetries exceeded, current limit: 999"),
         ),
     ],
 )
@@ -50,10 +50,9 @@ def test_a_quota_refuses_what_exceeds_it_with_its_name_and_limit(new_bench, plan
     "options",
     [
         {"delay": "604800s"},
-        {"retries": 5},
-        {"body": "x" * 1_000_000},
+        {"retries": 999},
+        {"body": "x" * 1_048_576},
         {"timeout": "900s"},
-        {"flow_control_key": "k", "flow_control_value": "parallelism=10"},
     ],
     ids=lambda options: next(iter(options)),
 )
@@ -62,8 +61,57 @@ def test_exactly_the_limit_is_allowed(new_bench, options):
 
 
 def test_without_a_plan_there_is_no_quota(bench):
-    message = bench.publish("x" * 20_000_000, delay="3650d", retries=1000, timeout="30d")
-    assert message.max_retries == 1000
+    assert bench.publish("x" * 60_000_000, delay="3650d", timeout="30d").pending
+
+
+def test_the_limits_of_a_flow_control_key_are_not_those_of_the_plan(new_bench):
+    bench = new_bench(plan="free")
+    bench.takes = dict.fromkeys(map(str, range(12)), 10)
+    for number in range(12):
+        bench.publish(str(number), flow_control_key="k", flow_control_value="parallelism=500")
+    bench.broker.pin("k", parallelism=900, rate=None, period_ms=1_000)
+    assert [at for at, _ in bench.advance(60)] == [0] * 10 + [10] * 2
+
+
+PRICES: dict[str, dict[str, Any]] = {
+    "free": {"body_mib": 1, "delay": "7d", "timeout": "15m", "parallelism": 10, "queue_parallelism": 2},
+    "payg": {"body_mib": 10, "delay": "365d", "timeout": "2h", "parallelism": 100, "queue_parallelism": 10},
+    "fixed-1m": {"body_mib": 50, "delay": "4000d", "timeout": "6h", "parallelism": 200, "queue_parallelism": 10},
+    "fixed-10m": {"body_mib": 50, "delay": "4000d", "timeout": "12h", "parallelism": 1_000, "queue_parallelism": 10},
+}
+
+
+@pytest.mark.parametrize("plan", PRICES)
+def test_each_plan_allows_what_its_price_list_says(new_bench, plan):
+    bench, price = new_bench(plan=plan), PRICES[plan]
+    size, slots = price["body_mib"] * 1024 * 1024, price["queue_parallelism"]
+    assert bench.publish("x" * size, delay=price["delay"], timeout=price["timeout"]).pending
+    for options in ({"body": "x" * (size + 1)}, {"timeout": "13h"}):
+        with pytest.raises(Refused, match="exceeded, current limit"):
+            bench.publish(**options)
+    bench.broker.upsert_queue("jobs", parallelism=slots)
+    with pytest.raises(Refused, match=f"quota maxParallelism exceeded, current limit: {slots}"):
+        bench.broker.upsert_queue("jobs", parallelism=slots + 1)
+    assert bench.broker.admission.parallelism == price["parallelism"]
+
+
+def test_an_answer_above_the_message_size_is_cut_where_it_is_stored_and_reported(new_bench):
+    bench, large = new_bench(plan="free"), b"x" * 1_048_577
+    bench.answers = {"a": [Outcome(status=500, body=large)]}
+    message = bench.publish("a", retries=0, callback="https://shop.example/callback")
+    bench.advance(0)
+    (dead,) = bench.broker.dead_letters.values()
+    report = json.loads(next(m.body for m in bench.broker.messages.values() if m.url.endswith("/callback")))
+    assert len(dead.response_body) == len(base64.b64decode(report["body"])) == 1_048_576
+    assert message.attempts[0].body == large
+
+
+def test_without_a_plan_an_answer_is_stored_whole(bench):
+    bench.answers = {"a": [Outcome(status=500, body=b"x" * 20_000_000)]}
+    bench.publish("a", retries=0)
+    bench.advance(0)
+    (dead,) = bench.broker.dead_letters.values()
+    assert len(dead.response_body) == 20_000_000
 
 
 @pytest.mark.parametrize("options", [{"delay": "2920000d"}, {"delay": "999999999999999999s"}], ids=str)
@@ -239,6 +287,20 @@ def test_a_repetition_does_not_count(new_bench):
     for _ in range(2_000):
         bench.broker.publish(bench.request("x", deduplication_id="once"))
     assert bench.broker.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "dead_letters_days", "logs_days"), [("payg", 7, 7), ("fixed-1m", 30, 14), ("fixed-10m", 90, 14)]
+)
+def test_a_plan_keeps_dead_letters_and_logs_for_its_own_time(new_bench, plan, dead_letters_days, logs_days):
+    bench = new_bench(plan=plan)
+    bench.answers = {"x": [500]}
+    bench.publish("x", retries=0)
+    bench.advance(dead_letters_days * 86_400)
+    assert len(bench.broker.dead_letters) == 1
+    bench.advance(1)
+    assert len(bench.broker.dead_letters) == 0
+    assert bench.broker.now_ms - bench.broker.retained_from_ms == logs_days * DAY_MS
 
 
 def test_a_plan_keeps_dead_letters_for_three_days_and_no_plan_for_ever(bench, new_bench):

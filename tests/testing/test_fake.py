@@ -81,7 +81,7 @@ def test_what_happened_can_be_read_after_the_block():
     [
         ({"unrouted": "ignore"}, "unrouted='ignore' is unknown: use one of 'error', 'accept', 'fail'"),
         ({"freeze": "sundial"}, "freeze='sundial' is unknown: use \"auto\""),
-        ({"plan": "pro"}, "plan='pro' is unknown: use one of 'free', 'payg'"),
+        ({"plan": "pro"}, "plan='pro' is unknown: use one of 'free', 'payg', 'fixed-1m', 'fixed-10m'"),
         ({"start": "tomorrow"}, "'tomorrow' is no ISO 8601 time such as '2026-01-01T09:00:00Z'"),
         ({"start": datetime(2026, 1, 1)}, "is naive: give it a time zone"),  # noqa: DTZ001 - what is refused
     ],
