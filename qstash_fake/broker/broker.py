@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from qstash_fake.broker.acceptance import Publication
 from qstash_fake.broker.account import Account
 from qstash_fake.broker.dead_letters import DeadLetter
+from qstash_fake.broker.ids import token_id
 from qstash_fake.broker.journal import Step
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.broker.lifecycle import Move, move
@@ -34,7 +35,11 @@ class Delivery:
     attempt: Attempt
     content: Content
     signing_key: str
-    token_id: str
+
+    @property
+    def token_id(self) -> str:
+        """The `jti` of its signature, another one for each attempt."""
+        return token_id(self.message.message_id, self.message.attempts.index(self.attempt))
 
 
 class Broker(Account):
@@ -129,7 +134,6 @@ class Broker(Account):
                 attempt=attempt,
                 content=message.content,
                 signing_key=self.signing_keys.current,
-                token_id=self.ids.token(),
             )
 
     def complete(self, delivery: Delivery, outcome: Outcome) -> None:

@@ -24,14 +24,21 @@ class Ids:
         """`scd_` and 28 base58 digits."""
         return "scd_" + self._digits(28)
 
-    def token(self) -> str:
-        """The `jti` of a signature: `jwt_` and 28 base58 digits."""
-        return "jwt_" + self._digits(28)
-
     def signing_key(self) -> str:
         """`sig_` and 28 base58 digits."""
         return "sig_" + self._digits(28)
 
     def _digits(self, count: int) -> str:
-        digest = blake2b(b"%d" % next(self._counter), key=self._key, digest_size=count).digest()
-        return digest.translate(_DIGITS).decode()
+        return _base58(blake2b(b"%d" % next(self._counter), key=self._key, digest_size=count))
+
+
+def token_id(message_id: str, number: int) -> str:
+    """The `jti` of the signature of a message's attempt *number*: `jwt_` and 28 base58 digits.
+
+    It takes nothing from a counter: whether a delivery is signed does not change the ids of what follows.
+    """
+    return "jwt_" + _base58(blake2b(f"{message_id} {number}".encode(), digest_size=28))
+
+
+def _base58(digest: blake2b) -> str:
+    return digest.digest().translate(_DIGITS).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qstash_fake.broker.ids import Ids
+from qstash_fake.broker.ids import Ids, token_id
 from qstash_fake.broker.keys import SigningKeys
 from qstash_fake.delivery.exchange import USER_AGENT, Request, plain_request, sign
 
@@ -27,17 +27,18 @@ def signed_request(
     is_json = not isinstance(body, (bytes, str))
     text = json.dumps(body) if is_json else body
     content = text if isinstance(text, bytes) else text.encode()
+    message_id = ids.message()
     signature = sign(
         url + "/another" if wrong_url else url,
         content,
         ids.signing_key() if wrong_key else keys.current,
-        ids.token(),
+        token_id(message_id, 0),
         age_s=EXPIRED_S if expired else 0,
     )
     headers = (
         ("User-Agent", USER_AGENT),
         ("Content-Type", "application/json" if is_json else "text/plain"),
-        ("Upstash-Message-Id", ids.message()),
+        ("Upstash-Message-Id", message_id),
         ("Upstash-Retried", "0"),
         ("Upstash-Signature", signature),
         ("Upstash-Caller-Ip", "127.0.0.1"),

@@ -86,7 +86,7 @@ def test_a_redrive_that_is_refused_leaves_the_dead_letter(new_bench):
     bench = new_bench(plan="free")
     dead = a_dead_letter(bench)
     with pytest.raises(Refused, match="quota maxRetries exceeded"):
-        bench.broker.redrive(dead.dlq_id, parse_options([("Upstash-Retries", "50")]))
+        bench.broker.redrive(dead.dlq_id, parse_options([("Upstash-Retries", "1000")]))
     assert list(bench.broker.dead_letters) == [dead.dlq_id]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from qstash_fake.broker.ids import Ids
+from qstash_fake.broker.ids import Ids, token_id
 
 BASE58 = "[1-9A-HJ-NP-Za-km-z]"
 
@@ -13,13 +13,13 @@ def test_ids_have_the_form_of_the_real_ones():
     ids = Ids(0)
     assert re.fullmatch(f"msg_{BASE58}{{59}}", ids.message())
     assert re.fullmatch(f"scd_{BASE58}{{28}}", ids.schedule())
-    assert re.fullmatch(f"jwt_{BASE58}{{28}}", ids.token())
+    assert re.fullmatch(f"jwt_{BASE58}{{28}}", token_id(ids.message(), 0))
     assert re.fullmatch(f"sig_{BASE58}{{28}}", ids.signing_key())
 
 
 def test_equal_seeds_give_equal_ids_in_equal_order():
     one, other = Ids(7), Ids(7)
-    assert [one.message(), one.token(), one.schedule()] == [other.message(), other.token(), other.schedule()]
+    assert [one.message(), one.schedule()] == [other.message(), other.schedule()]
 
 
 def test_another_seed_gives_other_ids():
@@ -29,3 +29,10 @@ def test_another_seed_gives_other_ids():
 def test_no_id_comes_twice():
     ids = Ids(0)
     assert len({ids.message() for _ in range(10_000)}) == 10_000
+
+
+def test_each_attempt_of_each_message_has_a_token_id_of_its_own():
+    ids = Ids(0)
+    one, other = ids.message(), ids.message()
+    assert len({token_id(message, number) for message in (one, other) for number in range(1_000)}) == 2_000
+    assert token_id(one, 3) == token_id(one, 3)
