@@ -6,6 +6,7 @@
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,6 +159,11 @@ def _is_in(name: str, module: str) -> bool:
 def test_the_package_keeps_its_layers():
     found = violations(ROOT / PACKAGE)
     assert not found, "\n" + "\n".join(found)
+
+
+def test_the_layers_of_the_documentation_are_these_in_this_order():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^[0-9]+\. `(\w+)`: ", page, re.MULTILINE)) == LAYERS
 
 
 @pytest.mark.parametrize(
