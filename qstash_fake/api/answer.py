@@ -4,97 +4,89 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from qstash_fake.api import messages, resources
 from qstash_fake.api.auth import Auth
 from qstash_fake.api.call import Call, Reply, error_reply
 from qstash_fake.api.faults import Faults
+from qstash_fake.api.operations import (
+    dead_letters,
+    flow_control,
+    health,
+    keys,
+    llm,
+    logs,
+    messages,
+    publish,
+    queues,
+    schedules,
+    url_groups,
+)
+from qstash_fake.api.routing import Routes
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import Refused
 
 Handler = Callable[[Call], Reply]
 
-CHAT_ANSWER: Mapping[str, Any] = {
-    "id": "chatcmpl-qstash-fake",
-    "object": "chat.completion",
-    "created": 0,
-    "model": "qstash-fake",
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "Hello from qstash_fake."}, "finish_reason": "stop"}
-    ],
-    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-}
-
-# Method, path, handler. `{name}` is one segment, decoded; `{name...}` may hold slashes; `{rest}` is the raw rest of
-# the target, query and all. Letters of the fixed parts match in any case and a trailing slash does not count.
-# A path that fits several rows belongs to the first.
+# Method, path, handler; routing.py says how a path is written. A new operation is a handler and a row.
 OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
-    ("POST", "/v2/publish/{rest}", messages.publish),
-    ("POST", "/v2/enqueue/{queue}/{rest}", messages.enqueue),
-    ("POST", "/v2/batch", messages.batch),
+    ("POST", "/v2/publish/{rest}", publish.publish),
+    ("POST", "/v2/enqueue/{queue}/{rest}", publish.enqueue),
+    ("POST", "/v2/batch", publish.batch),
     ("GET", "/v2/messages/{id}", messages.get_message),
     ("DELETE", "/v2/messages/{id}", messages.cancel_message),
     ("DELETE", "/v2/messages", messages.cancel_messages),
-    ("GET", "/v2/dlq", messages.list_dead_letters),
-    ("DELETE", "/v2/dlq", messages.delete_dead_letters),
-    ("POST", "/v2/dlq/retry", messages.retry_dead_letters),
-    ("POST", "/v2/dlq/retry/{id}", messages.retry_dead_letter),
-    ("GET", "/v2/dlq/{id}", messages.get_dead_letter),
-    ("DELETE", "/v2/dlq/{id}", messages.delete_dead_letter),
-    ("GET", "/v2/{kind:events|logs}", messages.list_logs),
-    ("POST", "/v2/queues", resources.upsert_queue),
-    ("GET", "/v2/queues", resources.list_queues),
-    ("GET", "/v2/queues/{name}", resources.get_queue),
-    ("DELETE", "/v2/queues/{name}", resources.delete_queue),
-    ("DELETE", "/v2/queue/{name}", resources.delete_queue),  # the documentation's own examples
-    ("POST", "/v2/queues/{name}/pause", resources.pause_queue),
-    ("POST", "/v2/queues/{name}/resume", resources.resume_queue),
-    ("GET", "/v2/schedules", resources.list_schedules),
+    ("GET", "/v2/dlq", dead_letters.list_dead_letters),
+    ("DELETE", "/v2/dlq", dead_letters.delete_dead_letters),
+    ("POST", "/v2/dlq/retry", dead_letters.retry_dead_letters),
+    ("POST", "/v2/dlq/retry/{id}", dead_letters.retry_dead_letter),
+    ("GET", "/v2/dlq/{id}", dead_letters.get_dead_letter),
+    ("DELETE", "/v2/dlq/{id}", dead_letters.delete_dead_letter),
+    ("GET", "/v2/events", logs.list_events),
+    ("GET", "/v2/logs", logs.list_logs),
+    ("POST", "/v2/queues", queues.upsert_queue),
+    ("GET", "/v2/queues", queues.list_queues),
+    ("GET", "/v2/queues/{name}", queues.get_queue),
+    ("DELETE", "/v2/queues/{name}", queues.delete_queue),
+    ("DELETE", "/v2/queue/{name}", queues.delete_queue),  # the documentation's own examples
+    ("POST", "/v2/queues/{name}/pause", queues.pause_queue),
+    ("POST", "/v2/queues/{name}/resume", queues.resume_queue),
+    ("GET", "/v2/schedules", schedules.list_schedules),
     # The SDKs pause with PATCH, the documentation with POST.
-    *((verb, "/v2/schedules/{id:name}/pause", resources.pause_schedule) for verb in ("POST", "PATCH", "PUT")),
-    *((verb, "/v2/schedules/{id:name}/resume", resources.resume_schedule) for verb in ("POST", "PATCH", "PUT")),
-    ("POST", "/v2/schedules/{rest}", messages.create_schedule),
-    ("GET", "/v2/schedules/{id}", resources.get_schedule),
-    ("DELETE", "/v2/schedules/{id}", resources.delete_schedule),
-    ("GET", "/v2/topics", resources.list_url_groups),
-    ("GET", "/v2/topics/{name}", resources.get_url_group),
-    ("DELETE", "/v2/topics/{name}", resources.delete_url_group),
-    ("PATCH", "/v2/topics/{name}", resources.set_defaults),
-    ("POST", "/v2/topics/{name}/endpoints", resources.add_endpoints),
-    ("DELETE", "/v2/topics/{name}/endpoints", resources.remove_endpoints),
-    ("GET", "/v2/flowControl", resources.list_flow_control),
-    ("POST", "/v2/flowControl/{key...}/pause", resources.pause_flow_control),
-    ("POST", "/v2/flowControl/{key...}/resume", resources.resume_flow_control),
-    ("POST", "/v2/flowControl/{key...}/pin", resources.pin_flow_control),
-    ("POST", "/v2/flowControl/{key...}/unpin", resources.unpin_flow_control),
-    ("POST", "/v2/flowControl/{key...}/resetRate", resources.reset_rate),
-    ("POST", "/v2/flowControl/{key...}/reset", resources.reset_rate),
-    ("GET", "/v2/flowControl/{key...}", resources.get_flow_control),
-    ("GET", "/v2/globalParallelism", resources.global_parallelism),
-    ("GET", "/v2/keys", resources.get_keys),
-    # The Go SDK has a path of its own.
-    ("POST", "/v2/keys/rotate", resources.rotate_keys),
-    ("POST", "/v2/rotate", resources.rotate_keys),
-    ("GET", "/v2/keys/rotate", resources.rotate_keys),  # the documentation's own Python example
-    ("GET", "/v2/readiness", resources.readiness),
-    ("GET", "/v2/liveness", resources.liveness),
-    ("POST", "/llm/v1/chat/completions", resources.chat),
+    *((verb, "/v2/schedules/{id:id}/pause", schedules.pause_schedule) for verb in ("POST", "PATCH", "PUT")),
+    *((verb, "/v2/schedules/{id:id}/resume", schedules.resume_schedule) for verb in ("POST", "PATCH", "PUT")),
+    ("POST", "/v2/schedules/{rest}", schedules.create_schedule),
+    ("GET", "/v2/schedules/{id}", schedules.get_schedule),
+    ("DELETE", "/v2/schedules/{id}", schedules.delete_schedule),
+    ("GET", "/v2/topics", url_groups.list_url_groups),
+    ("GET", "/v2/topics/{name}", url_groups.get_url_group),
+    ("DELETE", "/v2/topics/{name}", url_groups.delete_url_group),
+    ("PATCH", "/v2/topics/{name}", url_groups.set_defaults),
+    ("POST", "/v2/topics/{name}/endpoints", url_groups.add_endpoints),
+    ("DELETE", "/v2/topics/{name}/endpoints", url_groups.remove_endpoints),
+    ("GET", "/v2/flowControl", flow_control.list_keys),
+    ("POST", "/v2/flowControl/{key...}/pause", flow_control.pause_key),
+    ("POST", "/v2/flowControl/{key...}/resume", flow_control.resume_key),
+    ("POST", "/v2/flowControl/{key...}/pin", flow_control.pin),
+    ("POST", "/v2/flowControl/{key...}/unpin", flow_control.unpin),
+    ("POST", "/v2/flowControl/{key...}/resetRate", flow_control.reset_rate),
+    ("POST", "/v2/flowControl/{key...}/reset", flow_control.reset_rate),
+    ("GET", "/v2/flowControl/{key...}", flow_control.get_key),
+    ("GET", "/v2/globalParallelism", flow_control.get_global_parallelism),
+    ("GET", "/v2/keys", keys.get_keys),
+    ("POST", "/v2/keys/rotate", keys.rotate_keys),
+    ("POST", "/v2/rotate", keys.rotate_keys),  # the Go SDK has a path of its own
+    ("GET", "/v2/keys/rotate", keys.rotate_keys),  # the documentation's own Python example
+    ("GET", "/v2/readiness", health.readiness),
+    ("GET", "/v2/liveness", health.liveness),
+    ("POST", "/llm/v1/chat/completions", llm.chat),
 )
-ROTATES = re.compile(r"/v2/keys/rotate/?", re.IGNORECASE)
+_ROUTES = Routes(OPERATIONS)
+# A handler that some row reaches with another method than GET changes something, with a GET as well.
+_CHANGING = frozenset(handler for method, _, handler in OPERATIONS if method != "GET")
 # Known to exist and not simulated: 501, so that nobody takes silence for success.
 NOT_SIMULATED = re.compile(r"/v1/|/v2/(workflows|wait|waiters|notify|trigger)(/|$)", re.IGNORECASE)
-
-
-class Row(NamedTuple):
-    """A row of the table, ready to match."""
-
-    method: str
-    pattern: re.Pattern[str]
-    raw: bool  # matched against the target with its query
-    handler: Handler
 
 
 class Api:
@@ -108,14 +100,14 @@ class Api:
         self.auth = auth
         self._tell_time = tell_time
         self.faults = Faults()
-        self.chat_answer: Mapping[str, Any] = CHAT_ANSWER
+        self.chat_answer: Mapping[str, Any] = llm.CHAT_ANSWER
         """What `POST /llm/v1/chat/completions` answers."""
         self.problems: list[str] = []
         """Calls that were answered 501, and errors of our own; the application may have swallowed them."""
 
     def reset(self) -> None:
         """Forget faults, problems and the chat answer that was set."""
-        self.faults, self.chat_answer = Faults(), CHAT_ANSWER
+        self.faults, self.chat_answer = Faults(), llm.CHAT_ANSWER
         self.problems.clear()
 
     def fail(self, kind: str | int = "burst", times: int = 1) -> None:
@@ -163,27 +155,22 @@ class Api:
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, caller_ip: str
     ) -> Reply:
         path, _, query = target.partition("?")
-        # An example of the documentation rotates with GET; a token that may only read may not.
-        self.auth.check("POST" if ROTATES.fullmatch(path) else method, headers, _token_query(target))
-        path_is_known = False
-        for row in _ROWS:
-            if (match := row.pattern.fullmatch(target if row.raw else path)) is None:
-                continue
-            path_is_known = True
-            if row.method == method:
-                variables = match.groupdict(default="")
-                return row.handler(
-                    Call(
-                        broker=self.broker,
-                        path={name: value if name == "rest" else unquote(value) for name, value in variables.items()},
-                        query_string=query,
-                        headers=headers,
-                        body=body,
-                        caller_ip=caller_ip,
-                        chat_answer=self.chat_answer,
-                    )
+        route = _ROUTES.find(method, target)
+        changes = method != "GET" or (route is not None and route.handler in _CHANGING)
+        self.auth.check("POST" if changes else "GET", headers, _token_query(target))
+        if route is not None:
+            return route.handler(
+                Call(
+                    broker=self.broker,
+                    path=route.variables,
+                    query_string=query,
+                    headers=headers,
+                    body=body,
+                    caller_ip=caller_ip,
+                    chat_answer=self.chat_answer,
                 )
-        if path_is_known:
+            )
+        if _ROUTES.knows(target):
             text = (("Content-Type", "text/plain; charset=utf-8"),)
             return Reply(status=405, headers=text, body=b"Method Not Allowed")  # QStash's own, no JSON
         if NOT_SIMULATED.match(path):
@@ -194,21 +181,3 @@ class Api:
 def _token_query(target: str) -> str:
     """Return all of the query; behind a raw destination that has one of its own, the token follows a second `?`."""
     return target.partition("?")[2].replace("?", "&")
-
-
-def _rows() -> Iterator[Row]:
-    for method, path, handler in OPERATIONS:
-        raw = path.endswith("/{rest}")
-        pattern = re.sub(r"\{(\w+)(?::([\w|]+))?(\.\.\.)?\}", _variable, path.removesuffix("/{rest}"))
-        pattern += r"(?:/(?P<rest>.*)|(?=\?|$).*)" if raw else "/?"
-        yield Row(method, re.compile(pattern, re.IGNORECASE | re.DOTALL), raw, handler)
-
-
-def _variable(match: re.Match[str]) -> str:
-    name, kind, many = match.groups()
-    if kind == "name":
-        return f"(?P<{name}>[A-Za-z0-9._-]+)"
-    return f"(?P<{name}>{kind or ('.+?' if many else '[^/]+')})"
-
-
-_ROWS = tuple(_rows())

@@ -1,0 +1,71 @@
+"""Dead letters: look-up, listing, retry and delete, one by one and by filter."""
+
+from __future__ import annotations
+
+from qstash_fake.api import wire
+from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
+from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, turn_page
+from qstash_fake.broker import filters
+from qstash_fake.broker.dead_letters import DeadLetter
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.http import wire as wire_value
+from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options
+
+MAX_BULK = 100  # openapi.yaml, count of the bulk operations
+
+
+def list_dead_letters(call: Call) -> Reply:
+    dead, cursor = _page(call, most=MAX_COUNT)
+    return json_reply({"messages": [wire.dead_letter(one) for one in dead], **({"cursor": cursor} if cursor else {})})
+
+
+def get_dead_letter(call: Call) -> Reply:
+    return json_reply(wire.dead_letter(call.broker.find_dead_letter(call.path["id"])))
+
+
+def delete_dead_letter(call: Call) -> Reply:
+    call.broker.delete_dead_letter(call.path["id"])
+    return EMPTY
+
+
+def delete_dead_letters(call: Call) -> Reply:
+    dead, cursor = _page(call, most=MAX_BULK)
+    for one in dead:
+        call.broker.delete_dead_letter(one.dlq_id)
+    return json_reply({"deleted": len(dead), **({"cursor": cursor} if cursor else {})})
+
+
+def retry_dead_letter(call: Call) -> Reply:
+    message = call.broker.redrive(call.path["id"], _overrides(call))
+    return json_reply({"messageId": message.message_id}, 201)
+
+
+def retry_dead_letters(call: Call) -> Reply:
+    overrides = _overrides(call)
+    options = frozenset(name.lower() for name in call.query if _is_option(name))
+    dead, cursor = _page(call, most=MAX_BULK, besides=options)
+    messages = call.broker.redrive_all([one.dlq_id for one in dead], overrides)
+    responses = [{"messageId": message.message_id} for message in messages]
+    # This endpoint alone ends with an empty cursor. Seen in real answers.
+    return json_reply({"responses": responses, "cursor": cursor or ""}, 201)
+
+
+def _overrides(call: Call) -> Options:
+    """Return what the headers of a retry override; each may be a query parameter, as with a publish."""
+    in_query = [(name, wire_value(value)) for name, values in call.query.items() for value in values]
+    given = [(name, value) for name, value in (*call.headers, *in_query) if _is_option(name)]
+    options = parse_options(given) if given else NO_OPTIONS
+    if options.cron is not None or options.schedule_id is not None:
+        raise Refused(400, "Upstash-Cron and Upstash-Schedule-Id can not be used with a retry")
+    return options
+
+
+def _is_option(name: str) -> bool:
+    return name.lower().startswith("upstash-")
+
+
+def _page(call: Call, *, most: int, besides: frozenset[str] = frozenset()) -> tuple[list[DeadLetter], str | None]:
+    wanted = parse_filters(call, filters.DEAD_LETTERS, PAGING | besides)
+    page = parse_page(call, latest_first=False, most=most)
+    known = [dead for dead in call.broker.dead_letters.values() if wanted.dead_letter(dead)]
+    return turn_page(known, page, lambda dead: int(dead.dlq_id.rpartition("-")[2]), lambda dead: dead.created_ms)

@@ -1,0 +1,36 @@
+"""The log: `/v2/events`, which every SDK reads, and `/v2/logs`, which is documented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qstash_fake.api import wire
+from qstash_fake.api.call import Call, Reply, json_reply
+from qstash_fake.api.listing import parse_filters, parse_page, turn_page
+from qstash_fake.broker import filters
+from qstash_fake.broker.journal import LogEntry
+
+
+def list_events(call: Call) -> Reply:
+    events, cursor = _page(call)
+    return json_reply({**cursor, "events": events})
+
+
+def list_logs(call: Call) -> Reply:
+    """Name the list twice: `logs` in the description, `events` in older documentation."""
+    events, cursor = _page(call)
+    return json_reply({**cursor, "logs": events, "events": events})
+
+
+def _page(call: Call) -> tuple[list[wire.Json], dict[str, Any]]:
+    """Return a page of the log, and the cursor of the next one under its name, if there is one."""
+    wanted = parse_filters(call, filters.LOGS)
+    page = parse_page(call, latest_first=True)
+    journal = call.broker.journal
+    numbered = [
+        (number, entry)
+        for number, entry in enumerate(journal, journal.forgotten)
+        if isinstance(entry, LogEntry) and entry.time_ms >= call.broker.retained_from_ms and wanted.log(entry)
+    ]
+    shown, cursor = turn_page(numbered, page, lambda pair: pair[0], lambda pair: pair[1].time_ms)
+    return [wire.log(entry) for _, entry in shown], {"cursor": cursor} if cursor else {}

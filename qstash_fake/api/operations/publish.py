@@ -1,0 +1,68 @@
+"""Publish, enqueue, batch: what makes messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from qstash_fake.api import wire
+from qstash_fake.api.call import Call, Reply, header_pairs, json_reply, valid_name
+from qstash_fake.api.operations import schedules
+from qstash_fake.errors import Refused
+from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
+
+
+def publish(call: Call) -> Reply:
+    request = parse_publish(call.path["rest"], call.headers, call.body, caller_ip=call.caller_ip)
+    if request.options.cron is not None:
+        return schedules.created(call, request)
+    return _published(call, request)
+
+
+def enqueue(call: Call) -> Reply:
+    request = parse_publish(call.path["rest"], call.headers, call.body, caller_ip=call.caller_ip)
+    return _published(call, into_queue(request, valid_name(call.path["queue"])))
+
+
+def batch(call: Call) -> Reply:
+    """Accept every item or none; the errors of a refused batch come in item order, `{}` for an item without one."""
+    items = call.json()
+    if not isinstance(items, list):
+        raise Refused(400, "invalid JSON body: expected an array of messages")
+    requests: list[PublishRequest] = []
+    errors: list[dict[str, str]] = []
+    for item in items:
+        try:
+            request = _batch_item(call, item)
+            call.broker.check(request)
+        except Refused as refused:
+            if refused.status not in (400, 404, 412):
+                raise
+            errors.append({"error": f"failed to publish to url: {refused.error}"})
+        else:
+            requests.append(request)
+            errors.append({})
+    if any(errors):
+        return json_reply(errors, 400)
+    return json_reply([wire.publication(result) for result in call.broker.publish_all(requests)])
+
+
+def _published(call: Call, request: PublishRequest) -> Reply:
+    result = call.broker.publish(request)
+    return json_reply(wire.publication(result), 202 if result.deduplicated else 201)
+
+
+def _batch_item(call: Call, item: Any) -> PublishRequest:
+    if not isinstance(item, dict):
+        raise Refused(400, f"expected an object, got {json.dumps(item)[:80]}")
+    given: dict[str, Any] = {"destination": "", "headers": {}, "body": "", "queue": ""}
+    given |= {name: value for name, value in item.items() if value is not None}
+    destination, headers, body, queue = given["destination"], given["headers"], given["body"], given["queue"]
+    if not isinstance(destination, str) or not isinstance(body, str) or not isinstance(queue, str):
+        raise Refused(400, "destination, body and queue of a batch item are texts")
+    if not isinstance(headers, dict):
+        raise Refused(400, "headers of a batch item are an object")
+    request = parse_publish(destination, header_pairs(headers), body.encode(), caller_ip=call.caller_ip)
+    if request.options.cron is not None:
+        raise Refused(400, "Upstash-Cron can not be used in a batch")
+    return into_queue(request, valid_name(queue)) if queue else request
