@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from qstash_fake.errors import Refused
 from qstash_fake.protocol.http import Headers, canonical, wire
-from qstash_fake.protocol.options import HOP_BY_HOP, Options, parse_options
+from qstash_fake.protocol.options import HOP_BY_HOP, Options
+from qstash_fake.protocol.restrictions import Kind, check, parse_options_of
 from qstash_fake.protocol.urls import Destination, parse_destination
 
 
@@ -26,7 +26,12 @@ class PublishRequest:
 
 
 def parse_publish(
-    raw_destination: str, pairs: Sequence[tuple[str, str]], body: bytes, *, caller_ip: str
+    raw_destination: str,
+    pairs: Sequence[tuple[str, str]],
+    body: bytes,
+    *,
+    caller_ip: str,
+    kind: Kind = Kind.PUBLISH,
 ) -> PublishRequest:
     """Return the request made to the raw path rest *raw_destination*, query and all; or refuse it.
 
@@ -39,7 +44,7 @@ def parse_publish(
         pairs = [*pairs, *((name, value) for name, value in parameters if name not in named)]
     return PublishRequest(
         destination=parse_destination(destination),
-        options=parse_options(pairs),
+        options=parse_options_of(kind, pairs),
         body=body,
         incoming=forwardable(pairs),
         caller_ip=caller_ip,
@@ -76,9 +81,6 @@ def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
 
 
 def into_queue(request: PublishRequest, queue: str) -> PublishRequest:
-    """Return *request* as it is enqueued, or refuse it; a queue decides itself when its messages start."""
-    if request.options.cron is not None:
-        raise Refused(400, "Upstash-Cron can not be used with enqueue, use Upstash-Queue-Name on a schedule")
-    if request.options.delay_ms is not None or request.options.not_before_ms is not None:
-        raise Refused(400, "Upstash-Not-Before/Upstash-Delay can not be used with enqueue")  # QStash's own words
+    """Return *request* as it is enqueued, or refuse it."""
+    check(Kind.ENQUEUE, request.options)
     return dataclasses.replace(request, options=dataclasses.replace(request.options, queue=queue))

@@ -7,9 +7,9 @@ from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
 from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, turn_page
 from qstash_fake.broker import filters
 from qstash_fake.broker.dead_letters import DeadLetter
-from qstash_fake.errors import Refused
 from qstash_fake.protocol.http import wire as wire_value
-from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options
+from qstash_fake.protocol.options import Options
+from qstash_fake.protocol.restrictions import Kind, parse_options_of
 
 MAX_BULK = 100  # openapi.yaml, count of the bulk operations
 
@@ -54,10 +54,7 @@ def _overrides(call: Call) -> Options:
     """Return what the headers of a retry override; each may be a query parameter, as with a publish."""
     in_query = [(name, wire_value(value)) for name, values in call.query.items() for value in values]
     given = [(name, value) for name, value in (*call.headers, *in_query) if _is_option(name)]
-    options = parse_options(given) if given else NO_OPTIONS
-    if options.cron is not None or options.schedule_id is not None:
-        raise Refused(400, "Upstash-Cron and Upstash-Schedule-Id can not be used with a retry")
-    return options
+    return parse_options_of(Kind.RETRY, given)
 
 
 def _is_option(name: str) -> bool:

@@ -10,6 +10,7 @@ from qstash_fake.api.call import Call, Reply, header_pairs, json_reply, valid_na
 from qstash_fake.api.operations import schedules
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
+from qstash_fake.protocol.restrictions import Kind
 
 
 def publish(call: Call) -> Reply:
@@ -62,7 +63,7 @@ def _batch_item(call: Call, item: Any) -> PublishRequest:
         raise Refused(400, "destination, body and queue of a batch item are texts")
     if not isinstance(headers, dict):
         raise Refused(400, "headers of a batch item are an object")
-    request = parse_publish(destination, header_pairs(headers), body.encode(), caller_ip=call.caller_ip)
-    if request.options.cron is not None:
-        raise Refused(400, "Upstash-Cron can not be used in a batch")
+    request = parse_publish(
+        destination, header_pairs(headers), body.encode(), caller_ip=call.caller_ip, kind=Kind.BATCH_ITEM
+    )
     return into_queue(request, valid_name(queue)) if queue else request

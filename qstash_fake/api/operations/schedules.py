@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
-from qstash_fake.errors import Refused
 from qstash_fake.protocol.publish import PublishRequest, parse_publish
+from qstash_fake.protocol.restrictions import Kind
 
 
 def create_schedule(call: Call) -> Reply:
-    request = parse_publish(call.path["rest"], call.headers, call.body, caller_ip=call.caller_ip)
-    if request.options.cron is None:
-        raise Refused(400, "Invalid cron expression empty spec string")  # QStash's own words
-    return created(call, request)
+    rest, kind = call.path["rest"], Kind.SCHEDULE
+    return created(call, parse_publish(rest, call.headers, call.body, caller_ip=call.caller_ip, kind=kind))
 
 
 def created(call: Call, request: PublishRequest) -> Reply:

@@ -9,7 +9,7 @@ from qstash_fake.api.call import EMPTY, Call, Reply, header_pairs, json_reply, v
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import urls
-from qstash_fake.protocol.options import parse_options
+from qstash_fake.protocol.restrictions import Kind, parse_options_of
 
 
 def list_url_groups(call: Call) -> Reply:
@@ -45,9 +45,7 @@ def set_defaults(call: Call) -> Reply:
     name, headers = valid_name(call.path["name"]), call.json_object().get("headers")
     if not isinstance(headers, dict):
         raise Refused(400, "headers is missing: an object of header names and values")
-    defaults = parse_options(header_pairs(headers))
-    if defaults.cron is not None or defaults.schedule_id is not None:
-        raise Refused(400, "Upstash-Cron and Upstash-Schedule-Id can not be defaults of a URL group")
+    defaults = parse_options_of(Kind.DEFAULTS, header_pairs(headers))
     call.broker.url_groups.set_defaults(name, defaults, call.broker.now_ms)
     return EMPTY
 
