@@ -6,7 +6,6 @@ import re
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
-from qstash_fake.broker.flow_control import FlowControlKey
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import MAX_PERIOD_MS, parse_bool
 
@@ -18,7 +17,10 @@ def list_keys(call: Call) -> Reply:
 
 
 def get_key(call: Call) -> Reply:
-    return json_reply(wire.flow_control(_key(call, missing=404), call.broker.now_ms))
+    name = call.path["key"]
+    if (key := call.broker.flow_control.get(name)) is None:
+        raise Refused(404, f"flow control key {name} not found")
+    return json_reply(wire.flow_control(key, call.broker.now_ms))
 
 
 def pause_key(call: Call) -> Reply:
@@ -62,14 +64,6 @@ def get_global_parallelism(call: Call) -> Reply:
     """0 stands for no limit."""
     admission = call.broker.admission
     return json_reply({"parallelismMax": admission.parallelism or 0, "parallelismCount": admission.in_flight})
-
-
-def _key(call: Call, missing: int = 400) -> FlowControlKey:
-    """Return the key that is named, or refuse with *missing*: openapi.yaml knows 404 for a look-up alone."""
-    name = call.path["key"]
-    if (key := call.broker.flow_control.get(name)) is None:
-        raise Refused(missing, f"flow control key {name} not found")
-    return key
 
 
 def _integer(call: Call, name: str) -> int | None:

@@ -11,5 +11,5 @@ def get_keys(call: Call) -> Reply:
 
 
 def rotate_keys(call: Call) -> Reply:
-    call.broker.signing_keys.rotate()
+    call.broker.rotate_keys()
     return get_keys(call)

@@ -27,15 +27,15 @@ def get_schedule(call: Call) -> Reply:
 
 
 def delete_schedule(call: Call) -> Reply:
-    call.broker.schedules.delete(call.path["id"])
+    call.broker.delete_schedule(call.path["id"])
     return EMPTY
 
 
 def pause_schedule(call: Call) -> Reply:
-    call.broker.schedules.pause(call.path["id"])
+    call.broker.pause_schedule(call.path["id"])
     return EMPTY
 
 
 def resume_schedule(call: Call) -> Reply:
-    call.broker.schedules.resume(call.path["id"], call.broker.now_ms)
+    call.broker.resume_schedule(call.path["id"])
     return EMPTY

@@ -24,19 +24,19 @@ def get_url_group(call: Call) -> Reply:
 
 
 def delete_url_group(call: Call) -> Reply:
-    call.broker.url_groups.by_name.pop(valid_name(call.path["name"]), None)
+    call.broker.delete_url_group(valid_name(call.path["name"]))
     return EMPTY
 
 
 def add_endpoints(call: Call) -> Reply:
     name, endpoints = valid_name(call.path["name"]), _endpoints(call, url_required=True)
-    call.broker.url_groups.upsert(name, endpoints, call.broker.now_ms)
+    call.broker.add_endpoints(name, endpoints)
     return EMPTY
 
 
 def remove_endpoints(call: Call) -> Reply:
     name, endpoints = valid_name(call.path["name"]), _endpoints(call, url_required=False)
-    call.broker.url_groups.remove(name, endpoints, call.broker.now_ms)
+    call.broker.remove_endpoints(name, endpoints)
     return EMPTY
 
 
@@ -46,7 +46,7 @@ def set_defaults(call: Call) -> Reply:
     if not isinstance(headers, dict):
         raise Refused(400, "headers is missing: an object of header names and values")
     defaults = parse_options_of(Kind.DEFAULTS, header_pairs(headers))
-    call.broker.url_groups.set_defaults(name, defaults, call.broker.now_ms)
+    call.broker.set_group_defaults(name, defaults)
     return EMPTY
 
 
