@@ -10,7 +10,7 @@ from enum import StrEnum
 import httpx
 
 from qstash_fake.broker.message import Attempt, Message, to_datetime
-from qstash_fake.protocol.http import raw
+from qstash_fake.protocol.http import encode
 
 MAX_ENTRIES = 200_000  # bounds memory over a year of ticks; the oldest are forgotten
 
@@ -76,7 +76,7 @@ class LogEntry:
     @property
     def headers(self) -> httpx.Headers:
         """The message's headers, redacted as the message asks."""
-        return httpx.Headers(raw(self.message.redaction.redact_headers(self.message.stored_headers)))
+        return httpx.Headers(encode(self.message.redaction.redact_headers(self.message.stored_headers)))
 
     def __repr__(self) -> str:
         return f"<LogEntry {self.at:%Y-%m-%dT%H:%M:%S.%f} {self.state} {self.message_id[:12]}… {self.url}>"

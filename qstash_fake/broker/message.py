@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
-from qstash_fake.protocol.http import Headers, raw
+from qstash_fake.protocol.http import Headers, encode
 from qstash_fake.protocol.options import LAST_SECOND, NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
@@ -100,7 +100,7 @@ class Attempt:
     @property
     def headers(self) -> httpx.Headers:
         """The headers of the answer."""
-        return httpx.Headers(raw(self.outcome.headers) if self.outcome else [])
+        return httpx.Headers(encode(self.outcome.headers) if self.outcome else [])
 
     @property
     def body(self) -> bytes:
@@ -176,7 +176,7 @@ class Message:
     @property
     def headers(self) -> httpx.Headers:
         """The forwarded headers and the Content-Type, as they are delivered; names in any case."""
-        return httpx.Headers(raw(self.stored_headers))
+        return httpx.Headers(encode(self.stored_headers))
 
     @property
     def created_at(self) -> datetime:

@@ -18,7 +18,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import asgi, wsgi
 from qstash_fake.delivery.exchange import Request, from_httpx
 from qstash_fake.errors import UsageError
-from qstash_fake.protocol.http import raw
+from qstash_fake.protocol.http import encode
 
 KINDS = (
     "an ASGI or WSGI application, a test client with .request(), or a callable that takes an httpx.Request "
@@ -266,7 +266,7 @@ def _checked(response: Any) -> Outcome:
 def _arguments(client: Any, request: Request) -> dict[str, Any]:
     headers = [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]
     is_ascii = all(value.isascii() for _, value in headers)  # more than that, httpx takes as bytes only
-    arguments: dict[str, Any] = {"content": request.body, "headers": headers if is_ascii else raw(headers)}
+    arguments: dict[str, Any] = {"content": request.body, "headers": headers if is_ascii else encode(headers)}
     if isinstance(client, (httpx.Client, httpx.AsyncClient)):
         arguments["follow_redirects"] = False  # assumed of QStash, as in Outcome.success
     return arguments

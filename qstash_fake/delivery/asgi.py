@@ -10,7 +10,7 @@ import anyio
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import Request
-from qstash_fake.protocol.http import raw
+from qstash_fake.protocol.http import encode
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -73,7 +73,7 @@ def scope(request: Request, state: dict[str, Any] | None = None) -> Scope:
         "raw_path": raw_path,
         "query_string": parts.query[1:].encode(),
         "root_path": "",
-        "headers": [(name.lower(), value) for name, value in raw(request.headers)],
+        "headers": [(name.lower(), value) for name, value in encode(request.headers)],
         "client": ("127.0.0.1", 0),
         "server": request.address,
     }

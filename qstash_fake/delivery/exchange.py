@@ -14,7 +14,7 @@ import jwt
 from qstash_fake.broker.broker import Delivery
 from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol import urls
-from qstash_fake.protocol.http import Headers, raw
+from qstash_fake.protocol.http import Headers, encode
 
 USER_AGENT = "Upstash-QStash"
 SIGNATURE_LIFETIME_S = 300  # QStash docs, features/security; checked on a real token
@@ -50,7 +50,7 @@ class Request:
 
     def to_httpx(self) -> httpx.Request:
         """Return it as httpx knows it."""
-        return httpx.Request(self.method, self.url, headers=raw(self.headers), content=self.body)
+        return httpx.Request(self.method, self.url, headers=encode(self.headers), content=self.body)
 
 
 def request_for(delivery: Delivery) -> Request:

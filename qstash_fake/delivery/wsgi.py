@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import Request
-from qstash_fake.protocol.http import raw
+from qstash_fake.protocol.http import encode
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -75,7 +75,7 @@ def environ(request: Request) -> Environ:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in raw(request.headers):
+    for name, value in encode(request.headers):
         key = name.decode().upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")

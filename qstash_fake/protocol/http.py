@@ -1,4 +1,9 @@
-"""Header names: QStash stores them in Go's canonical form and shows them as lists of values."""
+"""HTTP headers: how a name is spelled, and how a value goes between bytes, wire text and readable text.
+
+Three forms of a value: the bytes of the wire; *wire text*, a character for each of those bytes (latin-1), which is
+what the fake keeps; and what people read, the UTF-8 that most of those bytes are. QStash stores names in Go's
+canonical form and shows a header as a list of values.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +39,7 @@ def header_map(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def text(value: str) -> str:
-    """Return what people read in *value*, which came with a character for each byte: UTF-8 if it is that."""
+    """Return what people read in the wire text *value*: its bytes as UTF-8, or itself if they are not UTF-8."""
     if value.isascii():
         return value
     try:
@@ -44,12 +49,20 @@ def text(value: str) -> str:
 
 
 def wire(value: str) -> str:
-    """Return *value*, given as text, with a character for each byte of its UTF-8, as it comes off the wire."""
+    """Return the wire text of *value*, which people wrote: a character for each byte of its UTF-8."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode("latin-1")
 
 
-def raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    """Return *headers* as they go over the wire: a character is a byte; where one is not, all go as UTF-8."""
+def decode(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return header *pairs* off the wire as text, a character for each byte; `encode` gives the bytes back."""
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
+
+
+def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Return *headers* as they go over the wire, a byte for each character.
+
+    A value with a character that is no byte (one that a test wrote, not one that `decode` gave) goes as UTF-8.
+    """
     return [(name.encode(), _encoded(value)) for name, value in headers]
 
 
