@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from typing import Any
+
 from qstash_fake.broker.broker import Broker, Delivery
 
 
@@ -10,3 +14,22 @@ def start_next(broker: Broker, until_ms: int | None = None) -> Delivery:
     message = broker.next_message(broker.now_ms if until_ms is None else until_ms)
     assert message is not None
     return broker.start(message)
+
+
+def instructions(action: Callable[[], object]) -> int:
+    """Return how many bytecode instructions *action* takes: equal in every run, so that a test may compare counts."""
+    count = 0
+
+    def trace(frame: Any, event: str, argument: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        action()
+    finally:
+        sys.settrace(before)
+    return count

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from qstash_fake.broker.quotas import Plan, check_count
@@ -50,8 +51,11 @@ class UrlGroups:
         group = self.by_name.get(name)
         if group is None:
             return
-        gone = [known for known in group.endpoints if any(_same(known, endpoint) for endpoint in endpoints)]
-        group.endpoints = [known for known in group.endpoints if known not in gone]
+        gone_urls = {endpoint.url for endpoint in endpoints if endpoint.url}
+        gone_names = {endpoint.name for endpoint in endpoints if not endpoint.url}
+        group.endpoints = [
+            known for known in group.endpoints if known.url not in gone_urls and known.name not in gone_names
+        ]
         group.updated_ms = now_ms
         if not group.endpoints:
             del self.by_name[name]
@@ -73,23 +77,30 @@ class UrlGroups:
         return group
 
 
-def _merged(known: Sequence[Endpoint], added: Sequence[Endpoint]) -> list[Endpoint]:
-    merged = list(known)
+def _merged(known: Sequence[Endpoint], added: Iterable[Endpoint]) -> list[Endpoint]:
+    """Return *known* with each of *added* in the place of those that have its URL or its name, else at the end.
+
+    In a group no two endpoints have the same URL, and no two the same name. Two tables therefore find the at most
+    two places that an added endpoint means: it takes the first, the other goes. Looking through the whole group
+    for each one would cost n² for n endpoints.
+    """
+    merged = dict(enumerate(known))  # by place: a dict keeps the order and lets one go from the middle
+    by_url = {endpoint.url: place for place, endpoint in merged.items()}
+    by_name = {endpoint.name: place for place, endpoint in merged.items() if endpoint.name}
+    free = itertools.count(len(merged))
     for endpoint in added:
-        places = [
-            at
-            for at, one in enumerate(merged)
-            if one.url == endpoint.url or (endpoint.name and one.name == endpoint.name)
-        ]
-        if not places:
-            merged.append(endpoint)
-            continue
-        first, *others = places
-        merged[first] = Endpoint(url=endpoint.url, name=endpoint.name or merged[first].name)
-        for at in reversed(others):
-            del merged[at]
-    return merged
-
-
-def _same(known: Endpoint, given: Endpoint) -> bool:
-    return known.url == given.url if given.url else known.name == given.name
+        meant = {by_url.get(endpoint.url), by_name.get(endpoint.name)}
+        places = sorted(place for place in meant if place is not None)
+        name = endpoint.name or (merged[places[0]].name if places else "")
+        for place in places:
+            gone = merged[place]
+            del by_url[gone.url]
+            by_name.pop(gone.name, None)
+        for place in places[1:]:
+            del merged[place]
+        place = places[0] if places else next(free)
+        merged[place] = Endpoint(url=endpoint.url, name=name)
+        by_url[endpoint.url] = place
+        if name:
+            by_name[name] = place
+    return list(merged.values())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qstash_fake.broker.url_groups import Endpoint, UrlGroups
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import parse_options
+from tests.world import instructions
 
 A, B, C = (Endpoint(url=f"https://{name}.example") for name in "abc")
 
@@ -48,6 +51,35 @@ def test_one_that_means_two_endpoints_leaves_one(groups):
     groups.upsert("news", [Endpoint(url=A.url, name="first"), B, C], 1)
     groups.upsert("news", [Endpoint(url=C.url, name="first")], 2)
     assert shown(groups) == [(C.url, "first"), (B.url, "")]
+
+
+ENDPOINTS = st.lists(st.builds(Endpoint, url=st.sampled_from("ABCD"), name=st.sampled_from(["", *"abc"])))
+
+
+@given(st.lists(ENDPOINTS, max_size=3))
+def test_each_endpoint_takes_the_first_place_of_those_that_have_its_url_or_its_name(calls):
+    groups, expected = UrlGroups(), list[Endpoint]()
+    for call in calls:
+        groups.upsert("news", call, 1)
+        for one in call:
+            same = [e for e in expected if e.url == one.url or (one.name and e.name == one.name)]
+            if not same:
+                expected.append(one)
+                continue
+            expected[expected.index(same[0])] = Endpoint(url=one.url, name=one.name or same[0].name)
+            expected = [e for e in expected if e not in same[1:]]
+    assert groups.by_name["news"].endpoints == expected if calls else not groups.by_name
+
+
+@pytest.mark.parametrize("change", ["upsert", "remove"])
+def test_changing_n_endpoints_takes_time_in_proportion_to_n(change):
+    def work(n):
+        endpoints = [Endpoint(url=f"https://{number}.example", name=str(number)) for number in range(n)]
+        groups = UrlGroups()
+        groups.upsert("news", endpoints, 1)
+        return instructions(lambda: getattr(groups, change)("news", endpoints, 2))
+
+    assert work(800) < 5 * work(200)  # each with each, it would be 16 times
 
 
 def test_unnamed_endpoints_are_not_the_same_for_having_no_name(groups):
