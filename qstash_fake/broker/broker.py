@@ -10,7 +10,7 @@ form; whoever reads what waits, or when something happens next, calls it first, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from qstash_fake.broker.acceptance import Publication
@@ -241,6 +241,13 @@ class Broker(Account):
     def dead_letters(self) -> dict[str, DeadLetter]:
         """The dead letters by id, oldest first; a plan keeps them for a time only."""
         return self.store.dead_letters(self.now_ms)
+
+    def dead_letters_beyond(self, number: int | None, *, latest_first: bool) -> Iterator[DeadLetter]:
+        """Yield the dead letters that come after *number* in this order, None: all of them; costs what is taken.
+
+        The one with that *number* may be gone.
+        """
+        return self.store.dead_letters_beyond(number, self.now_ms, latest_first=latest_first)
 
     @property
     def retained_from_ms(self) -> int:

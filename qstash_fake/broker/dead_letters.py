@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qstash_fake.broker.arrivals import Arrivals
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.errors import Refused, UsageError
 
@@ -62,6 +64,7 @@ class DeadLetters:
 
     def __init__(self, retention_ms: int | None) -> None:
         self._by_id: dict[str, DeadLetter] = {}
+        self._arrivals: Arrivals[DeadLetter] = Arrivals()  # the same, by number
         self._retention_ms = retention_ms
         self._arrived = 0
 
@@ -76,13 +79,18 @@ class DeadLetters:
         )
         self._arrived += 1
         self._by_id[dead.dlq_id] = dead
+        self._arrivals.add(dead.number, dead)
         message.dlq_id = dead.dlq_id
         return dead
 
     def expired(self, now_ms: int) -> list[DeadLetter]:
         """Return those that are kept no longer at *now_ms*, oldest first."""
         from_ms = 0 if self._retention_ms is None else now_ms - self._retention_ms
-        return list(itertools.takewhile(lambda dead: dead.created_ms < from_ms, self._by_id.values()))
+        return list(itertools.takewhile(lambda dead: dead.created_ms < from_ms, self._arrivals.after(None)))
+
+    def beyond(self, number: int | None, *, latest_first: bool) -> Iterator[DeadLetter]:
+        """Yield those that come after *number* in this order, None: all of them; costs what is taken."""
+        return self._arrivals.before(number) if latest_first else self._arrivals.after(number)
 
     @property
     def by_id(self) -> dict[str, DeadLetter]:
@@ -98,3 +106,4 @@ class DeadLetters:
     def remove(self, dead: DeadLetter) -> None:
         """Forget *dead*, which is there."""
         del self._by_id[dead.dlq_id]
+        self._arrivals.remove(dead.number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qstash_fake.broker.dead_letters import DeadLetter, DeadLetters
@@ -57,6 +58,11 @@ class Store:
         for dead in self._dead_letters.expired(now_ms):
             self.remove_dead_letter(dead)
         return self._dead_letters.by_id
+
+    def dead_letters_beyond(self, number: int | None, now_ms: int, *, latest_first: bool) -> Iterator[DeadLetter]:
+        """Yield the dead letters that come after *number* in this order, None: all of them; costs what is taken."""
+        self.dead_letters(now_ms)
+        return self._dead_letters.beyond(number, latest_first=latest_first)
 
     def find_dead_letter(self, dlq_id: str, now_ms: int) -> DeadLetter:
         """Return a dead letter that is there at *now_ms*, or refuse with 404."""

@@ -64,5 +64,5 @@ def _is_option(name: str) -> bool:
 def _page(call: Call, *, most: int, besides: frozenset[str] = frozenset()) -> tuple[list[DeadLetter], str | None]:
     wanted = parse_filters(call, filters.DEAD_LETTERS, PAGING | besides)
     page = parse_page(call, latest_first=False, most=most)
-    known = [dead for dead in call.broker.dead_letters.values() if wanted.dead_letter(dead)]
-    return turn_page(known, page, lambda dead: int(dead.dlq_id.rpartition("-")[2]), lambda dead: dead.created_ms)
+    known = call.broker.dead_letters_beyond(page.after, latest_first=page.latest_first)
+    return turn_page(filter(wanted.dead_letter, known), page, lambda dead: dead.dlq_id)

@@ -26,11 +26,15 @@ def _page(call: Call) -> tuple[list[wire.Json], dict[str, Any]]:
     """Return a page of the log, and the cursor of the next one under its name, if there is one."""
     wanted = parse_filters(call, filters.LOGS)
     page = parse_page(call, latest_first=True)
-    journal = call.broker.journal
-    numbered = [
+    journal, retained_from_ms = call.broker.journal, call.broker.retained_from_ms
+    if page.latest_first:
+        numbered = journal.newest(page.after)
+    else:
+        numbered = journal.oldest(-1 if page.after is None else page.after)
+    found = (
         (number, entry)
-        for number, entry in enumerate(journal, journal.forgotten)
-        if isinstance(entry, LogEntry) and entry.time_ms >= call.broker.retained_from_ms and wanted.log(entry)
-    ]
-    shown, cursor = turn_page(numbered, page, lambda pair: pair[0], lambda pair: pair[1].time_ms)
+        for number, entry in numbered
+        if isinstance(entry, LogEntry) and entry.time_ms >= retained_from_ms and wanted.log(entry)
+    )
+    shown, cursor = turn_page(found, page, lambda numbered: f"{numbered[1].time_ms}-{numbered[0]}")
     return [wire.log(entry) for _, entry in shown], {"cursor": cursor} if cursor else {}
