@@ -1,4 +1,7 @@
-"""The API as a function: `answer(method, raw target, headers, body)` gives the reply, by a literal table."""
+"""The API as a function: `answer(method, raw target, headers, body)` gives the reply, by a literal table.
+
+In this order: the token, the size of the body, a fault that a test asked for, the operation.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ from qstash_fake.api.operations import (
     schedules,
     url_groups,
 )
-from qstash_fake.api.routing import Routes
+from qstash_fake.api.routing import Route, Routes
 from qstash_fake.broker.broker import Broker
-from qstash_fake.errors import Refused
+from qstash_fake.errors import ConnectionDropped, Refused
+from qstash_fake.protocol import http
 
 Handler = Callable[[Call], Reply]
 
@@ -85,6 +89,8 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
 _ROUTES = Routes(OPERATIONS)
 # A handler that some row reaches with another method than GET changes something, with a GET as well.
 _CHANGING = frozenset(handler for method, _, handler in OPERATIONS if method != "GET")
+MAX_BODY = 100 * 1024 * 1024  # assumed: bytes of a request, twice the largest message of any plan
+LOCALHOST = "127.0.0.1"  # who calls in the process
 # Known to exist and not simulated: 501, so that nobody takes silence for success.
 NOT_SIMULATED = re.compile(r"/v1/|/v2/(workflows|wait|waiters|notify|trigger)(/|$)", re.IGNORECASE)
 
@@ -123,41 +129,40 @@ class Api:
         self.faults.drop_connection(times)
 
     def answer(
-        self,
-        method: str,
-        target: str,
-        headers: Sequence[tuple[str, str]],
-        body: bytes,
-        *,
-        caller_ip: str = "127.0.0.1",
+        self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, *, caller_ip: str = LOCALHOST
     ) -> Reply:
         """Return the reply to a request for *target*, the raw path and query.
 
         Raises nothing but ConnectionDropped: an error of our own is a 500 with its traceback in `problems`.
         """
         self._tell_time()
-        fault = self.faults.next()
-        if fault is not None:
-            return fault
-        try:
-            with self.broker.lock:
-                return self._answer(method, target, headers, body, caller_ip)
-        except Refused as refused:
-            if refused.status == 501:
-                call = f"{method} {target.partition('?')[0]}"  # the query may hold a token
-                self.problems.append(refused.error if call in refused.error else f"{call}: {refused.error}")
-            return error_reply(refused)
-        except Exception as error:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
-            self.problems.append("".join(traceback.format_exception(error)))
-            return error_reply(Refused(500, f"qstash_fake failed: {error!r}"))
+        with self.broker.lock:
+            try:
+                return self._operate(method, target, headers, body, caller_ip)
+            except ConnectionDropped:
+                raise
+            except Refused as refused:
+                return self._refuse(refused, method, target)
+            except Exception as failure:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
+                self.problems.append("".join(traceback.format_exception(failure)))
+                return error_reply(Refused(500, f"qstash_fake failed: {failure!r}"))
 
-    def _answer(
+    def refusal(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> Reply | None:
+        """Return the reply to a request that is not let in, whose body nobody has to read; None if it is let in."""
+        self._tell_time()
+        with self.broker.lock:
+            try:
+                self._admit(method, target, headers, _declared_size(headers))
+            except Refused as refused:
+                return self._refuse(refused, method, target)
+            return None
+
+    def _operate(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, caller_ip: str
     ) -> Reply:
+        route = self._admit(method, target, headers, len(body))
+        self.faults.spend()  # by a call that was let in alone
         path, _, query = target.partition("?")
-        route = _ROUTES.find(method, target)
-        changes = method != "GET" or (route is not None and route.handler in _CHANGING)
-        self.auth.check("POST" if changes else "GET", headers, _token_query(target))
         if route is not None:
             return route.handler(
                 Call(
@@ -171,13 +176,33 @@ class Api:
                 )
             )
         if _ROUTES.knows(target):
-            text = (("Content-Type", "text/plain; charset=utf-8"),)
-            return Reply(status=405, headers=text, body=b"Method Not Allowed")  # QStash's own, no JSON
+            raise Refused(405, "Method Not Allowed")  # QStash's own words
         if NOT_SIMULATED.match(path):
             raise Refused(501, f"{method} {path} is not simulated by qstash_fake")
         raise Refused(404, f"{method} {path} not found")
+
+    def _admit(self, method: str, target: str, headers: Sequence[tuple[str, str]], size: int) -> Route[Handler] | None:
+        """Return the route of a request with a body of *size* bytes, None if there is none; or do not let it in."""
+        route = _ROUTES.find(method, target)
+        changes = method != "GET" or (route is not None and route.handler in _CHANGING)
+        self.auth.check("POST" if changes else "GET", headers, _token_query(target))
+        if size > MAX_BODY:
+            raise Refused(413, f"request body too large: it has more than {MAX_BODY} bytes")
+        return route
+
+    def _refuse(self, refused: Refused, method: str, target: str) -> Reply:
+        if refused.status == 501:
+            call = f"{method} {target.partition('?')[0]}"  # the query may hold a token
+            self.problems.append(refused.error if call in refused.error else f"{call}: {refused.error}")
+        return error_reply(refused)
 
 
 def _token_query(target: str) -> str:
     """Return all of the query; behind a raw destination that has one of its own, the token follows a second `?`."""
     return target.partition("?")[2].replace("?", "&")
+
+
+def _declared_size(headers: Sequence[tuple[str, str]]) -> int:
+    """Return what Content-Length says, 0 if it says nothing that can be read."""
+    length = http.first(headers, "content-length") or ""
+    return int(length[:20]) if length.isdecimal() else 0  # 20 digits tell; Python reads no more than 4,300

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from qstash_fake.api.answer import Api
+from qstash_fake.api.answer import LOCALHOST, MAX_BODY, Api
 from qstash_fake.errors import ConnectionDropped
+from qstash_fake.protocol.http import decode
 
 _UNESCAPED = "/:@!$&'()*+,;=~"  # what a path may hold besides letters, digits, `-`, `.` and `_`; RFC 3986, 3.3
 
@@ -45,14 +46,27 @@ async def respond(api: Api, request: Request) -> Response:
     raw_path = request.scope.get("raw_path") or _quoted(request.scope["path"])
     query = request.scope["query_string"]
     target = raw_path.partition(b"?")[0] + (b"?" + query if query else b"")
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
-    caller_ip = request.client.host if request.client else "127.0.0.1"
-    reply = api.answer(request.method, _text(target), pairs, await request.body(), caller_ip=caller_ip)
+    call = request.method, _text(target), decode(request.scope["headers"])
+    reply = api.refusal(*call)
+    if reply is None:
+        caller_ip = request.client.host if request.client else LOCALHOST
+        reply = api.answer(*call, await read_body(request), caller_ip=caller_ip)
     response = Response(reply.body, reply.status)
     response.raw_headers = [(n.lower().encode(), v.encode()) for n, v in reply.headers] + [
         (b"content-length", str(len(reply.body)).encode())
     ]
     return response
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; of one that is larger than `MAX_BODY` only as much as shows it, the rest is not read."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_BODY:
+            break
+    return b"".join(chunks)
 
 
 def _quoted(path: str) -> bytes:

@@ -117,7 +117,10 @@ def json_reply(value: Any, status: int = 200) -> Reply:
 
 
 def error_reply(refused: Refused) -> Reply:
-    """Return QStash's way of saying no."""
+    """Return QStash's way of saying no: JSON, and plain text for a method that a path does not have."""
+    if refused.status == 405:
+        text = (("Content-Type", "text/plain; charset=utf-8"),)
+        return Reply(status=405, headers=text, body=refused.error.encode())
     reply = json_reply({"error": refused.error}, refused.status)
     return Reply(status=reply.status, headers=reply.headers + refused.headers, body=reply.body)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qstash_fake.api.call import Reply, error_reply
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
 from qstash_fake.errors import ConnectionDropped, Refused, UsageError
 
 # What the SDKs tell the kinds of 429 apart by. Read off the SDKs.
@@ -36,7 +39,7 @@ class Faults:
     """Faults that wait for the next calls, in the order in which they were asked for."""
 
     def __init__(self) -> None:
-        self._waiting: list[Refused | None] = []
+        self._waiting: deque[_Fault] = deque()
 
     def fail(self, kind: str | int = "burst", times: int = 1) -> None:
         """Answer the next *times* calls with 429 of *kind*, `burst`, `daily` or `chat`, or with a status."""
@@ -48,17 +51,34 @@ class Faults:
             refused = _RATE_LIMITS[kind]
         else:
             raise UsageError(f"fail({kind!r}) is unknown: use {', '.join(map(repr, _RATE_LIMITS))} or a status")
-        self._waiting += [refused] * times
+        self._add(refused, times)
 
     def drop_connection(self, times: int = 1) -> None:
         """Break the connection of the next *times* calls; the SDKs retry that, with real sleeping by default."""
-        self._waiting += [None] * times
+        self._add(None, times)
 
-    def next(self) -> Reply | None:
-        """Return the answer that the next call gets instead of its own, if any; or raise ConnectionDropped."""
+    def spend(self) -> None:
+        """Raise the fault that waits for this call, if one does: Refused or ConnectionDropped."""
         if not self._waiting:
-            return None
-        fault = self._waiting.pop(0)
-        if fault is None:
+            return
+        fault = self._waiting[0]
+        fault.times -= 1
+        if fault.times == 0:
+            self._waiting.popleft()
+        if fault.refused is None:
             raise ConnectionDropped("qstash_fake was told to drop this connection")
-        return error_reply(fault)
+        raise Refused(fault.refused.status, fault.refused.error, fault.refused.headers)  # one exception is raised once
+
+    def _add(self, refused: Refused | None, times: Any) -> None:
+        if not isinstance(times, int) or times < 0:
+            raise UsageError(f"times={times!r}: it is a number of calls")
+        if times:
+            self._waiting.append(_Fault(refused, times))
+
+
+@dataclass(slots=True)
+class _Fault:
+    """The answer of the next *times* calls; None drops their connection."""
+
+    refused: Refused | None
+    times: int

@@ -5,10 +5,9 @@ import re
 
 import pytest
 
-from qstash_fake.api.answer import Api
+from qstash_fake.api.answer import MAX_BODY, Api
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
-from qstash_fake.errors import ConnectionDropped
 
 SCHEMES = "invalid destination url: endpoint has invalid scheme, add http:// or https://"
 
@@ -224,16 +223,10 @@ def test_an_error_of_our_own_is_500_and_a_problem_of_the_test(qstash, monkeypatc
     assert "Traceback" in qstash.api.problems[0]
 
 
-def test_faults_come_before_everything_else_and_once_each(qstash):
-    qstash.api.fail("daily")
-    qstash.api.fail(503)
-    qstash.api.drop_connection()
-    assert qstash.api.answer("GET", "/v2/queues", [], b"").status == 429
-    assert qstash.call("GET", "/v2/queues").status == 503
-    with pytest.raises(ConnectionDropped):
-        qstash.call("GET", "/v2/queues")
-    assert qstash.call("GET", "/v2/queues").status == 200
-    assert not qstash.api.problems
+def test_a_body_of_more_than_100_mib_is_refused_before_anything_is_made_of_it(qstash):
+    status, error = qstash.refused_publish(body=bytes(MAX_BODY + 1))
+    assert (status, error) == (413, "request body too large: it has more than 104857600 bytes")
+    assert qstash.call("POST", "/v2/publish/https://shop.example/jobs", body=bytes(MAX_BODY)).status == 201
 
 
 def test_the_broker_is_told_the_time_before_each_answer():

@@ -37,6 +37,7 @@ class Server:
         *,
         headers: tuple[tuple[bytes, bytes], ...] = ((b"authorization", b"Bearer secret"),),
         chunks: tuple[bytes, ...] = (b"",),
+        upload: Any = None,
         **scope: Any,
     ) -> Answer:
         path, _, query = target.partition(b"?")
@@ -64,7 +65,7 @@ class Server:
             "client": ("192.0.2.7", 4711),
             "server": ("127.0.0.1", 8080),
         }
-        await self.app(whole | scope, receive, send)
+        await self.app(whole | scope, upload.receive if upload else receive, send)
         start, *rest = sent
         pairs = {name.decode(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], pairs, b"".join(event["body"] for event in rest))
@@ -155,8 +156,64 @@ def test_a_body_in_many_chunks_arrives_whole(server, qstash):
     assert message.body == b"".join(chunks)
 
 
+class Upload:
+    """A body that counts how much of it was asked for; it is a chunk of 1 MiB again and again."""
+
+    def __init__(self, chunks: int) -> None:
+        self.left, self.read = chunks, 0
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        self.left, self.read = self.left - 1, self.read + 1
+        return {"type": "http.request", "body": MIB, "more_body": self.left > 0}
+
+
+MIB = bytes(1024 * 1024)
+TOKEN = (b"authorization", b"Bearer secret")
+PUBLISH = b"/v2/publish/https://shop.example/"
+TOO_LARGE = {"error": "request body too large: it has more than 104857600 bytes"}
+
+
+@pytest.mark.parametrize("headers", [(), ((b"authorization", b"Basic x"),), ((b"content-length", b"5"),)])
+def test_a_token_is_checked_before_a_body_is_read(server, headers):
+    upload = Upload(chunks=5)
+    answer = server.call("POST", PUBLISH, headers=headers, upload=upload)
+    assert (answer.status, upload.read) == (401, 0)
+
+
+def test_a_read_only_token_is_refused_before_a_body_is_read(make_qstash):
+    upload = Upload(chunks=5)
+    answer = Server(make_qstash(read_only="secret")).call("POST", PUBLISH, headers=(TOKEN,), upload=upload)
+    assert (answer.status, upload.read) == (403, 0)
+
+
+def test_of_a_body_that_is_too_large_no_more_is_read_than_shows_it(server, qstash):
+    upload = Upload(chunks=1000)
+    answer = server.call("POST", PUBLISH, headers=(TOKEN,), upload=upload)
+    assert (answer.status, json.loads(answer.body), upload.read) == (413, TOO_LARGE, 101)
+    assert not qstash.broker.messages
+
+
+@pytest.mark.parametrize("length", [b"104857601", b"9" * 5000])
+def test_a_body_that_says_that_it_is_too_large_is_not_read_at_all(server, qstash, length):
+    upload = Upload(chunks=1000)
+    answer = server.call("POST", PUBLISH, headers=(TOKEN, (b"content-length", length)), upload=upload)
+    assert (answer.status, json.loads(answer.body), upload.read) == (413, TOO_LARGE, 0)
+    assert not qstash.broker.messages
+
+
+@pytest.mark.parametrize("length", [b"104857600", b"x", b"-1", b"\xb2"])
+def test_a_length_that_is_not_too_large_or_cannot_be_read_refuses_nothing(server, length):
+    answer = server.call("POST", PUBLISH, headers=(TOKEN, (b"content-length", length)))
+    assert answer.status == 201
+
+
+def test_a_body_of_100_mib_is_taken(server, qstash):
+    server.call("POST", PUBLISH, headers=(TOKEN,), upload=Upload(chunks=100))
+    assert [len(message.body) for message in qstash.broker.messages.values()] == [104_857_600]
+
+
 def test_a_dropped_connection_begins_an_answer_that_never_ends(server, qstash):
-    qstash.api.drop_connection()
+    qstash.api.faults.drop_connection()
     with pytest.raises(ConnectionDropped):
         server.call("GET", b"/v2/keys")
     # A server that has nothing yet would answer 500; now it can only hang up.
@@ -165,7 +222,7 @@ def test_a_dropped_connection_begins_an_answer_that_never_ends(server, qstash):
 
 
 def test_the_call_after_a_dropped_one_is_answered(server, qstash):
-    qstash.api.drop_connection()
+    qstash.api.faults.drop_connection()
     with pytest.raises(ConnectionDropped):
         server.call("GET", b"/v2/keys")
     assert server.call("GET", b"/v2/keys").status == 200
