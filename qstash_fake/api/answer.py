@@ -1,6 +1,6 @@
 """The API as a function: `answer(method, raw target, headers, body)` gives the reply, by a literal table.
 
-In this order: the token, the size of the body, a fault that a test asked for, the operation.
+In this order: the token, the size of the body, a fault that a test asked for, the operation. Each call is noted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from qstash_fake.api.auth import Auth
 from qstash_fake.api.call import Call, Reply, error_reply
+from qstash_fake.api.calls import Calls
 from qstash_fake.api.faults import Faults
 from qstash_fake.api.operations import (
     dead_letters,
@@ -96,7 +97,7 @@ NOT_SIMULATED = re.compile(r"/v1/|/v2/(workflows|wait|waiters|notify|trigger)(/|
 
 
 class Api:
-    """The API of one broker. Its faults and its canned chat answer are set here, its problems noted here.
+    """The API of one broker. What a test holds of it is an `ApiView`.
 
     *tell_time* is called before each answer, so that the broker knows what time it is.
     """
@@ -110,23 +111,12 @@ class Api:
         """What `POST /llm/v1/chat/completions` answers."""
         self.problems: list[str] = []
         """Calls that were answered 501, and errors of our own; the application may have swallowed them."""
+        self.calls = Calls()
 
     def reset(self) -> None:
-        """Forget faults, problems and the chat answer that was set."""
-        self.faults, self.chat_answer = Faults(), llm.CHAT_ANSWER
+        """Forget faults, problems, calls and the chat answer that was set."""
+        self.faults, self.calls, self.chat_answer = Faults(), Calls(), llm.CHAT_ANSWER
         self.problems.clear()
-
-    def fail(self, kind: str | int = "burst", times: int = 1) -> None:
-        """Answer the next *times* calls with 429 of *kind*, `burst`, `daily` or `chat`, or with a status."""
-        self.faults.fail(kind, times)
-
-    def drop_connection(self, times: int = 1) -> None:
-        """Break the connection of the next *times* calls.
-
-        The SDKs try again, and really sleep between their attempts, 32 seconds in all; to test that without sleeping
-        give the client a backoff of no milliseconds: `QStash(token, retry={"retries": 2, "backoff": lambda n: 0})`.
-        """
-        self.faults.drop_connection(times)
 
     def answer(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, *, caller_ip: str = LOCALHOST
@@ -137,15 +127,21 @@ class Api:
         """
         self._tell_time()
         with self.broker.lock:
+            before = self.broker.accepted
             try:
-                return self._operate(method, target, headers, body, caller_ip)
-            except ConnectionDropped:
+                reply, error = self._operate(method, target, headers, body, caller_ip), None
+            except ConnectionDropped as dropped:
+                self.calls.note(self.broker, method, target, 0, error=str(dropped))
                 raise
             except Refused as refused:
-                return self._refuse(refused, method, target)
+                reply, error = self._refuse(refused, method, target), refused.error
             except Exception as failure:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
                 self.problems.append("".join(traceback.format_exception(failure)))
-                return error_reply(Refused(500, f"qstash_fake failed: {failure!r}"))
+                error = f"qstash_fake failed: {failure!r}"
+                reply = error_reply(Refused(500, error))
+            made = self.broker.accepted - before
+            self.calls.note(self.broker, method, target, reply.status, error=error, made=made)
+            return reply
 
     def refusal(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> Reply | None:
         """Return the reply to a request that is not let in, whose body nobody has to read; None if it is let in."""
@@ -154,7 +150,9 @@ class Api:
             try:
                 self._admit(method, target, headers, _declared_size(headers))
             except Refused as refused:
-                return self._refuse(refused, method, target)
+                reply = self._refuse(refused, method, target)
+                self.calls.note(self.broker, method, target, reply.status, error=refused.error)
+                return reply
             return None
 
     def _operate(

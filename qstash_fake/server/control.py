@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from qstash_fake.api import wire
+from qstash_fake.api.view import behind
 from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.delivery.targets import Route, Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused, UsageError
@@ -60,7 +61,7 @@ class Control:
 
     async def _answer(self, request: Request) -> Response:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        self._fake.api.auth.check(request.method, pairs, request.scope["query_string"].decode("latin-1"))
+        behind(self._fake.api).auth.check(request.method, pairs, request.scope["query_string"].decode("latin-1"))
         path = request.scope["path"].removeprefix(ROOT).strip("/")
         methods = OPERATIONS.get(path)
         if methods is None:

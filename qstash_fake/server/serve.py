@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from qstash_fake.api.auth import Auth
+from qstash_fake.api.view import behind
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import to_datetime
 from qstash_fake.protocol.durations import format_ms
@@ -65,7 +66,7 @@ def serve(settings: Settings, say: Callable[[str], object]) -> int:
         plan=settings.plan,
     )
     fake.clock.open()  # not entered: a server changes no environment and intercepts nothing
-    fake.api.auth = Auth(settings.tokens or None, settings.read_only_tokens)
+    behind(fake.api).auth = Auth(settings.tokens or None, settings.read_only_tokens)
     with bind(settings.host, settings.port) as bound, _noted_signals() as seen:
         asyncio.run(_serve(fake, settings, bound, say))
     return INTERRUPTED if signal.SIGINT in seen else 0
@@ -77,7 +78,7 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
 
     def app(connections: Connections) -> ServerApp:
         control = Control(fake, fake.targets, fixed_clock=CLOCK_OF_THE_TEST)
-        return ServerApp(fake.api, control, hang_up=connections.hang_up)
+        return ServerApp(behind(fake.api), control, hang_up=connections.hang_up)
 
     with in_thread(app) as url:
         keys = fake.signing_keys
@@ -112,7 +113,7 @@ async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say
         connections = Connections()
         server = server_for(
             ServerApp(
-                fake.api,
+                behind(fake.api),
                 control,
                 any_host=settings.allow_remote,
                 hang_up=connections.hang_up,

@@ -16,6 +16,7 @@ import httpx
 from qstash_fake.api.answer import Api
 from qstash_fake.api.asgi import asgi_app
 from qstash_fake.api.auth import Auth
+from qstash_fake.api.view import ApiView
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.fanout import LLM_URL
@@ -79,6 +80,7 @@ class QStashFake:
         self._deliveries = Deliveries(broker, self.targets, self._at_instant, raise_app_exceptions)
         self._clock = Clock(broker, self._deliveries, self._driver, choose(freeze), self._start_ms)
         self._api = Api(broker, Auth(token), self._clock.observe)
+        self._api_view = ApiView(self._api)
         self.targets.mount(self._chat, LLM_URL, lifespan=False)
 
     # --- what a test reads: snapshots, for the application may publish from threads meanwhile ---------------------
@@ -89,9 +91,9 @@ class QStashFake:
         return self._clock
 
     @property
-    def api(self) -> Api:
-        """The API: `fail`, `drop_connection` and `chat_answer` say how it behaves."""
-        return self._api
+    def api(self) -> ApiView:
+        """The API: `calls` are those that were made; `fail`, `drop_connection`, `chat_answer` say how it behaves."""
+        return self._api_view
 
     @property
     def app(self) -> Any:

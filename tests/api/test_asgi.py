@@ -212,6 +212,13 @@ def test_a_body_of_100_mib_is_taken(server, qstash):
     assert [len(message.body) for message in qstash.broker.messages.values()] == [104_857_600]
 
 
+def test_a_call_is_noted_once_whether_it_is_let_in_or_not(server, qstash):
+    server.call("POST", PUBLISH)
+    server.call("POST", PUBLISH, headers=())
+    server.call("POST", PUBLISH, headers=(TOKEN,), upload=Upload(chunks=101))
+    assert [call.status for call in qstash.api.calls.all()] == [201, 401, 413]
+
+
 def test_a_dropped_connection_begins_an_answer_that_never_ends(server, qstash):
     qstash.api.faults.drop_connection()
     with pytest.raises(ConnectionDropped):

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import pytest
 
+from qstash_fake.api.view import ApiView
 from qstash_fake.errors import ConnectionDropped, UsageError
 from tests.world import instructions
 
@@ -12,7 +13,7 @@ QUEUES = ("GET", "/v2/queues")
 
 @pytest.fixture
 def api(qstash):
-    return qstash.api
+    return ApiView(qstash.api)
 
 
 def test_faults_come_in_the_order_in_which_they_were_asked_for_and_once_each(qstash, api):
