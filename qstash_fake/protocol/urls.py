@@ -15,8 +15,6 @@ import httpx
 
 from qstash_fake.errors import Refused
 
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-
 # QStash's own words, seen in real answers
 EMPTY_DESTINATION = "a non-empty destination must be provided"
 INVALID_SCHEME = "invalid destination url: endpoint has invalid scheme, add http:// or https://"
@@ -29,6 +27,7 @@ _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=\x80-\U0010ffff-]|%[89A-Fa-f][0-9A-Fa-f])+)"
     r"(?::([0-9]{0,5}))?"
 )
+_SERVER = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _API = re.compile(r"api/([A-Za-z0-9._-]+)")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
@@ -41,6 +40,14 @@ class UrlParts(NamedTuple):
     host: str  # with port and user information, as sent
     path: str
     query: str  # with its `?`, or empty
+
+
+class Server(NamedTuple):
+    """The server that a URL names; whoever asks it, and with which password, is left out."""
+
+    host: str  # in lower case; an IPv6 address stands in its brackets
+    port: int  # that of the scheme where the URL has none
+    authority: str  # host and port as the URL has them, which is what a `Host` header says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +82,11 @@ def absolute_url(text: str) -> str:
     if match is None:
         raise Refused(400, INVALID_SCHEME)
     url = f"{match[1]}://{match[2].partition('#')[0]}"  # a fragment is never sent, so it is not signed (assumed)
-    parts = split(url)
-    host = parts.host.rpartition("@")[2]
-    if not host or host.startswith(":") or _BLANK.search(url):
+    named = server(url)
+    if not named.host or _BLANK.search(url):
         raise Refused(400, f"invalid destination url: {url!r} has no valid host or contains blanks")
-    if not _is_host(host):
-        raise Refused(400, f"invalid destination url: invalid host {host!r}")
+    if not _is_host(named.authority):
+        raise Refused(400, f"invalid destination url: invalid host {named.authority!r}")
     return url
 
 
@@ -106,14 +112,30 @@ def split(url: str) -> UrlParts:
     return UrlParts(scheme, rest[:end], path, mark + query)
 
 
+def server(url: str) -> Server:
+    """Return the server that the absolute *url* names.
+
+    A port that is no number of at most five digits stays in the host, a name that no machine can have.
+    """
+    scheme, host, _, _ = split(url)
+    authority = host.rpartition("@")[2]
+    match = _SERVER.fullmatch(authority)
+    name, port = match.groups() if match else (authority, "")
+    return Server(name.lower(), int(port) if port else _default_port(scheme), authority)
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme.lower() == "https" else 80
+
+
 @lru_cache(maxsize=4096)
 def normalize(url: str) -> str:
     """Return the one spelling that equal URLs share."""
     scheme, host, path, query = split(url)
-    scheme = scheme.lower()
-    user, at, host = host.rpartition("@")
-    host = host.lower().removesuffix(DEFAULT_PORTS.get(scheme, ":")).removesuffix(":")
-    return f"{scheme}://{user}{at}{host}{path or '/'}{query}"
+    user, at, _ = host.rpartition("@")
+    name, port, _ = server(url)
+    shown = "" if port == _default_port(scheme) else f":{port}"
+    return f"{scheme.lower()}://{user}{at}{name}{shown}{path or '/'}{query}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.urls import Destination, UrlPattern, absolute_url, normalize, parse_destination, split, under
+from qstash_fake.protocol.urls import (
+    Destination,
+    UrlPattern,
+    absolute_url,
+    normalize,
+    parse_destination,
+    server,
+    split,
+    under,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,34 @@ def test_the_parts_of_a_url_give_it_back(text):
 
 
 @pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("https://shop.example/", ("shop.example", 443, "shop.example")),
+        ("HTTPS://Shop.Example?a", ("shop.example", 443, "Shop.Example")),
+        ("http://shop.example", ("shop.example", 80, "shop.example")),
+        ("http://shop.example:8080/x", ("shop.example", 8080, "shop.example:8080")),
+        ("http://shop.example:/x", ("shop.example", 80, "shop.example:")),
+        ("https://user:pass@shop.example:8443/@a", ("shop.example", 8443, "shop.example:8443")),
+        ("https://a@b@shop.example", ("shop.example", 443, "shop.example")),
+        ("http://[::1]:8080/", ("[::1]", 8080, "[::1]:8080")),
+        ("http://[FE80::1]/", ("[fe80::1]", 80, "[FE80::1]")),
+        ("http://localhost:port/", ("localhost:port", 80, "localhost:port")),
+        ("http://localhost:123456/", ("localhost:123456", 80, "localhost:123456")),
+        ("http://::1/", ("::1", 80, "::1")),
+        ("https://", ("", 443, "")),
+        ("", ("", 80, "")),
+    ],
+)
+def test_the_server_of_a_url_has_a_port_and_no_user(url, named):
+    assert server(url) == named
+
+
+@given(st.text())
+def test_whatever_a_url_says_its_server_has_a_port(text):
+    assert 0 <= server(f"http://{text}").port <= 99_999
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("https://shop.example", "https://shop.example/"),
@@ -100,6 +137,7 @@ def test_the_parts_of_a_url_give_it_back(text):
         ("https://shop.example:443/jobs", "https://shop.example/jobs"),
         ("http://shop.example:80/jobs", "http://shop.example/jobs"),
         ("http://shop.example:/jobs", "http://shop.example/jobs"),
+        ("http://shop.example:080/jobs", "http://shop.example/jobs"),
         ("https://shop.example?a=1", "https://shop.example/?a=1"),
         ("http://[::1]:80/", "http://[::1]/"),
     ],
