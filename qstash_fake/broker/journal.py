@@ -9,8 +9,9 @@ from enum import StrEnum
 
 import httpx
 
-from qstash_fake.broker.message import Attempt, Message, to_datetime
+from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.protocol.http import encode
+from qstash_fake.protocol.moments import to_datetime
 
 MAX_ENTRIES = 200_000  # bounds memory over a year of ticks; the oldest are forgotten
 

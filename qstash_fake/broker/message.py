@@ -5,14 +5,15 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
 from qstash_fake.protocol.http import Headers, encode
-from qstash_fake.protocol.options import LAST_SECOND, NO_OPTIONS, Options
+from qstash_fake.protocol.moments import to_datetime
+from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from qstash_fake.broker.queues import Slot
 
 DEFAULT_RETRIES = 3  # QStash docs, features/retry
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LAST_MS = LAST_SECOND * 1000 + 999  # the last that a datetime can hold
 
 
 class State(StrEnum):
@@ -36,11 +35,6 @@ class State(StrEnum):
 
 
 PENDING = frozenset({State.CREATED, State.ACTIVE, State.RETRY})
-
-
-def to_datetime(time_ms: int) -> datetime:
-    """Return unix milliseconds as an aware UTC datetime, exactly; what lies beyond the year 9999 is its end."""
-    return _EPOCH + timedelta(milliseconds=min(time_ms, LAST_MS))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

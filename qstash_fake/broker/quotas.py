@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qstash_fake.broker.message import LAST_MS
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.moments import LAST_MS
 from qstash_fake.protocol.options import Options
 
 DAY_MS = 86_400_000

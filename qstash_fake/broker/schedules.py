@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from qstash_fake.broker.agenda import Agenda, Event, Rank
 from qstash_fake.broker.journal import Journal
-from qstash_fake.broker.message import Message, State, to_datetime
+from qstash_fake.broker.message import Message, State
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.cron import Cron
+from qstash_fake.protocol.moments import to_datetime
 from qstash_fake.protocol.publish import PublishRequest
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from qstash_fake.errors import Refused
 from qstash_fake.protocol import durations, http, urls
 from qstash_fake.protocol.cron import Cron
 from qstash_fake.protocol.http import Headers
+from qstash_fake.protocol.moments import LAST_SECOND
 from qstash_fake.protocol.redaction import Redaction
 from qstash_fake.protocol.retry_delay import RetryDelay
 
@@ -25,7 +26,6 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})  # openapi.yaml, 
 DEFAULT_PERIOD_MS = 1_000  # seen in real answers: the period of a flow-control key that names none
 MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
 MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time that the clock can reach
-LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; a later time is milliseconds passed by mistake
 MAX_NESTING = 8  # assumed: callbacks of callbacks of …
 # Upstash Workflow marks its messages so; they are refused, because nothing here would act on them.
 WORKFLOW_PREFIX = "upstash-workflow-"
@@ -211,7 +211,7 @@ def _timeout_ms(text: str) -> int:
 
 
 def _not_before_ms(text: str) -> int:
-    if (seconds := parse_count(text)) > LAST_SECOND:
+    if (seconds := parse_count(text)) > LAST_SECOND:  # milliseconds passed by mistake
         raise ValueError(f"{text} is beyond the year 9999; it takes unix seconds, not milliseconds")
     return seconds * 1000
 

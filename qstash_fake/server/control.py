@@ -18,7 +18,8 @@ from qstash_fake.api.view import behind
 from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.delivery.targets import Route, Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused, UsageError
-from qstash_fake.testing.clock import Report, iso
+from qstash_fake.protocol.moments import iso
+from qstash_fake.testing.clock import Report
 from qstash_fake.testing.fake import QStashFake
 
 Json = dict[str, Any]

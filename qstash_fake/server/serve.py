@@ -15,15 +15,15 @@ from types import FrameType
 from qstash_fake.api.auth import Auth
 from qstash_fake.api.view import behind
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import to_datetime
 from qstash_fake.protocol.durations import format_ms
+from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.server import network
 from qstash_fake.server.app import ServerApp
 from qstash_fake.server.control import Control
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
-from qstash_fake.testing.clock import iso, real_now_ms
+from qstash_fake.testing.clock import real_now_ms
 from qstash_fake.testing.fake import DEV_TOKEN, QStashFake
 
 REAL_CLOCK = "this server's clock is real and cannot be moved: start it with --clock virtual"

@@ -15,8 +15,8 @@ from qstash_fake.broker.schedules import Schedule
 from qstash_fake.delivery.targets import url_pattern
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
+from qstash_fake.protocol.moments import iso
 from qstash_fake.protocol.urls import UrlPattern, normalize
-from qstash_fake.testing.clock import iso
 from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, show, unlike
 
 MAX_SHOWN = 5  # messages of one kind that a failure shows

@@ -12,15 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from qstash_fake import freeze
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import LAST_MS, Attempt, Message, Outcome, to_datetime
+from qstash_fake.broker.message import Attempt, Message, Outcome
 from qstash_fake.delivery.run import Call, Deliveries, SyncDriver, run_async
 from qstash_fake.errors import DrainLimitReached, UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
+from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 
 Calls = Generator[Call, Outcome, None]
 _MILLISECOND = timedelta(milliseconds=1)
@@ -285,26 +286,6 @@ class Clock:
 def real_now_ms() -> int:
     """Return the wall clock's time in unix milliseconds, rounded down; a freeze of the user's is followed."""
     return time.time_ns() // 1_000_000
-
-
-def moment_to_ms(moment: datetime | str) -> int:
-    """Return an aware datetime, or an ISO 8601 text in which no offset means UTC, as unix milliseconds."""
-    if isinstance(moment, str):
-        try:
-            parsed = datetime.fromisoformat(moment)
-        except ValueError:
-            raise ValueError(f"{moment!r} is no ISO 8601 time such as '2026-01-01T09:00:00Z'") from None
-        moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    if not isinstance(moment, datetime):
-        raise TypeError(f"{moment!r} is neither a datetime nor an ISO 8601 text")
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment!r} is naive: give it a time zone, such as tzinfo=UTC")
-    return (moment - to_datetime(0)) // _MILLISECOND
-
-
-def iso(moment: datetime) -> str:
-    """Return a UTC datetime as short as it is exact: `2026-01-01T00:00:12Z`, `…12.345Z`."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{f'.{moment.microsecond // 1000:03}' if moment.microsecond else ''}Z"
 
 
 def _endless(new: list[Message], limit: int) -> str:

@@ -36,9 +36,10 @@ from qstash_fake.freeze import choose
 from qstash_fake.intercept import httpx as intercept_httpx
 from qstash_fake.intercept import requests as intercept_requests
 from qstash_fake.intercept.hosts import DEV_SERVER, Hosts
+from qstash_fake.protocol.moments import moment_to_ms
 from qstash_fake.testing import assertions, timeline
 from qstash_fake.testing.assertions import Asked, Wanted
-from qstash_fake.testing.clock import Clock, Report, moment_to_ms, real_now_ms
+from qstash_fake.testing.clock import Clock, Report, real_now_ms
 
 # The official dev server's first user. QStash docs, howto/local-development.
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qstash_fake.broker.journal import Journal, LogEntry, Note
-from qstash_fake.broker.message import Message, to_datetime
+from qstash_fake.broker.message import Message
 from qstash_fake.protocol.durations import format_ms
-from qstash_fake.testing.clock import iso
+from qstash_fake.protocol.moments import iso, to_datetime
 
 MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
 MAX_COMING = 20  # lines for what is still to come
