@@ -10,6 +10,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from tests.times import FIRST_RETRY_S
+
 JOB = "https://shop.example/jobs"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,7 +55,7 @@ def test_the_outcome_is_recorded_before(qstash_fake, client):
         qstash_fake.deliver_due()
     (message,) = qstash_fake.messages
     assert message.attempts[0].exception is error
-    assert (states(message), message.due_at) == (["500", "RETRY"], START + timedelta(seconds=12))
+    assert (states(message), message.due_at) == (["500", "RETRY"], START + timedelta(seconds=FIRST_RETRY_S))
 
 
 def test_the_clock_stays_at_that_event_and_the_next_verb_goes_on_from_there(qstash_fake, client):
@@ -67,7 +69,7 @@ def test_the_clock_stays_at_that_event_and_the_next_verb_goes_on_from_there(qsta
     qstash_fake.clock.advance("1h")
     assert [attempt.at - START for attempt in qstash_fake.attempts] == [
         timedelta(minutes=10),
-        timedelta(minutes=10, seconds=12),
+        timedelta(minutes=10, seconds=FIRST_RETRY_S),
         timedelta(minutes=20),
     ]
 
@@ -232,7 +234,7 @@ def test_an_exception_takes_its_time_as_an_answer_does(qstash_fake, client):
     (message,) = qstash_fake.messages
     assert (message.state, message.attempts[0].status) == ("ACTIVE", None)
     qstash_fake.clock.advance("30s")
-    assert (message.state, message.due_at) == ("RETRY", START + timedelta(seconds=42))
+    assert (message.state, message.due_at) == ("RETRY", START + timedelta(seconds=30 + FIRST_RETRY_S))
 
 
 def test_an_exception_after_the_timeout_is_raised_although_its_answer_is_discarded(qstash_fake, client):

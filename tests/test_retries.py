@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from qstash_fake import UsageError
+from tests.times import DEFAULT_WAITS_S, FIRST_RETRY_S, FOURTH_RETRY_S, LATER_RETRY_S
 
 JOB = "https://shop.example/jobs"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,18 +24,18 @@ def waits(fake) -> list[float]:
 # --- how long -------------------------------------------------------------------------------------------------------
 
 
-def test_the_default_is_three_retries_after_12_148_and_1808_seconds(qstash_fake, client):
+def test_the_default_is_three_retries_that_wait_longer_and_longer(qstash_fake, client):
     qstash_fake.on(JOB).respond(500)
     client.message.publish(url=JOB)
     qstash_fake.drain()
-    assert waits(qstash_fake) == [12, 148, 1808]
+    assert waits(qstash_fake) == DEFAULT_WAITS_S
 
 
-def test_the_fourth_wait_is_22026_seconds_and_then_a_day(qstash_fake, client):
+def test_from_the_fifth_retry_on_the_wait_is_a_day(qstash_fake, client):
     qstash_fake.on(JOB).respond(500)
     client.message.publish(url=JOB, retries=6)
     qstash_fake.drain()
-    assert waits(qstash_fake) == [12, 148, 1808, 22026, 86400, 86400]
+    assert waits(qstash_fake) == [*DEFAULT_WAITS_S, FOURTH_RETRY_S, LATER_RETRY_S, LATER_RETRY_S]
 
 
 def test_no_retries_means_one_attempt(qstash_fake, client):
@@ -75,10 +76,10 @@ def test_a_retry_delay_is_evaluated_for_each_retry(qstash_fake, client, expressi
         ("Thu, 01 Jan 2026 00:01:00 GMT", 60),
         ("Wed, 31 Dec 2025 00:00:00 GMT", 0),
         ("86400", 86400),
-        ("86401", 12),
-        ("24h0m1s", 12),
-        ("Fri, 02 Jan 2026 00:00:01 GMT", 12),
-        ("soon", 12),
+        ("86401", FIRST_RETRY_S),
+        ("24h0m1s", FIRST_RETRY_S),
+        ("Fri, 02 Jan 2026 00:00:01 GMT", FIRST_RETRY_S),
+        ("soon", FIRST_RETRY_S),
     ],
 )
 def test_the_answer_says_when_to_come_again(qstash_fake, client, header, value, seconds):
@@ -114,7 +115,7 @@ def test_the_wait_begins_at_the_end_of_the_attempt(qstash_fake, client):
     qstash_fake.on(JOB).respond_with([500, {"status": 500, "headers": {"Retry-After": "7"}}, 200]).takes("10s")
     client.message.publish(url=JOB)
     qstash_fake.drain()
-    assert waits(qstash_fake) == [10 + 12, 10 + 7]
+    assert waits(qstash_fake) == [10 + FIRST_RETRY_S, 10 + 7]
 
 
 # --- what counts ----------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def test_a_timed_out_answer_is_discarded_and_tried_again(qstash_fake, client):
     qstash_fake.clock.advance("10s")
     (message,) = qstash_fake.messages
     assert (message.state, message.attempts[0].body) == ("RETRY", b"")
-    assert message.due_at == START + timedelta(seconds=10 + 12)
+    assert message.due_at == START + timedelta(seconds=10 + FIRST_RETRY_S)
 
 
 def test_a_message_in_flight_is_pending_and_active(qstash_fake, client):

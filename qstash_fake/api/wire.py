@@ -10,8 +10,9 @@ from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.fanout import headers_of
 from qstash_fake.broker.flow_control import FlowControlKey
 from qstash_fake.broker.journal import LogEntry
-from qstash_fake.broker.message import DEFAULT_RETRIES, Message
+from qstash_fake.broker.message import Message
 from qstash_fake.broker.queues import Queue
+from qstash_fake.broker.retries import DEFAULT_RETRIES
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.url_groups import UrlGroup
 from qstash_fake.protocol.http import header_map

@@ -17,7 +17,8 @@ from qstash_fake.broker.deduplication import Deduplication, deduplication_key
 from qstash_fake.broker.fanout import Target, fan_out, headers_of, redriven_headers
 from qstash_fake.broker.ids import Ids
 from qstash_fake.broker.journal import Journal, Step
-from qstash_fake.broker.message import DEFAULT_RETRIES, Message
+from qstash_fake.broker.message import Message
+from qstash_fake.broker.retries import DEFAULT_RETRIES
 from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import UrlGroups
 from qstash_fake.protocol.http import Headers

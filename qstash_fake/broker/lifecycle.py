@@ -9,12 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from qstash_fake.broker import retries
 from qstash_fake.broker.message import Message, Outcome, State
-from qstash_fake.protocol import http, retry_after
-from qstash_fake.protocol.retry_delay import default_backoff_ms
-
-NON_RETRYABLE_STATUS = 489  # with the header below; QStash docs, features/retry
-NON_RETRYABLE_HEADER = "upstash-nonretryable-error"
 
 
 class Move(Enum):
@@ -81,21 +77,5 @@ def judge(message: Message, outcome: Outcome, now_ms: int) -> Verdict:
         return Delivered()
     if message.cancel_requested:
         return Canceled()
-    if message.retried > message.max_retries or _non_retryable(outcome):
-        return Failed()
-    return RetryAt(now_ms + _wait_ms(message, outcome, now_ms))
-
-
-def _non_retryable(outcome: Outcome) -> bool:
-    marked = http.first(outcome.headers, NON_RETRYABLE_HEADER)
-    return outcome.status == NON_RETRYABLE_STATUS and marked is not None and marked.strip().lower() == "true"
-
-
-def _wait_ms(message: Message, outcome: Outcome, now_ms: int) -> int:
-    """How long to wait: the destination's word, else the message's expression, else the backoff (order assumed)."""
-    wait_ms = retry_after.wait_ms(outcome.headers, now_ms)
-    if wait_ms is not None:
-        return wait_ms
-    if message.options.retry_delay is not None:
-        return message.options.retry_delay.evaluate_ms(message.retried - 1)
-    return default_backoff_ms(message.retried)
+    wait_ms = retries.wait_ms(message, outcome, now_ms)
+    return Failed() if wait_ms is None else RetryAt(now_ms + wait_ms)

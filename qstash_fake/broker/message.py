@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from qstash_fake.broker.lanes import Lane
     from qstash_fake.broker.queues import Slot
 
-DEFAULT_RETRIES = 3  # QStash docs, features/retry
-
 
 class State(StrEnum):
     """Where a message stands, in the API's words; each is also the name of a log entry."""

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import durations, http, urls
 from qstash_fake.protocol.cron import Cron
+from qstash_fake.protocol.expressions import Expression
 from qstash_fake.protocol.http import Headers
 from qstash_fake.protocol.moments import LAST_SECOND
 from qstash_fake.protocol.redaction import Redaction
-from qstash_fake.protocol.retry_delay import RetryDelay
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Options:
     forward: Headers = ()
     header_forward: bool | None = None
     retries: int | None = None
-    retry_delay: RetryDelay | None = None
+    retry_delay: Expression | None = None
     delay_ms: int | None = None
     not_before_ms: int | None = None
     timeout_ms: int | None = None
@@ -240,7 +240,7 @@ _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "upstash-method": ("method", _method),
     "upstash-header-forward": ("header_forward", parse_bool),
     "upstash-retries": ("retries", parse_count),
-    "upstash-retry-delay": ("retry_delay", RetryDelay.parse),
+    "upstash-retry-delay": ("retry_delay", Expression.parse),
     "upstash-delay": ("delay_ms", durations.header_ms),
     "upstash-not-before": ("not_before_ms", _not_before_ms),
     "upstash-timeout": ("timeout_ms", _timeout_ms),

@@ -9,6 +9,7 @@ import pytest
 from qstash_fake.broker import store
 from qstash_fake.broker.message import Outcome
 from qstash_fake.errors import Refused
+from tests.times import FIRST_RETRY_S
 from tests.world import start_next
 
 FAILED = "https://shop.example/failed"
@@ -56,7 +57,7 @@ def test_an_attempt_that_takes_time_ends_when_that_has_passed(bench):
 def test_the_wait_for_a_retry_begins_at_the_end_of_the_attempt(bench):
     bench.answers, bench.takes = {"a": [500]}, {"a": 30}
     bench.publish("a")
-    assert bench.advance(60) == [(0, "a"), (42, "a")]
+    assert bench.advance(60) == [(0, "a"), (30 + FIRST_RETRY_S, "a")]
 
 
 def test_the_next_event_is_an_end_a_due_time_or_a_tick(bench):
@@ -218,7 +219,7 @@ def test_the_second_answer_of_a_duplicate_decides_though_the_first_was_good(benc
     bench.answers = {"a": [200, 500]}
     bench.publish("a")
     bench.broker.duplicate_next(lambda url: True)
-    assert bench.advance(60) == [(0, "a"), (0, "a"), (12, "a")]
+    assert bench.advance(60) == [(0, "a"), (0, "a"), (FIRST_RETRY_S, "a")]
 
 
 def test_both_deliveries_of_a_duplicate_have_tokens_of_their_own(bench):

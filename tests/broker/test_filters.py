@@ -118,7 +118,7 @@ def test_dead_letters_are_found_by_id_status_and_what_their_message_says(some):
 
 def test_the_date_of_a_dead_letter_is_that_of_its_arrival(bench):
     bench.answers = {"a": [500, 500]}
-    bench.publish("a", retries=1)
+    bench.publish("a", retries=1, retry_delay="12000")
     bench.advance(60)
     (dead,) = bench.broker.dead_letters.values()
     arrived = 1_767_225_612_000
@@ -142,7 +142,7 @@ def test_the_date_of_a_dead_letter_is_that_of_its_arrival(bench):
 def test_log_entries_are_found_by_state(bench, state, states):
     bench.answers, bench.takes = {"a": [500, 500]}, {"a": 1}
     bench.broker.cancel([bench.publish("b", delay="1h")])
-    bench.publish("a", retries=1)
+    bench.publish("a", retries=1, retry_delay="12000")
     bench.advance(14)
     bench.publish("c")
     wanted = parse_filter({"state": [state]}, LOGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qstash_fake.broker.message import Outcome
+from tests.times import FIRST_RETRY_S
 
 BACK_AT_ONCE = Outcome(status=503, headers=(("Retry-After", "0"),))
 
@@ -71,7 +72,7 @@ def test_a_retry_wait_leaves_the_key_to_others(bench):
     bench.answers = {"a": [503]}
     for body in "ab":
         bench.publish(body, flow_control_key="k", flow_control_value="parallelism=1")
-    assert bench.advance(60) == [(0, "a"), (0, "b"), (12, "a")]
+    assert bench.advance(60) == [(0, "a"), (0, "b"), (FIRST_RETRY_S, "a")]
 
 
 def test_rate_and_parallelism_both_hold(bench):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qstash_fake.broker.message import Outcome
+from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
 from tests.world import start_next
 
 CALLBACK = "https://shop.example/callback"
@@ -23,7 +24,12 @@ def test_the_head_of_a_queue_blocks_it_through_all_its_retries(bench):
     bench.answers = {"a": [503, 503, 200]}
     bench.publish("a", queue_name="jobs")
     bench.publish("b", queue_name="jobs")
-    assert bench.advance(300) == [(0, "a"), (12, "a"), (160, "a"), (160, "b")]
+    assert bench.advance(300) == [
+        (0, "a"),
+        (FIRST_RETRY_S, "a"),
+        (FIRST_RETRY_S + SECOND_RETRY_S, "a"),
+        (FIRST_RETRY_S + SECOND_RETRY_S, "b"),
+    ]
 
 
 def test_a_dead_head_gives_way_to_the_next(bench):
@@ -64,13 +70,13 @@ def test_a_slot_is_held_through_the_retries_of_a_failure_callback(bench):
     report = start_next(bench.broker)
     bench.broker.complete(report, Outcome(status=500))
     assert report.message.url == "https://shop.example/failed"
-    assert [(at, body[:1]) for at, body in bench.advance(60)] == [(12, "{"), (12, "b")]
+    assert [(at, body[:1]) for at, body in bench.advance(60)] == [(FIRST_RETRY_S, "{"), (FIRST_RETRY_S, "b")]
 
 
 def test_the_retry_of_a_head_does_not_wait_for_its_callback(bench):
     bench.answers = {"a": [503]}
     bench.publish("a", queue_name="jobs", callback=CALLBACK, callback_delay="1h")
-    assert bench.advance(60) == [(0, "a"), (12, "a")]
+    assert bench.advance(60) == [(0, "a"), (FIRST_RETRY_S, "a")]
 
 
 def test_cancelling_the_last_holder_frees_the_slot(bench):

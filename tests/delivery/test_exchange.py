@@ -11,6 +11,7 @@ from qstash import QStash, Receiver
 
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.delivery.exchange import Request, plain_request, sign
+from tests.times import FIRST_RETRY_S
 
 START = 1_767_225_600  # 2026-01-01T00:00:00Z
 JOB = "https://shop.example/jobs/invoice?copy=2"
@@ -194,7 +195,7 @@ def test_an_attempt_is_signed_with_the_key_that_is_current_then(qstash_fake, cli
     client.message.publish(url=JOB, body="x", retries=1)
     qstash_fake.deliver_due()
     qstash_fake.signing_keys.rotate()
-    qstash_fake.clock.advance("12s")
+    qstash_fake.clock.advance(FIRST_RETRY_S)
     for token, key in zip(tokens, (DEV_CURRENT_KEY, DEV_NEXT_KEY), strict=True):
         assert jwt.decode(token, key, ["HS256"], options={"verify_exp": False})["iss"] == "Upstash"
 

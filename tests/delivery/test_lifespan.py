@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from qstash_fake import QStashFake
+from tests.times import FIRST_RETRY_S
 
 JOB = "https://shop.example/jobs"
 
@@ -92,7 +93,7 @@ def test_a_startup_that_fails_is_raised_from_the_verb_and_tried_again(qstash_fak
     events: list[str] = []
     qstash_fake.mount(shop(events, startup_error=ConnectionError("no database")))
     client.message.publish(url=JOB)
-    for verb in (qstash_fake.deliver_due, lambda: qstash_fake.clock.advance("12s")):
+    for verb in (qstash_fake.deliver_due, lambda: qstash_fake.clock.advance(FIRST_RETRY_S)):
         with pytest.raises(ConnectionError, match="no database") as raised:
             verb()
         assert "raised by the application in its lifespan.startup" in raised.value.__notes__[0]

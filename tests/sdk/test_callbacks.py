@@ -60,7 +60,14 @@ def test_a_callback_names_group_queue_schedule_and_the_number_of_the_retry(
 ):
     client.url_group.upsert_endpoints("stores", [{"url": JOB, "name": "main"}])
     client.schedule.create(
-        destination="stores", cron="* * * * *", schedule_id="s1", queue="jobs", delay="5s", callback=BACK, body=b"x"
+        destination="stores",
+        cron="* * * * *",
+        schedule_id="s1",
+        queue="jobs",
+        delay="5s",
+        retry_delay="12000",
+        callback=BACK,
+        body=b"x",
     )
     qstash_fake.on(JOB).respond(500).times(1)
     qstash_fake.clock.advance("1m17s")

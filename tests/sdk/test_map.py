@@ -25,7 +25,7 @@ MAP: dict[str, dict[str, list[str]]] = {
         ],
         "jitter": ["sdk/test_retries.py::test_three_retries_wait_longer_and_longer"],
         "`Upstash-Retry-Delay`": [
-            "protocol/test_retry_delay.py",
+            "protocol/test_expressions.py",
             "sdk/test_retries.py::test_a_retry_delay_is_an_expression_in_milliseconds",
             "sdk/test_retries.py::test_a_retry_delay_is_between_nothing_and_a_day",
             "sdk/test_retries.py::test_a_bad_retry_delay_is_refused",

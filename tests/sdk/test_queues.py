@@ -10,6 +10,7 @@ from qstash.errors import QStashError
 from qstash.message import EnqueueResponse, PublishResponse
 
 from qstash_fake import QStashFake
+from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -35,9 +36,9 @@ def test_a_queue_delivers_in_the_order_of_enqueueing(client: QStash, shop: Any, 
 def test_the_head_blocks_its_queue_through_its_retries(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).respond_with([503, 503])
     enqueue(client, "a", "b")
-    qstash_fake.clock.advance("12s")
+    qstash_fake.clock.advance(FIRST_RETRY_S)
     assert shop.bodies == []
-    qstash_fake.clock.advance("148s")
+    qstash_fake.clock.advance(SECOND_RETRY_S)
     assert shop.bodies == ["a", "b"]
     assert [attempt.message.text for attempt in qstash_fake.attempts] == ["a", "a", "a", "b"]
 
@@ -54,7 +55,7 @@ def test_the_head_blocks_its_queue_until_its_callbacks_are_done(client: QStash, 
     qstash_fake.on("https://shop.example/back").respond(500).times(1)
     enqueue(client, "a", callback="https://shop.example/back")
     enqueue(client, "b")
-    qstash_fake.clock.advance("11s")
+    qstash_fake.clock.advance(FIRST_RETRY_S - 1)
     assert shop.paths == ["/jobs"]
     qstash_fake.clock.advance("1s")
     assert shop.paths == ["/jobs", "/back", "/jobs"]

@@ -11,6 +11,7 @@ from qstash import AsyncQStash, QStash
 from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
+from tests.times import DEFAULT_WAITS_S, FIRST_RETRY_S, FOURTH_RETRY_S, LATER_RETRY_S
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -28,7 +29,7 @@ def test_three_retries_wait_longer_and_longer(client: QStash, shop: Any, qstash_
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x")
     qstash_fake.drain()
-    assert waits(qstash_fake) == [12, 148, 1_808]
+    assert waits(qstash_fake) == DEFAULT_WAITS_S
     assert [one.headers["upstash-retried"] for one in shop.received] == ["0", "1", "2", "3"]
     assert len({one.headers["upstash-message-id"] for one in shop.received}) == 1
     assert len({one.headers["upstash-signature"] for one in shop.received}) == 4
@@ -39,7 +40,7 @@ def test_the_backoff_never_exceeds_a_day(client: QStash, shop: Any, qstash_fake:
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x", retries=6)
     qstash_fake.drain()
-    assert waits(qstash_fake) == [12, 148, 1_808, 22_026, 86_400, 86_400]
+    assert waits(qstash_fake) == [*DEFAULT_WAITS_S, FOURTH_RETRY_S, LATER_RETRY_S, LATER_RETRY_S]
 
 
 def test_a_retry_delay_is_an_expression_in_milliseconds(client: QStash, shop: Any, qstash_fake: QStashFake):
@@ -103,7 +104,7 @@ def test_489_alone_is_an_ordinary_failure(client: QStash, qstash_fake: QStashFak
 def test_an_answer_after_the_timeout_is_a_failure(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOB).takes("31s").times(1)
     client.message.publish(url=JOB, body="x", timeout=30)
-    qstash_fake.clock.advance("41s")
+    qstash_fake.clock.advance(30 + FIRST_RETRY_S - 1)
     assert len(shop.received) == 1
     qstash_fake.clock.advance("1s")
     first, second = qstash_fake.attempts
@@ -169,5 +170,5 @@ async def test_retries_work_with_the_async_client_and_verbs(
     shop.statuses["/job"] = 500
     await async_client.message.publish(url=JOB, body="x", retries=1, delay=5)
     await qstash_fake.drain_async()
-    assert waits(qstash_fake) == [12]
+    assert waits(qstash_fake) == [FIRST_RETRY_S]
     assert (await async_client.dlq.list()).messages[0].response_body == "answer 500"

@@ -256,7 +256,7 @@ def test_long_values_are_cut(qstash_fake):
 
 
 def test_an_undelivered_message_is_shown_with_its_state(qstash_fake):
-    publish()
+    publish(retry_delay="12000")
     qstash_fake.on(JOBS).respond(503)
     qstash_fake.deliver_due()
     assert failure(qstash_fake.assert_delivered, url=JOBS) == [
@@ -268,7 +268,7 @@ def test_an_undelivered_message_is_shown_with_its_state(qstash_fake):
 
 
 def test_what_a_destination_wrote_with_its_refusal_is_shown(qstash_fake):
-    publish()
+    publish(retry_delay="12000")
     qstash_fake.on(JOBS).respond(401, text="no\n  signature")
     qstash_fake.deliver_due()
     assert failure(qstash_fake.assert_delivered, url=JOBS)[2] == (

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from qstash_fake import DrainLimitReached
+from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
 
 JOB = "https://shop.example/jobs"
 
@@ -21,7 +22,7 @@ def test_drain_follows_delays_and_retries_to_the_end(qstash_fake, client):
     client.message.publish(url=JOB, delay="365d")
     report = qstash_fake.drain()
     assert (len(report.attempts), len(report.delivered)) == (3, 1)
-    assert qstash_fake.clock.now == at() + timedelta(days=365, seconds=12 + 148)
+    assert qstash_fake.clock.now == at() + timedelta(days=365, seconds=FIRST_RETRY_S + SECOND_RETRY_S)
     qstash_fake.assert_idle()
 
 
@@ -58,7 +59,7 @@ def test_drain_delivers_what_a_tick_has_made_before(fake, client):
     client.schedule.create(destination=JOB, cron="* * * * *", schedule_id="tick")
     fake.clock.advance("1m")
     assert len(fake.drain().delivered) == 1
-    assert fake.clock.now == at(0, 1, 12)
+    assert fake.clock.now == at(0, 1, FIRST_RETRY_S)
 
 
 def test_drain_leaves_held_messages_and_says_what_they_wait_for(fake, client):
@@ -116,7 +117,7 @@ def test_a_report_holds_what_this_verb_has_done(qstash_fake, client):
 def test_a_report_reads_as_one_line(qstash_fake, client):
     qstash_fake.on(JOB).respond_with([200, 500])
     client.message.publish(url=JOB)
-    client.message.publish(url=JOB, retries=1)
+    client.message.publish(url=JOB, retries=1, retry_delay="12000")
     assert str(qstash_fake.clock.advance("2.5s")) == (
         "2 attempts, 1 delivered, 0 dead; now 2026-01-01T00:00:02.500Z; next due in 9s500ms"
     )

@@ -146,7 +146,7 @@ def test_its_representation_counts(fake):
 
 
 def test_the_timeline_tells_the_way_of_a_message(fake):
-    CLIENT.message.publish(url=JOBS, retries=1, delay="1m")
+    CLIENT.message.publish(url=JOBS, retries=1, retry_delay="12000", delay="1m")
     route = fake.on(JOBS).respond_with([503])
 
     def app(request):

@@ -32,7 +32,7 @@ def test_a_failed_message_without_retries_has_exactly_four_entries(qstash_fake, 
 
 def test_a_retry_is_active_at_its_start_and_the_rest_at_its_end(qstash_fake, client):
     qstash_fake.on(JOB).respond_with([500, 500]).takes("2s")
-    client.message.publish(url=JOB, retries=1)
+    client.message.publish(url=JOB, retries=1, retry_delay="12000")
     qstash_fake.drain()
     assert log(qstash_fake) == [
         (0, "CREATED"),
@@ -126,7 +126,7 @@ def test_log_entries_are_redacted_and_messages_are_not(qstash_fake):
 def test_the_timeline_of_one_message_from_publish_to_dead_letter(qstash_fake, client):
     qstash_fake.on(JOB).time_out()
     qstash_fake.on(JOB).respond_with([503, {"status": 429, "headers": {"Retry-After": "7"}}])
-    client.message.publish(url=JOB, delay="5m", retries=2)
+    client.message.publish(url=JOB, delay="5m", retries=2, retry_delay="12000")
     qstash_fake.drain()
     assert qstash_fake.timeline() == textwrap.dedent(
         """\

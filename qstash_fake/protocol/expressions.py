@@ -1,8 +1,13 @@
-"""How long a failed attempt waits: the default backoff and the language of `Upstash-Retry-Delay`.
+"""Expressions: the language of `Upstash-Retry-Delay`, arithmetic over the one variable `retried`.
 
-An expression is compiled once, when a message is published, to steps for a stack machine; evaluating it
-neither recurses nor raises. All numbers are floats, so `pow(9, pow(9, 9))` costs nothing. Knows arithmetic;
-not attempts, response headers or the clock.
+Knows numbers, operators and nine functions; not attempts, units of time or the clock. An expression is compiled once,
+when a message is published; its evaluation neither recurses nor raises.
+
+The compiler writes the expression in postfix order, every operand before its operation: `1 + 2 * retried` becomes
+`1 2 retried * +`. A stack machine evaluates that from left to right: a number or the variable is pushed, an operation
+takes as many numbers as it needs from the top of the stack and pushes its result. A program that the compiler made
+leaves exactly one number, so the machine checks nothing. All numbers are floats with the rules of IEEE 754, which has
+a result for everything: `pow(9, pow(9, 9))` is infinite and costs nothing, `0 / 0` is no number.
 """
 
 import math
@@ -11,22 +16,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
-DAY_MS = 86_400_000  # QStash docs, features/retry, for the default backoff; assumed for expressions
 MAX_LENGTH = 1_000  # assumed
 MAX_DEPTH = 50  # assumed: parentheses and calls inside each other
-
-
-def default_backoff_ms(retry_number: int) -> int:
-    """The wait before retry *retry_number* (1 is the first): 12 s, 148 s, 1808 s, 22026 s, then a day.
-
-    min(86400, e^(2.5 n)) seconds: QStash docs, features/retry. Whole seconds: assumed.
-    """
-    if retry_number < 1:
-        raise ValueError(f"retries are counted from 1, there is no retry {retry_number}")
-    seconds = math.floor(math.exp(2.5 * min(retry_number, 5)))  # the fifth is already past a day
-    return min(DAY_MS, seconds * 1_000)
 
 
 class _Operation(NamedTuple):
@@ -39,8 +32,8 @@ _Step = float | Literal["retried"] | _Operation
 
 
 @dataclass(frozen=True, slots=True)
-class RetryDelay:
-    """A valid expression for the wait before a retry, in milliseconds; equal when the text is."""
+class Expression:
+    """A valid expression; equal to another by its text."""
 
     text: str
     _program: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
@@ -49,12 +42,12 @@ class RetryDelay:
         object.__setattr__(self, "_program", _Compiler(self.text).program())
 
     @classmethod
-    def parse(cls, text: str) -> "RetryDelay":
-        """The expression *text* stands for; ValueError says what is wrong and in which column, from 1."""
+    def parse(cls, text: str) -> Self:
+        """Return the expression that *text* is; ValueError says what is wrong, and in which column, from 1."""
         return cls(text)
 
-    def evaluate_ms(self, retried: int) -> int:
-        """The wait in milliseconds, floored, after *retried* earlier retries; always within 0 and a day."""
+    def evaluate(self, retried: int) -> float:
+        """Return the value where the variable is *retried*; it may be infinite or no number."""
         stack: list[float] = []
         for step in self._program:
             match step:
@@ -65,9 +58,7 @@ class RetryDelay:
                 case number:
                     stack.append(number)
         (result,) = stack
-        if math.isnan(result):
-            return 0  # assumed: 0/0, sqrt(-1) and the like retry at once
-        return int(min(max(result, 0.0), DAY_MS))  # assumed: negative is at once, infinite is a day
+        return result
 
 
 def _divide(x: float, y: float) -> float:
@@ -143,7 +134,12 @@ _TOKEN = re.compile(
 
 
 class _Compiler:
-    """Precedence climbing over the text; emits every operand before its operation."""
+    """Precedence climbing: reads the text once, from left to right, and writes the program.
+
+    `_expression(lowest)` compiles an operand and then every operator that binds at least as tightly as *lowest*. It
+    compiles the right side of an operator with a *lowest* one above the operator's own, so `20 - 5 - 3` groups to the
+    left. Only parentheses and calls recurse; their depth is bounded, and with it the depth of Python's own stack.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
