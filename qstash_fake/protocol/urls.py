@@ -1,12 +1,17 @@
 """URLs: what a destination may be, which two are the same, and how a pattern matches one.
 
 Scheme and host compare in lower case, a default port is dropped, an empty path is `/`; the rest counts as sent.
+
+A message's URL is looked at several times in each delivery, and a suite has few URLs. What is computed from a URL
+alone is therefore remembered, for the `REMEMBERED` URLs that were asked for last; headers, which may
+hold tokens, never are.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -14,6 +19,8 @@ from urllib.parse import unquote
 import httpx
 
 from qstash_fake.errors import Refused
+
+REMEMBERED = 4_096  # a bound for servers that run for days, far above what a suite has
 
 # QStash's own words, seen in real answers
 EMPTY_DESTINATION = "a non-empty destination must be provided"
@@ -62,6 +69,7 @@ class Destination:
         return self.url or self.group or f"api/{self.api}"
 
 
+@lru_cache(REMEMBERED)
 def parse_destination(text: str) -> Destination:
     """Return the destination that *text*, the raw rest of a publish path, names; or refuse it as QStash does."""
     if not text:
@@ -76,6 +84,7 @@ def parse_destination(text: str) -> Destination:
     raise Refused(400, INVALID_SCHEME)
 
 
+@lru_cache(REMEMBERED)
 def absolute_url(text: str) -> str:
     """Return *text* if it is an http(s) URL with a host, its `https:/host` mended to `https://host`."""
     match = _SCHEME.match(text)
@@ -90,7 +99,7 @@ def absolute_url(text: str) -> str:
     return url
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _is_host(host: str) -> bool:
     """Tell whether *host*, with its port, can be connected to: assumed to be refused at publish, as Go parses it."""
     match = _HOST.fullmatch(host)
@@ -102,6 +111,7 @@ def _is_host(host: str) -> bool:
         return False
 
 
+@lru_cache(REMEMBERED)
 def split(url: str) -> UrlParts:
     """Split an absolute URL; a fragment is never sent and is dropped."""
     scheme, _, rest = url.partition("://")
@@ -112,6 +122,7 @@ def split(url: str) -> UrlParts:
     return UrlParts(scheme, rest[:end], path, mark + query)
 
 
+@lru_cache(REMEMBERED)
 def server(url: str) -> Server:
     """Return the server that the absolute *url* names.
 
@@ -128,7 +139,7 @@ def _default_port(scheme: str) -> int:
     return 443 if scheme.lower() == "https" else 80
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def normalize(url: str) -> str:
     """Return the one spelling that equal URLs share."""
     scheme, host, path, query = split(url)
@@ -140,32 +151,37 @@ def normalize(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UrlPattern:
-    """What `on`, `assert_*` and `duplicate_next` take for a URL.
+    """What `on`, `assert_*` and `duplicate_next` take for a URL; it is taken to pieces once, when it is made.
 
-    Exact, the query compared only if the pattern has one; a trailing `*` makes it a prefix; a compiled regular
-    expression must match the whole URL.
+    Exact, the query compared only if the pattern has one; a trailing `*` makes it a prefix; a compiled
+    regular expression must match the whole URL.
     """
 
     pattern: str | re.Pattern[str]
+    _test: Callable[[str], object] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_test", _test(self.pattern))
 
     def matches(self, url: str) -> bool:
         """Tell whether this pattern means *url*."""
-        if isinstance(self.pattern, re.Pattern):
-            return self.pattern.fullmatch(url) is not None
-        if self.pattern.endswith("*"):
-            return normalize(url).startswith(_prefix(self.pattern[:-1]))
-        wanted, given = normalize(self.pattern), normalize(url)
-        return wanted == (given if "?" in wanted else given.partition("?")[0])
+        return bool(self._test(url))
 
     def __str__(self) -> str:
         return self.pattern if isinstance(self.pattern, str) else f"/{self.pattern.pattern}/"
 
 
-def under(prefix: str, url: str) -> bool:
-    """Tell whether *url* lies at or below the mount point *prefix*, which ends at a path boundary."""
-    base, given = (normalize(_USER.sub("", text)) for text in (prefix, url))  # whoever asks, the server is the same
-    base = base.removesuffix("/")
-    return given.startswith(base) and given[len(base) :][:1] in ("", "/", "?")
+def _test(pattern: str | re.Pattern[str]) -> Callable[[str], object]:
+    """Return the function that tells, by the truth of its answer, whether *pattern* means a URL."""
+    if isinstance(pattern, re.Pattern):
+        return pattern.fullmatch
+    if pattern.endswith("*"):
+        start = _prefix(pattern[:-1])
+        return lambda url: normalize(url).startswith(start)
+    wanted = normalize(pattern)
+    if "?" in wanted:
+        return lambda url: normalize(url) == wanted
+    return lambda url: normalize(url).partition("?")[0] == wanted
 
 
 def _prefix(text: str) -> str:
@@ -174,3 +190,15 @@ def _prefix(text: str) -> str:
     if not path and not query:
         return f"{scheme.lower()}://{host.lower()}"
     return normalize(text)
+
+
+def under(prefix: str, url: str) -> bool:
+    """Tell whether *url* lies at or below the mount point *prefix*, which ends at a path boundary."""
+    base, given = _place(prefix).removesuffix("/"), _place(url)
+    return given.startswith(base) and given[len(base) :][:1] in ("", "/", "?")
+
+
+@lru_cache(REMEMBERED)
+def _place(url: str) -> str:
+    """Return the normal form of *url* without user information: the server is the same whoever asks it."""
+    return normalize(_USER.sub("", url))
