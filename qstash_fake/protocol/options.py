@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time 
 MAX_NESTING = 8  # assumed: callbacks of callbacks of …
 # Upstash Workflow marks its messages so; they are refused, because nothing here would act on them.
 WORKFLOW_PREFIX = "upstash-workflow-"
+FORWARD_PREFIX = "upstash-forward-"
 NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these only the tab may stand in a value
 
@@ -90,38 +91,49 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Options))
 NO_OPTIONS = Options()
 
 
-def parse_options(pairs: Iterable[tuple[str, str]]) -> Options:
+def parse_options(pairs: Sequence[tuple[str, str]]) -> Options:
     """Return the options that header *pairs*, names in any case, ask for; or refuse them with 400.
 
     The first of several values counts, as in Go's `Header.Get`; forwarded headers keep all of theirs. An empty
     value is no value, except for a cron expression.
     """
+    # Most headers of a publish are its client's own: one look at each name tells that it is no option.
+    _refuse_control_characters(pairs)
     grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        key = name.lower()
+        if key.startswith("upstash-") or key == "content-type":
+            grouped.setdefault(key, []).append(value)
+    return _parse(grouped, nesting=0)
+
+
+def _refuse_control_characters(pairs: Sequence[tuple[str, str]]) -> None:
+    if "".join([value for _, value in pairs]).isprintable():  # nearly always
+        return
     for name, value in pairs:
         if _CONTROL.search(value):
             raise Refused(400, f"invalid value of header {name}: control characters are not allowed")
-        grouped.setdefault(name.lower(), []).append(value)
-    return _parse(grouped, nesting=0)
 
 
 def _parse(grouped: Mapping[str, list[str]], nesting: int) -> Options:
     if nesting > MAX_NESTING:
         raise Refused(400, f"callbacks of callbacks are nested deeper than {MAX_NESTING}")
-    if any(name.startswith(WORKFLOW_PREFIX) for name in grouped):
-        raise Refused(501, NO_WORKFLOW)
     given: dict[str, Any] = {}
+    forward: list[tuple[str, str]] = []
     families: dict[str, dict[str, list[str]]] = {}
     for name, values in grouped.items():
         if row := _SCALARS.get(name):
             if values[0] or name == "upstash-cron":
                 given[row[0]] = _value(name, values[0] if name == "content-type" else http.text(values[0]), row[1])
-            continue
-        for prefix, field in _FAMILIES:
-            if name.startswith(prefix):
-                families.setdefault(field, {})["upstash-" + name[len(prefix) :]] = values
-                break
+        elif name.startswith(FORWARD_PREFIX):
+            forward += _forwarded(name, values)
+        elif name.startswith(_FAMILY_PREFIXES):
+            prefix, field = next(family for family in _FAMILIES if name.startswith(family[0]))
+            families.setdefault(field, {})["upstash-" + name[len(prefix) :]] = values
+        elif name.startswith(WORKFLOW_PREFIX):
+            raise Refused(501, NO_WORKFLOW)
     given |= {field: _parse(group, nesting + 1) for field, group in families.items()}
-    return Options(**given, forward=_forwarded(grouped), flow_control=_flow_control(grouped))
+    return Options(**given, forward=tuple(forward), flow_control=_flow_control(grouped))
 
 
 def _value(name: str, text: str, parse: Callable[[str], T]) -> T:
@@ -133,21 +145,19 @@ def _value(name: str, text: str, parse: Callable[[str], T]) -> T:
         raise Refused(400, f"invalid {http.canonical(name)}: {error}") from None
 
 
-def _forwarded(grouped: Mapping[str, list[str]]) -> Headers:
-    prefix = "upstash-forward-"
-    result: list[tuple[str, str]] = []
-    for key, values in grouped.items():
-        name = key.removeprefix(prefix)
-        # QStash does not honour Upstash-Forward-Content-Type: the publish's own Content-Type is the message's.
-        if not key.startswith(prefix) or name in HOP_BY_HOP or name in ("", "content-type"):
-            continue
-        if not http.is_token(name):
-            raise Refused(400, f"invalid header name {name!r} in {key}")
-        result += [(http.canonical(name), value) for value in values]
-    return tuple(result)
+def _forwarded(key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
+    name = key.removeprefix(FORWARD_PREFIX)
+    # QStash does not honour Upstash-Forward-Content-Type: the publish's own Content-Type is the message's.
+    if name in HOP_BY_HOP or name in ("", "content-type"):
+        return
+    if not http.is_token(name):
+        raise Refused(400, f"invalid header name {name!r} in {key}")
+    yield from ((http.canonical(name), value) for value in values)
 
 
 def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
+    if "upstash-flow-control-key" not in grouped and "upstash-flow-control-value" not in grouped:
+        return None
     key, value = (http.text(grouped.get(f"upstash-flow-control-{half}", [""])[0]).strip() for half in ("key", "value"))
     if not key and not value:
         return None
@@ -259,3 +269,4 @@ _FAMILIES = (
     ("upstash-failure-callback-", "failure_callback_options"),
     ("upstash-callback-", "callback_options"),
 )
+_FAMILY_PREFIXES = tuple(prefix for prefix, _ in _FAMILIES)

@@ -21,7 +21,7 @@ class PublishRequest:
     options: Options
     body: bytes = b""
     incoming: Headers = ()
-    """The request's own headers that `Upstash-Header-Forward` would pass on."""
+    """The request's own headers, where `Upstash-Header-Forward` passes them on, or a group's defaults may."""
     caller_ip: str = ""
 
 
@@ -42,11 +42,12 @@ def parse_publish(
     if parameters:
         named = {name.lower() for name, _ in pairs}
         pairs = [*pairs, *((name, value) for name, value in parameters if name not in named)]
+    target, options = parse_destination(destination), parse_options_of(kind, pairs)
     return PublishRequest(
-        destination=parse_destination(destination),
-        options=parse_options_of(kind, pairs),
+        destination=target,
+        options=options,
         body=body,
-        incoming=forwardable(pairs),
+        incoming=forwardable(pairs) if options.header_forward or target.group else (),
         caller_ip=caller_ip,
     )
 

@@ -117,6 +117,13 @@ def test_a_header_without_a_name_is_not_forwarded():
     assert parse_options([("Upstash-Forward-", "1")]) == NO_OPTIONS
 
 
+@pytest.mark.parametrize("name", ["Upstash-Forward-X", "X-Shop", "Content-Type"])
+@pytest.mark.parametrize("control", ["\0", "\n", "\x1f", "\x7f"])
+def test_a_control_character_is_refused_in_every_header(name, control):
+    with pytest.raises(Refused, match=f"invalid value of header {name}: control characters are not allowed"):
+        parse_options([("Accept", "caf\xe9"), (name, f"a{control}b")])
+
+
 def test_a_tab_may_stand_in_a_value():
     assert parse_options([("Upstash-Forward-X", "a\tb")]).forward == (("X", "a\tb"),)
 

@@ -84,3 +84,18 @@ def test_a_request_into_a_queue_has_its_name():
 def test_a_request_into_a_queue_has_no_time(headers):
     with pytest.raises(Refused, match="Upstash-Not-Before/Upstash-Delay can not be used with enqueue"):
         into_queue(publish("https://shop.example", **headers), "emails")
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "kept"),
+    [
+        ("https://shop.example", {"Header-Forward": "true"}, (("X-Shop", "7"),)),
+        ("https://shop.example?upstash-header-forward=true", {}, (("X-Shop", "7"),)),
+        ("group", {}, (("X-Shop", "7"),)),  # its default headers may ask for it
+        ("https://shop.example", {}, ()),
+        ("https://shop.example", {"Header-Forward": "false"}, ()),
+    ],
+)
+def test_the_requests_own_headers_are_kept_only_where_they_may_be_forwarded(target, headers, kept):
+    pairs = [("x-shop", "7"), *((f"Upstash-{name}", value) for name, value in headers.items())]
+    assert parse_publish(target, pairs, b"", caller_ip="").incoming == kept
