@@ -104,7 +104,7 @@ def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: 
     """Refuse a message that is due too late to be represented, asks for too many retries, or exceeds its *plan*."""
     due_ms = first_due_ms(options, created_ms)
     if due_ms > LAST_MS:
-        raise Refused(400, "invalid Upstash-Delay: the message would be due beyond the year 9999")
+        raise Refused(400, "invalid Upstash-Delay header: the message would be due beyond the year 9999")
     _check("maxRetries", options.retries or 0, MAX_RETRIES, status=412)
     for family in (options.callback_options, options.failure_callback_options):
         if family is not None:

@@ -29,8 +29,6 @@ _EN_TO_HAIR_SPACE = "".join(map(chr, range(0x2000, 0x200B)))
 _SPACES = f"\t\n\v\f\r \x85\xa0\u1680{_EN_TO_HAIR_SPACE}\u2028\u2029\u202f\u205f\u3000"
 _WORD = re.compile(f"[^{_SPACES}]+")
 _INTEGER = re.compile(r"[+-]?[0-9]+")  # Go strconv.Atoi; int() would add underscores, spaces and other digits
-_GO_DURATION_PART = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^.0-9]*)")
-_GO_DURATION_UNITS = frozenset({"ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h"})
 
 _DESCRIPTORS = {  # robfig/cron v3 parser.go, parseDescriptor
     "@yearly": "0 0 1 1 *",
@@ -251,24 +249,10 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def _every(descriptor: str) -> _Every:
-    duration = descriptor.removeprefix(_EVERY)
     try:
-        return _Every(max(go_duration_ms(duration) // 1_000, 1))
-    except ValueError:
-        raise _invalid(f"failed to parse duration {descriptor}: time: {_duration_fault(duration)}") from None
-
-
-def _duration_fault(duration: str) -> str:
-    """What Go's time.ParseDuration says of a text that it refuses."""
-    rest = duration[1:] if duration.startswith(("+", "-")) else duration
-    while rest and (part := _GO_DURATION_PART.match(rest)):
-        unit = part[1]
-        if not unit:
-            return f"missing unit in duration {_quoted(duration)}"
-        if unit not in _GO_DURATION_UNITS:
-            return f"unknown unit {_quoted(unit)} in duration {_quoted(duration)}"
-        rest = rest[part.end() :]
-    return f"invalid duration {_quoted(duration)}"
+        return _Every(max(go_duration_ms(descriptor.removeprefix(_EVERY)) // 1_000, 1))
+    except ValueError as error:
+        raise _invalid(f"failed to parse duration {descriptor}: {error}") from None
 
 
 class _Field(NamedTuple):

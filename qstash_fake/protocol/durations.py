@@ -1,8 +1,11 @@
 """Durations: text and Python values to whole milliseconds, and back to text for people.
 
-Three grammars: the service's headers, our Python API, and Go's `time.ParseDuration`, in which apps answer.
-Knows units and exact arithmetic; not what a duration is for, nor which one is too long for a plan.
+Three grammars: Go's `time.ParseDuration`, in which applications answer and `@every` counts; that of the service's
+headers, which is Go's with longer units; and our Python API's. Knows units and exact arithmetic; not what a duration is
+for, nor which one is too long for a plan.
 """
+
+from __future__ import annotations
 
 import math
 import re
@@ -24,34 +27,40 @@ _GO_UNITS_NS = {  # Go's time.ParseDuration; micro is written with u, the micro 
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
+_DAY_NS = 24 * _GO_UNITS_NS["h"]
+_HEADER_UNITS_NS = _GO_UNITS_NS | {  # a review of the vendor's (qstash-js, 173) says Go's; `d` and more: QStash docs
+    "d": _DAY_NS,
+    "w": 7 * _DAY_NS,
+    "mo": 30 * _DAY_NS,  # assumed: a month has 30 days
+    "y": 365 * _DAY_NS,  # assumed: a year has 365
+}
 _GO_MAX_NS = 2**63 - 1  # Go counts nanoseconds in an int64: about 292 years
+_GO_PART = re.compile(r"(?=.)([0-9]*)(?:\.([0-9]*))?([^.0-9]*)", re.DOTALL)  # never empty; cuts up any text
 
 # assumed: nobody means a number of more than 18 digits; the bound keeps the arithmetic cheap
 _MAX_SECONDS = 10**18
 _DIGITS = "[0-9]{1,18}"
 _BARE_SECONDS = re.compile(_DIGITS)
-_HEADER_PART = re.compile(rf"({_DIGITS})([smhd])")
-_HEADER = re.compile(rf"(?:{_HEADER_PART.pattern})+")
 _API_PART = re.compile(rf"({_DIGITS}(?:\.{_DIGITS})?)(ms|[smhd])")
 _API = re.compile(rf"(?:{_API_PART.pattern})+")
-_GO_PART = re.compile(rf"({_DIGITS}(?:\.[0-9]{{0,18}})?|\.{_DIGITS})(ns|us|\u00b5s|\u03bcs|ms|[smh])")
-_GO = re.compile(rf"[-+]?(?:{_GO_PART.pattern})+")
 
 
 def header_ms(text: str) -> int:
-    """Milliseconds of a header such as `Upstash-Delay`: "10s", "1d10h30m", or a bare integer of seconds.
+    """Milliseconds, floored, of a header such as `Upstash-Delay`: "10s", "1d10h30m", "1.5h", "500ms".
 
-    Source: QStash docs, features/delay; the bare integer is what the workflow SDKs send.
+    ValueError is in Go's words. Source: QStash docs, features/delay; a real answer refuses "90", which has no unit.
     """
     trimmed = text.strip(" \t")
-    if _BARE_SECONDS.fullmatch(trimmed):
-        return int(trimmed) * 1_000
-    if _HEADER.fullmatch(trimmed):
-        return math.floor(_total(_HEADER_PART, trimmed, _UNITS_MS))
-    raise ValueError(
-        f"invalid duration {_shown(text)}: write whole numbers with the units s, m, h or d, "
-        'such as "10s" or "1d10h30m", or a whole number of seconds; at most 18 digits each'
-    )
+    duration_ms = go_duration_ms(trimmed, _HEADER_UNITS_NS)
+    if duration_ms < 0:
+        raise ValueError(f"duration {_quoted(trimmed)} is negative")
+    return duration_ms
+
+
+def seconds_or_header_ms(text: str) -> int:
+    """Milliseconds of a header that may also be a bare whole number of seconds, as the Workflow SDKs send it."""
+    trimmed = text.strip(" \t")
+    return int(trimmed) * 1_000 if _BARE_SECONDS.fullmatch(trimmed) else header_ms(trimmed)
 
 
 def to_ms(duration: Duration) -> int:
@@ -92,18 +101,46 @@ def format_ms(ms: int) -> str:
     return ("-" if ms < 0 else "") + "".join(parts)
 
 
-def go_duration_ms(text: str) -> int:
-    """Milliseconds, floored, of what Go's `time.ParseDuration` reads: "6m5s", "1.5h", "-250us", "0"."""
-    if text in ("0", "+0", "-0"):
+def go_duration_ms(text: str, units_ns: Mapping[str, int] = _GO_UNITS_NS) -> int:
+    """Milliseconds, floored, of what Go's `time.ParseDuration` reads: "6m5s", "1.5h", "-250us", "0".
+
+    ValueError is in Go's words. Go cuts the text into parts, each a number and the unit that follows it; a unit is
+    everything up to the next digit or point. It checks part by part, first the number, then the unit, and at the end
+    the sum. The arithmetic is in whole nanoseconds, and flooring to milliseconds comes last.
+    """
+    unsigned = text[1:] if text.startswith(("+", "-")) else text
+    if unsigned == "0":
         return 0
-    if not _GO.fullmatch(text):
-        raise ValueError(
-            f'invalid Go duration {_shown(text)}: write numbers with the units ns, us, ms, s, m or h, such as "6m5s"'
-        )
-    total_ns = _total(_GO_PART, text, _GO_UNITS_NS)
+    if not unsigned:
+        raise ValueError(f"time: invalid duration {_quoted(text)}")
+    total_ns = 0
+    for whole, fraction, unit in _GO_PART.findall(unsigned):
+        if not (whole or fraction) or len(whole.lstrip("0")) > 19:
+            raise ValueError(f"time: invalid duration {_quoted(text)}")
+        if not unit:
+            raise ValueError(f"time: missing unit in duration {_quoted(text)}")
+        if unit not in units_ns:
+            raise ValueError(f"time: unknown unit {_quoted(unit)} in duration {_quoted(text)}")
+        decimals = fraction[:18]  # a nanosecond of a year is the sixteenth
+        total_ns += int(whole.lstrip("0") or "0") * units_ns[unit]
+        total_ns += int(decimals or "0") * units_ns[unit] // 10 ** len(decimals)
     if total_ns > _GO_MAX_NS:
-        raise ValueError(f"invalid Go duration {_shown(text)}: longer than Go can count, about 292 years")
-    return math.floor((-total_ns if text.startswith("-") else total_ns) / 1_000_000)
+        raise ValueError(f"time: invalid duration {_quoted(text)}")
+    return (-total_ns if text.startswith("-") else total_ns) // 1_000_000
+
+
+def _quoted(text: str) -> str:
+    """Return *text* as Go's package time quotes it in its errors, cut where it is long."""
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    return '"' + "".join(map(_escaped, shown)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if " " <= character <= "\x7f":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
 def _compound_ms(text: str) -> int:
@@ -113,12 +150,8 @@ def _compound_ms(text: str) -> int:
             f"invalid duration {_shown(text)}: write numbers with the units ms, s, m, h or d, "
             'such as "5m", "1h30m" or "250ms", without a sign; at most 18 digits each'
         )
-    return math.floor(_total(_API_PART, trimmed, _UNITS_MS))
-
-
-def _total(part: re.Pattern[str], text: str, units: Mapping[str, int]) -> Fraction:
-    """The sum of all parts of *text*, exactly, in what *units* counts."""
-    return sum((Fraction(number) * units[unit] for number, unit in part.findall(text)), start=Fraction(0))
+    parts = _API_PART.findall(trimmed)
+    return math.floor(sum((Fraction(number) * _UNITS_MS[unit] for number, unit in parts), start=Fraction(0)))
 
 
 def _shown(text: str) -> str:

@@ -142,7 +142,7 @@ def _value(name: str, text: str, parse: Callable[[str], T]) -> T:
     except ValueError as error:
         if name == "upstash-cron":
             raise Refused(400, str(error)) from None
-        raise Refused(400, f"invalid {http.canonical(name)}: {error}") from None
+        raise Refused(400, f"invalid {http.canonical(name)} header: {error}") from None
 
 
 def _forwarded(key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -209,13 +209,13 @@ def _positive(text: str) -> int:
 
 
 def _period_ms(text: str) -> int:
-    if not 0 < (period_ms := durations.header_ms(text)) <= MAX_PERIOD_MS:
+    if not 0 < (period_ms := durations.seconds_or_header_ms(text)) <= MAX_PERIOD_MS:
         raise ValueError(f"period {text!r} is not between a second and a week")
     return period_ms
 
 
 def _timeout_ms(text: str) -> int:
-    if (timeout_ms := durations.header_ms(text)) > MAX_TIMEOUT_MS:
+    if (timeout_ms := durations.seconds_or_header_ms(text)) > MAX_TIMEOUT_MS:
         raise ValueError(f"{text} is longer than a year")
     return timeout_ms
 

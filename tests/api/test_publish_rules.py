@@ -66,12 +66,26 @@ def test_consumed_query_parameters_are_cut_out_of_the_destination(qstash, query,
 
 @pytest.mark.parametrize(
     ("text", "ms"),
-    [("10s", 10_000), ("1d10h30m", 124_200_000), ("3d5h12m", 277_920_000), ("5m", 300_000), ("0s", 0), ("60", 60_000)],
+    [
+        ("10s", 10_000),
+        ("1d10h30m", 124_200_000),
+        ("3d5h12m", 277_920_000),
+        ("5m", 300_000),
+        ("0s", 0),
+        ("0", 0),
+        ("500ms", 500),
+        ("1.5h", 5_400_000),
+        ("2w", 1_209_600_000),
+    ],
 )
 @pytest.mark.parametrize("header", ["Upstash-Delay", "Upstash-Timeout"])
-def test_a_duration_is_compound_or_a_bare_number_of_seconds(qstash, header, text, ms):
+def test_a_duration_is_what_go_reads_and_days_and_weeks(qstash, header, text, ms):
     options = qstash.publish({header: text}).options
     assert (options.delay_ms if header == "Upstash-Delay" else options.timeout_ms) == ms
+
+
+def test_a_timeout_may_be_a_bare_number_of_seconds(qstash):
+    assert qstash.publish({"Upstash-Timeout": "60"}).options.timeout_ms == 60_000
 
 
 @pytest.mark.parametrize("true", ["1", "t", "T", "TRUE", "true", "True"])

@@ -102,7 +102,7 @@ def test_callbacks_nest_eight_deep_and_no_deeper():
 
 @pytest.mark.parametrize("prefix", ["", "Callback-", "Failure-Callback-", "Callback-Failure-Callback-"])
 def test_a_refusal_names_the_header(prefix):
-    with pytest.raises(Refused, match="Upstash-Retries: 'x' is not a non-negative integer") as refusal:
+    with pytest.raises(Refused, match="invalid Upstash-Retries header: 'x' is not a non-negative integer") as refusal:
         parse_options([(f"Upstash-{prefix}Retries", "x")])
     assert refusal.value.status == 400
 
