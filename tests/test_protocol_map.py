@@ -68,7 +68,7 @@ RULE_ROWS = (
     "every config header may also be a query parameter",
     "precedence of header, query and URL-group default",
     "consumed query keys are stripped",
-    "durations, and a bare integer means seconds",
+    "durations; a bare integer is seconds in a timeout and a period, refused in a delay",
     "booleans",
 )
 
@@ -146,7 +146,11 @@ RULES: dict[str, tuple[str, ...]] = {
         "test_a_header_wins_over_the_query_and_the_query_over_the_group",
     ),
     "consumed query keys are stripped": ("test_consumed_query_parameters_are_cut_out_of_the_destination",),
-    "durations, and a bare integer means seconds": ("test_a_duration_is_compound_or_a_bare_number_of_seconds",),
+    "durations; a bare integer is seconds in a timeout and a period, refused in a delay": (
+        "test_a_duration_is_what_go_reads_and_days_and_weeks",
+        "test_a_timeout_may_be_a_bare_number_of_seconds",
+        "test_a_delay_that_is_none_is_refused_in_the_words_of_qstash",
+    ),
     "booleans": ("test_a_boolean_is_what_go_takes_for_true", "test_a_boolean_is_what_go_takes_for_false"),
 }
 
@@ -197,14 +201,19 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "Upstash-Queue-Name": ("test_upstash_queue_name_is_the_queue_of_what_is_made",),
     "Upstash-Schedule-Id": ("test_upstash_schedule_id_creates_and_overwrites",),
     "Upstash-Cron": ("test_upstash_cron_makes_a_schedule_of_a_publish",),
-    "Upstash-Label": ("test_upstash_label_is_a_list",),
+    "Upstash-Label": (
+        "test_upstash_label_is_a_list",
+        "test_upstash_label_is_alphanumeric_hyphen_underscore_or_period",
+    ),
     "Upstash-Flow-Control-Key": (
         "test_upstash_flow_control_key_and_value_are_limits",
-        "test_upstash_flow_control_key_and_value_go_together_and_say_something",
+        "test_upstash_flow_control_key_and_value_go_together",
+        "test_upstash_flow_control_key_is_alphanumeric_hyphen_underscore_or_period",
     ),
     "Upstash-Flow-Control-Value": (
         "test_upstash_flow_control_key_and_value_are_limits",
-        "test_upstash_flow_control_key_and_value_go_together_and_say_something",
+        "test_upstash_flow_control_key_and_value_go_together",
+        "test_upstash_flow_control_value_sets_a_rate_or_a_parallelism",
     ),
     "Upstash-Redact-Fields": ("test_upstash_redact_fields_hides_what_is_shown_and_nothing_that_is_sent",),
     "Upstash-Telemetry-<X>": ("test_upstash_telemetry_is_ignored",),

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})  # openapi.yaml, Upstash-Method
 DEFAULT_PERIOD_MS = 1_000  # seen in real answers: the period of a flow-control key that names none
+MIN_PERIOD_MS = 1_000  # assumed: periods are shown in whole seconds
 MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
 MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time that the clock can reach
 MAX_NESTING = 8  # assumed: callbacks of callbacks of …
@@ -31,6 +32,12 @@ MAX_NESTING = 8  # assumed: callbacks of callbacks of …
 WORKFLOW_PREFIX = "upstash-workflow-"
 FORWARD_PREFIX = "upstash-forward-"
 NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
+# QStash's own words, seen in real answers
+INVALID_KEY = "flowControlKey must be alphanumeric, hyphen, underscore, or period"
+INVALID_LIMITS = (
+    "Upstash-Flow-Control-Value should be either rate=X or parallelism=Y, or both as comma-separated values"
+)
+INVALID_LABEL = "label must be alphanumeric, hyphen, underscore, or period"  # assumed: as for a flow-control key
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these only the tab may stand in a value
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool
@@ -164,15 +171,17 @@ def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
     if not key or not value:
         missing = "Upstash-Flow-Control-Value" if key else "Upstash-Flow-Control-Key"
         raise Refused(400, f"{missing} is missing: a flow-control key and its value go together")
+    if not urls.NAME.fullmatch(key):
+        raise Refused(400, INVALID_KEY)
     limits: dict[str, int] = {}
     for part in value.split(","):
         name, _, number = (word.strip() for word in part.partition("="))
-        parse = {"parallelism": _positive, "rate": _positive, "period": _period_ms}.get(name.lower())
-        if parse is None:
-            raise Refused(400, f"invalid Upstash-Flow-Control-Value: {part.strip()!r} is not a limit")
-        limits[name.lower()] = _value("upstash-flow-control-value", number, parse)
+        name = name.lower()
+        if name not in _LIMITS:
+            raise Refused(400, INVALID_LIMITS)
+        limits[name] = _value("upstash-flow-control-value", number, _LIMITS[name])
     if not limits.keys() & {"parallelism", "rate"}:
-        raise Refused(400, "invalid Upstash-Flow-Control-Value: it sets neither parallelism nor rate")
+        raise Refused(400, INVALID_LIMITS)
     return FlowControl(
         key=key,
         parallelism=limits.get("parallelism"),
@@ -202,15 +211,19 @@ def parse_name(text: str) -> str:
     return text
 
 
-def _positive(text: str) -> int:
-    if (number := parse_count(text)) < 1:
+def _limit(text: str) -> int:
+    try:
+        limit = parse_count(text)
+    except ValueError:
+        raise Refused(400, INVALID_LIMITS) from None
+    if limit < 1:
         raise ValueError(f"{text!r} is less than 1")
-    return number
+    return limit
 
 
 def _period_ms(text: str) -> int:
-    if not 0 < (period_ms := durations.seconds_or_header_ms(text)) <= MAX_PERIOD_MS:
-        raise ValueError(f"period {text!r} is not between a second and a week")
+    if not MIN_PERIOD_MS <= (period_ms := durations.seconds_or_header_ms(text)) <= MAX_PERIOD_MS:
+        raise ValueError(f"{text!r} is not between a second and a week")
     return period_ms
 
 
@@ -233,7 +246,10 @@ def _method(text: str) -> str:
 
 
 def _labels(text: str) -> tuple[str, ...]:
-    return tuple(label for part in text.split(",") if (label := part.strip()))
+    labels = tuple(label for part in text.split(",") if (label := part.strip()))
+    if not all(map(urls.NAME.fullmatch, labels)):
+        raise Refused(400, INVALID_LABEL)
+    return labels
 
 
 def _deduplication_id(text: str) -> str:
@@ -264,6 +280,7 @@ _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "upstash-schedule-id": ("schedule_id", parse_name),
     "upstash-cron": ("cron", Cron.parse),
 }
+_LIMITS: Mapping[str, Callable[[str], int]] = {"parallelism": _limit, "rate": _limit, "period": _period_ms}
 # The longer prefix first: a failure callback's family is no callback's.
 _FAMILIES = (
     ("upstash-failure-callback-", "failure_callback_options"),

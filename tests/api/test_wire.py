@@ -8,7 +8,7 @@ from tests.world import start_next
 
 JOBS = "https://shop.example/jobs"
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-LIMITS = {"Upstash-Flow-Control-Key": "partner api/1"}
+LIMITS = {"Upstash-Flow-Control-Key": "partner-api.1"}
 
 
 def wait(qstash, ms):
@@ -209,9 +209,9 @@ def test_a_schedule_whose_group_is_gone_says_so(qstash):
 
 
 def test_a_flow_control_key_shows_every_field_always(qstash):
-    qstash.call("POST", "/v2/flowControl/partner%20api%2F1/pause")
-    assert get(qstash, "/v2/flowControl/partner%20api%2F1") == {
-        "flowControlKey": "partner api/1",
+    qstash.call("POST", "/v2/flowControl/partner-api.1/pause")
+    assert get(qstash, "/v2/flowControl/partner-api.1") == {
+        "flowControlKey": "partner-api.1",
         "waitListSize": 0,
         "parallelismMax": 0,
         "parallelismCount": 0,
@@ -234,7 +234,7 @@ def test_a_flow_control_key_counts_what_waits_runs_and_has_started(qstash):
     assert qstash.broker.next_message(qstash.broker.now_ms) is None
     assert get(qstash, "/v2/flowControl") == [
         {
-            "flowControlKey": "partner api/1",
+            "flowControlKey": "partner-api.1",
             "waitListSize": 1,
             "parallelismMax": 1,
             "parallelismCount": 1,
