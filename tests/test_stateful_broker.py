@@ -21,7 +21,7 @@ from qstash_fake import QStashFake
 from qstash_fake.broker.journal import LogEntry
 
 SHOP = "https://shop.example"
-CALLBACK = f"{SHOP}/callback"
+CALLBACK, SLOW_CALLBACK = f"{SHOP}/callback", f"{SHOP}/slow-callback"
 MINUTES = {"* * * * *": 1, "*/5 * * * *": 5}
 LIVES = {
     "CREATED": re.compile("C"),
@@ -115,7 +115,7 @@ class Auditor:
         message_id = entry.message_id
         self.messages[message_id] = message
         self.due[message_id] = (entry.next_delivery_ms or entry.time_ms, len(self.due))
-        source = json.loads(message.body)["sourceMessageId"] if message.url == CALLBACK else None
+        source = json.loads(message.body)["sourceMessageId"] if message.url in (CALLBACK, SLOW_CALLBACK) else None
         head = message_id if source is None or message_id in self.by_hand else self.head_of[source]
         self.head_of[message_id] = head
         self.families.setdefault(head, []).append(message_id)
@@ -235,10 +235,9 @@ LIMITS = st.sampled_from(["rate=1,period=10s", "rate=2,period=30s", "parallelism
 OPTIONS = st.fixed_dictionaries(
     {"Retries": st.sampled_from(["0", "1", "2"])},
     optional={
-        "Callback": st.just(CALLBACK),
+        "Callback": st.sampled_from([CALLBACK, SLOW_CALLBACK]),
         "Failure-Callback": st.just(CALLBACK),
-        "Callback-Delay": st.just("20s"),
-        "Callback-Callback": st.just(CALLBACK),
+        "Callback-Callback": st.sampled_from([CALLBACK, SLOW_CALLBACK]),
         "Callback-Flow-Control-Key": st.just("l"),
         "Retry-Delay": st.sampled_from(["0", "7000"]),
         "Timeout": st.just("20s"),

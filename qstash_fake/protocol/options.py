@@ -10,7 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import durations, http, urls
@@ -58,6 +58,13 @@ class FlowControl:
     parallelism: int | None = None
     rate: int | None = None
     period_ms: int = DEFAULT_PERIOD_MS
+
+
+class _Row(NamedTuple):
+    """What a header sets, and the parser of its value, which raises ValueError."""
+
+    field: str
+    parse: Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +118,7 @@ def parse_options(pairs: Sequence[tuple[str, str]]) -> Options:
         key = name.lower()
         if key.startswith("upstash-") or key == "content-type":
             grouped.setdefault(key, []).append(value)
-    return _parse(grouped, nesting=0)
+    return _parse(grouped, family="upstash-", nesting=0)
 
 
 def _refuse_control_characters(pairs: Sequence[tuple[str, str]]) -> None:
@@ -122,7 +129,12 @@ def _refuse_control_characters(pairs: Sequence[tuple[str, str]]) -> None:
             raise Refused(400, f"invalid value of header {name}: control characters are not allowed")
 
 
-def _parse(grouped: Mapping[str, list[str]], nesting: int) -> Options:
+def _parse(grouped: Mapping[str, list[str]], *, family: str, nesting: int) -> Options:
+    """Return the options of one family of headers, whose names begin with *family* on the wire.
+
+    A callback's family has the grammar of the publish itself: `Upstash-Callback-Retries` is read as the
+    `Upstash-Retries` of the callback. So in *grouped* every name begins with `upstash-`.
+    """
     if nesting > MAX_NESTING:
         raise Refused(400, f"callbacks of callbacks are nested deeper than {MAX_NESTING}")
     given: dict[str, Any] = {}
@@ -130,26 +142,37 @@ def _parse(grouped: Mapping[str, list[str]], nesting: int) -> Options:
     families: dict[str, dict[str, list[str]]] = {}
     for name, values in grouped.items():
         if row := _SCALARS.get(name):
-            if values[0] or name == "upstash-cron":
-                given[row[0]] = _value(name, values[0] if name == "content-type" else http.text(values[0]), row[1])
+            if not values[0] and name != "upstash-cron":
+                continue
+            if nesting and name in _NOT_OF_CALLBACKS:
+                raise Refused(400, f"{_header(family, name)} can not be used: callbacks can not be delayed")
+            value = values[0] if name == "content-type" else http.text(values[0])
+            given[row.field] = _value(family, name, value, row.parse)
         elif name.startswith(FORWARD_PREFIX):
             forward += _forwarded(name, values)
         elif name.startswith(_FAMILY_PREFIXES):
-            prefix, field = next(family for family in _FAMILIES if name.startswith(family[0]))
-            families.setdefault(field, {})["upstash-" + name[len(prefix) :]] = values
+            prefix = next(prefix for prefix in _FAMILIES if name.startswith(prefix))
+            families.setdefault(prefix, {})["upstash-" + name.removeprefix(prefix)] = values
         elif name.startswith(WORKFLOW_PREFIX):
             raise Refused(501, NO_WORKFLOW)
-    given |= {field: _parse(group, nesting + 1) for field, group in families.items()}
-    return Options(**given, forward=tuple(forward), flow_control=_flow_control(grouped))
+    for prefix, group in families.items():
+        inner = family + prefix.removeprefix("upstash-")
+        given[_FAMILIES[prefix]] = _parse(group, family=inner, nesting=nesting + 1)
+    return Options(**given, forward=tuple(forward), flow_control=_flow_control(grouped, family))
 
 
-def _value(name: str, text: str, parse: Callable[[str], T]) -> T:
+def _value(family: str, name: str, text: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text)
     except ValueError as error:
         if name == "upstash-cron":
             raise Refused(400, str(error)) from None
-        raise Refused(400, f"invalid {http.canonical(name)} header: {error}") from None
+        raise Refused(400, f"invalid {_header(family, name)} header: {error}") from None
+
+
+def _header(family: str, name: str) -> str:
+    """Return the header *name* of *family* as the publisher wrote it, for a refusal."""
+    return http.canonical(family + name.removeprefix("upstash-"))
 
 
 def _forwarded(key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -162,15 +185,15 @@ def _forwarded(key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield from ((http.canonical(name), value) for value in values)
 
 
-def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
+def _flow_control(grouped: Mapping[str, list[str]], family: str) -> FlowControl | None:
     if "upstash-flow-control-key" not in grouped and "upstash-flow-control-value" not in grouped:
         return None
     key, value = (http.text(grouped.get(f"upstash-flow-control-{half}", [""])[0]).strip() for half in ("key", "value"))
     if not key and not value:
         return None
     if not key or not value:
-        missing = "Upstash-Flow-Control-Value" if key else "Upstash-Flow-Control-Key"
-        raise Refused(400, f"{missing} is missing: a flow-control key and its value go together")
+        missing = "upstash-flow-control-value" if key else "upstash-flow-control-key"
+        raise Refused(400, f"{_header(family, missing)} is missing: a flow-control key and its value go together")
     if not urls.NAME.fullmatch(key):
         raise Refused(400, INVALID_KEY)
     limits: dict[str, int] = {}
@@ -179,7 +202,7 @@ def _flow_control(grouped: Mapping[str, list[str]]) -> FlowControl | None:
         name = name.lower()
         if name not in _LIMITS:
             raise Refused(400, INVALID_LIMITS)
-        limits[name] = _value("upstash-flow-control-value", number, _LIMITS[name])
+        limits[name] = _value(family, "upstash-flow-control-value", number, _LIMITS[name])
     if not limits.keys() & {"parallelism", "rate"}:
         raise Refused(400, INVALID_LIMITS)
     return FlowControl(
@@ -260,30 +283,30 @@ def _deduplication_id(text: str) -> str:
     return text
 
 
-# Header, in lower case → the option it sets and the parser of its value, which raises ValueError. openapi.yaml.
-_SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "content-type": ("content_type", str),
-    "upstash-method": ("method", _method),
-    "upstash-header-forward": ("header_forward", parse_bool),
-    "upstash-retries": ("retries", parse_count),
-    "upstash-retry-delay": ("retry_delay", Expression.parse),
-    "upstash-delay": ("delay_ms", durations.header_ms),
-    "upstash-not-before": ("not_before_ms", _not_before_ms),
-    "upstash-timeout": ("timeout_ms", _timeout_ms),
-    "upstash-label": ("labels", _labels),
-    "upstash-deduplication-id": ("deduplication_id", _deduplication_id),
-    "upstash-content-based-deduplication": ("content_based_deduplication", parse_bool),
-    "upstash-callback": ("callback", urls.absolute_url),
-    "upstash-failure-callback": ("failure_callback", urls.absolute_url),
-    "upstash-redact-fields": ("redaction", Redaction.parse),
-    "upstash-queue-name": ("queue", parse_name),
-    "upstash-schedule-id": ("schedule_id", parse_name),
-    "upstash-cron": ("cron", Cron.parse),
+# A row for each header with one value, its name in lower case. openapi.yaml.
+_SCALARS: Mapping[str, _Row] = {
+    "content-type": _Row("content_type", str),
+    "upstash-method": _Row("method", _method),
+    "upstash-header-forward": _Row("header_forward", parse_bool),
+    "upstash-retries": _Row("retries", parse_count),
+    "upstash-retry-delay": _Row("retry_delay", Expression.parse),
+    "upstash-delay": _Row("delay_ms", durations.header_ms),
+    "upstash-not-before": _Row("not_before_ms", _not_before_ms),
+    "upstash-timeout": _Row("timeout_ms", _timeout_ms),
+    "upstash-label": _Row("labels", _labels),
+    "upstash-deduplication-id": _Row("deduplication_id", _deduplication_id),
+    "upstash-content-based-deduplication": _Row("content_based_deduplication", parse_bool),
+    "upstash-callback": _Row("callback", urls.absolute_url),
+    "upstash-failure-callback": _Row("failure_callback", urls.absolute_url),
+    "upstash-redact-fields": _Row("redaction", Redaction.parse),
+    "upstash-queue-name": _Row("queue", parse_name),
+    "upstash-schedule-id": _Row("schedule_id", parse_name),
+    "upstash-cron": _Row("cron", Cron.parse),
 }
+# QStash changelog, March 2025: a message with a delayed callback is refused. assumed: Not-Before is a
+# delay, too, and the words of the refusal, which are made like those for a delay in enqueue.
+_NOT_OF_CALLBACKS = frozenset({"upstash-delay", "upstash-not-before"})
 _LIMITS: Mapping[str, Callable[[str], int]] = {"parallelism": _limit, "rate": _limit, "period": _period_ms}
-# The longer prefix first: a failure callback's family is no callback's.
-_FAMILIES = (
-    ("upstash-failure-callback-", "failure_callback_options"),
-    ("upstash-callback-", "callback_options"),
-)
-_FAMILY_PREFIXES = tuple(prefix for prefix, _ in _FAMILIES)
+# The headers that configure a callback: the prefix of their names → the option that holds what they say.
+_FAMILIES = {"upstash-failure-callback-": "failure_callback_options", "upstash-callback-": "callback_options"}
+_FAMILY_PREFIXES = tuple(_FAMILIES)

@@ -250,7 +250,7 @@ def test_more_queues_than_the_quota_are_refused(make_qstash, path, headers, body
         ("Upstash-Queue-Name", ["a b", "a/b"]),
         ("Upstash-Redact-Fields", ["everything", "header[]"]),
         ("Upstash-Callback-Retries", ["many"]),
-        ("Upstash-Failure-Callback-Delay", ["later"]),
+        ("Upstash-Failure-Callback-Timeout", ["later"]),
         ("Upstash-Callback-Failure-Callback", ["nowhere"]),
     ],
 )

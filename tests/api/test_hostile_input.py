@@ -333,7 +333,7 @@ def test_only_a_retry_takes_options_in_its_query(qstash, method):
 @pytest.mark.parametrize("timeout", ["367d", "8761h", "999999999999999999", "31536001"])
 def test_a_timeout_longer_than_a_year_is_refused(qstash, prefix, timeout):
     status, error = qstash.refused_publish({f"{prefix}Timeout": timeout})
-    assert (status, error) == (400, f"invalid Upstash-Timeout header: {timeout} is longer than a year")
+    assert (status, error) == (400, f"invalid {prefix}Timeout header: {timeout} is longer than a year")
 
 
 def test_a_timeout_of_a_year_is_accepted(qstash):

@@ -162,7 +162,6 @@ CALLBACK_FAMILY = {
     "Retries": "1",
     "Retry-Delay": "5000",
     "Timeout": "7s",
-    "Delay": "1m",
     "Forward-X-Shop": "7",
     "Flow-Control-Key": "key",
     "Flow-Control-Value": "rate=5",
@@ -177,11 +176,18 @@ def test_the_family_of_a_callback_configures_its_message(qstash, prefix, url):
     qstash.attempt(500)
     callback = list(qstash.broker.messages.values())[-1]
     assert (callback.url, callback.method, callback.max_retries, callback.timeout_ms) == (url, "PUT", 1, 7_000)
-    assert (callback.due_ms - START_MS, callback.headers["x-shop"]) == (60_000, "7")
+    assert (callback.due_ms - START_MS, callback.headers["x-shop"]) == (0, "7")
     assert callback.options.retry_delay.text == "5000"
     assert (callback.options.flow_control.key, callback.options.flow_control.rate) == ("key", 5)
     assert callback.failure_callback == "https://shop.example/sorry"
     assert (source.method, source.max_retries, source.stored_headers) == ("POST", 0, ())
+
+
+@pytest.mark.parametrize("family", ["Callback", "Failure-Callback", "Callback-Failure-Callback", "Callback-Callback"])
+@pytest.mark.parametrize(("name", "value"), [("Delay", "10m"), ("Delay", "0s"), ("Not-Before", "0")])
+def test_a_callback_is_never_delayed(qstash, family, name, value):
+    refusal = (400, f"Upstash-{family}-{name} can not be used: callbacks can not be delayed")
+    assert qstash.refused_publish({"Upstash-Callback": DONE, f"upstash-{family}-{name}": value}) == refusal
 
 
 def test_a_callback_has_the_retries_of_its_message_unless_told_otherwise(qstash):

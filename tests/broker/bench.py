@@ -14,7 +14,7 @@ Answer = int | Outcome
 
 
 class Bench:
-    """Messages are known by their body: what `answers` and `takes` are keyed by, and what `advance` returns."""
+    """Messages are known by their body, which `advance` returns; `answers` and `takes` go by body or by URL."""
 
     def __init__(self, **options) -> None:
         self.broker = Broker(START_MS, **options)
@@ -59,10 +59,10 @@ class Bench:
 
     def outcome(self, delivery: Delivery) -> Outcome:
         body = delivery.message.text
-        prepared = self.answers.get(body)
+        prepared = self.answers.get(body) or self.answers.get(delivery.message.url)
         answer = prepared.pop(0) if prepared else 200
         outcome = Outcome(status=answer) if isinstance(answer, int) else dataclasses.replace(answer)
-        outcome.duration_ms = self.takes.get(body, 0) * 1000
+        outcome.duration_ms = self.takes.get(body, self.takes.get(delivery.message.url, 0)) * 1000
         return outcome
 
     def states(self, message: Message) -> list[str]:

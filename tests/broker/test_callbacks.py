@@ -129,18 +129,16 @@ def test_a_callback_is_a_json_post_unless_its_family_says_otherwise(bench):
     )
 
 
-def test_a_family_sets_delay_timeout_and_flow_control_of_the_callback(bench):
+def test_a_family_sets_timeout_and_flow_control_of_the_callback(bench):
     bench.publish(
         "x",
         callback=CALLBACK,
-        callback_delay="30s",
         callback_timeout="5s",
         callback_flow_control_key="k",
         callback_flow_control_value="rate=2,period=1m",
     )
     bench.advance(0)
     (callback,) = sent_to(bench, CALLBACK)
-    assert callback.due_ms == 1_767_225_630_000
     assert callback.options.timeout_ms == 5_000
     assert (bench.broker.flow_control["k"].rate, bench.broker.flow_control["k"].period_ms) == (2, 60_000)
 

@@ -40,23 +40,18 @@ def test_a_dead_head_gives_way_to_the_next(bench):
 
 
 def test_a_slot_is_held_until_the_callback_is_terminal(bench):
-    bench.publish("a", queue_name="jobs", callback=CALLBACK, callback_delay="30s")
+    bench.takes = {CALLBACK: 30}
+    bench.publish("a", queue_name="jobs", callback=CALLBACK)
     bench.publish("b", queue_name="jobs")
     started = bench.advance(60)
-    assert [(at, body[:1]) for at, body in started] == [(0, "a"), (30, "{"), (30, "b")]
+    assert [(at, body[:1]) for at, body in started] == [(0, "a"), (0, "{"), (30, "b")]
 
 
 def test_a_slot_is_held_by_the_callback_of_a_callback(bench):
-    bench.publish(
-        "a",
-        queue_name="jobs",
-        callback=CALLBACK,
-        callback_delay="5s",
-        callback_callback=CALLBACK,
-        callback_callback_delay="5s",
-    )
+    bench.takes = {CALLBACK: 5}
+    bench.publish("a", queue_name="jobs", callback=CALLBACK, callback_callback=CALLBACK)
     bench.publish("b", queue_name="jobs")
-    assert [(at, body[:1]) for at, body in bench.advance(60)] == [(0, "a"), (5, "{"), (10, "{"), (10, "b")]
+    assert [(at, body[:1]) for at, body in bench.advance(60)] == [(0, "a"), (0, "{"), (5, "{"), (10, "b")]
 
 
 def test_a_slot_is_held_through_the_retries_of_a_failure_callback(bench):
@@ -74,15 +69,21 @@ def test_a_slot_is_held_through_the_retries_of_a_failure_callback(bench):
 
 
 def test_the_retry_of_a_head_does_not_wait_for_its_callback(bench):
-    bench.answers = {"a": [503]}
-    bench.publish("a", queue_name="jobs", callback=CALLBACK, callback_delay="1h")
-    assert bench.advance(60) == [(0, "a"), (FIRST_RETRY_S, "a")]
+    bench.answers, bench.takes = {"a": [503]}, {CALLBACK: 3_600}
+    bench.publish("a", queue_name="jobs", callback=CALLBACK)
+    assert [(at, body[:1]) for at, body in bench.advance(60)] == [
+        (0, "a"),
+        (0, "{"),
+        (FIRST_RETRY_S, "a"),
+        (FIRST_RETRY_S, "{"),
+    ]
 
 
 def test_cancelling_the_last_holder_frees_the_slot(bench):
-    bench.publish("a", queue_name="jobs", callback=CALLBACK, callback_delay="1h")
+    bench.answers = {CALLBACK: [500]}
+    bench.publish("a", queue_name="jobs", callback=CALLBACK, callback_retry_delay="3600000")
     bench.publish("b", queue_name="jobs")
-    assert bench.advance(60) == [(0, "a")]
+    assert [(at, body[:1]) for at, body in bench.advance(60)] == [(0, "a"), (0, "{")]
     bench.broker.cancel([message for message in bench.broker.messages.values() if message.url == CALLBACK])
     assert bench.advance(0) == [(60, "b")]
 

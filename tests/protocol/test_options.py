@@ -102,9 +102,19 @@ def test_callbacks_nest_eight_deep_and_no_deeper():
 
 @pytest.mark.parametrize("prefix", ["", "Callback-", "Failure-Callback-", "Callback-Failure-Callback-"])
 def test_a_refusal_names_the_header(prefix):
-    with pytest.raises(Refused, match="invalid Upstash-Retries header: 'x' is not a non-negative integer") as refusal:
-        parse_options([(f"Upstash-{prefix}Retries", "x")])
-    assert refusal.value.status == 400
+    with pytest.raises(Refused) as refusal:
+        parse_options([(f"upstash-{prefix}Retries", "x")])
+    error = f"invalid Upstash-{prefix}Retries header: 'x' is not a non-negative integer"
+    assert (refusal.value.status, refusal.value.error) == (400, error)
+
+
+@pytest.mark.parametrize("prefix", ["", "Callback-", "Failure-Callback-"])
+def test_a_refusal_of_limits_names_the_header(prefix):
+    key, value = f"Upstash-{prefix}Flow-Control-Key", f"Upstash-{prefix}Flow-Control-Value"
+    with pytest.raises(Refused, match=f"^{key} is missing: "):
+        parse_options([(value, "rate=1")])
+    with pytest.raises(Refused, match=f"^invalid {value} header: '0' is less than 1$"):
+        parse_options([(key, "k"), (value, "rate=0")])
 
 
 @pytest.mark.parametrize("name", ["X Y", "X:", "\xe9", "X\n", "(X)"])

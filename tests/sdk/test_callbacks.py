@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from qstash import AsyncQStash, QStash
+from qstash.errors import QStashError
 from qstash.message import PublishResponse
 
 from qstash_fake import QStashFake
@@ -130,7 +131,6 @@ def test_the_callback_family_configures_the_callback(client: QStash, shop: Any, 
             "Retries": "1",
             "Retry-Delay": "5000",
             "Timeout": "20s",
-            "Delay": "10s",
             "Forward-X-Back": "b",
             "Upstash-Callback-Forward-X-More": "m",
             "Flow-Control-Key": "backs",
@@ -140,11 +140,17 @@ def test_the_callback_family_configures_the_callback(client: QStash, shop: Any, 
     )
     qstash_fake.on(BACK).respond(500).times(1)
     qstash_fake.drain()
-    callback = qstash_fake.assert_published(url=BACK, method="PUT", delay="10s")
+    callback = qstash_fake.assert_published(url=BACK, method="PUT")
     assert callback.max_retries == 1
-    assert [round((attempt.at - callback.created_at).total_seconds()) for attempt in callback.attempts] == [10, 15]
+    assert [round((attempt.at - callback.created_at).total_seconds()) for attempt in callback.attempts] == [0, 5]
     assert (shop.at("/back")[0].headers["x-back"], shop.at("/back")[0].headers["x-more"]) == ("b", "m")
     assert list(qstash_fake.flow_control) == ["backs"]
+
+
+def test_a_delayed_callback_is_refused(client: QStash, qstash_fake: QStashFake):
+    with pytest.raises(QStashError, match="Upstash-Callback-Delay can not be used: callbacks can not be delayed"):
+        publish(client, callback=BACK, callback_headers={"Delay": "10m"})
+    assert qstash_fake.messages == []
 
 
 def test_the_failure_family_configures_the_failure_callback_alone(client: QStash, shop: Any, qstash_fake: QStashFake):
