@@ -257,9 +257,14 @@ def _timeout_ms(text: str) -> int:
 
 
 def _not_before_ms(text: str) -> int:
-    if (seconds := parse_count(text)) > LAST_SECOND:  # milliseconds passed by mistake
+    # QStash changelog, December 2024: fractions of a second count; floored to the millisecond (assumed)
+    match = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a time in unix seconds")
+    seconds, decimals = int(match[1]), match[2] or ""
+    if seconds > LAST_SECOND:
         raise ValueError(f"{text} is beyond the year 9999; it takes unix seconds, not milliseconds")
-    return seconds * 1000
+    return seconds * 1_000 + int(decimals.ljust(3, "0")[:3])
 
 
 def _method(text: str) -> str:

@@ -243,7 +243,7 @@ def test_more_queues_than_the_quota_are_refused(make_qstash, path, headers, body
         ("Upstash-Retries", ["three", "-1", "1.5", "1e3", "+1", "1_000", "\xb2"]),
         ("Upstash-Retry-Delay", ["retried +", "rand()", "1000ms", "__import__('os')"]),
         ("Upstash-Delay", ["soon", "-1s", "90", "1h5", "1mon", "s", "10 s", "99999999999999999999s", "3000000d"]),
-        ("Upstash-Not-Before", ["tomorrow", "-1", "1767225600.5", "1767225600000000"]),
+        ("Upstash-Not-Before", ["tomorrow", "-1", "1e9", "1767225600.", "9" * 19, "2026-01-01T00:00:00Z"]),
         ("Upstash-Timeout", ["fast", "-1s", "1.5", "1.5x", "1s5"]),
         ("Upstash-Header-Forward", ["yes", "on", "2", "tRUE"]),
         ("Upstash-Content-Based-Deduplication", ["yes", "0.0"]),

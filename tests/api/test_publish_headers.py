@@ -105,6 +105,19 @@ def test_upstash_not_before_in_the_past_is_now(qstash, text):
     assert qstash.publish({"Upstash-Not-Before": text}).due_ms == START_MS
 
 
+@pytest.mark.parametrize(("decimals", "ms"), [(".5", 500), (".025", 25), (".0009999", 0)])
+def test_upstash_not_before_takes_fractions_of_a_second(qstash, decimals, ms):
+    assert qstash.publish({"Upstash-Not-Before": f"{START_S + 60}{decimals}"}).due_ms == START_MS + 60_000 + ms
+
+
+@pytest.mark.parametrize("text", ["1767225600000", "253402300800"])
+def test_upstash_not_before_in_milliseconds_is_refused(qstash, text):
+    assert qstash.refused_publish({"Upstash-Not-Before": text}) == (
+        400,
+        f"invalid Upstash-Not-Before header: {text} is beyond the year 9999; it takes unix seconds, not milliseconds",
+    )
+
+
 def test_upstash_not_before_may_be_the_last_second_that_there_is(qstash):
     message = qstash.publish({"Upstash-Not-Before": "253402300799"})
     assert message.due_at.isoformat() == "9999-12-31T23:59:59+00:00"
