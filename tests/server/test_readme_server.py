@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from qstash_fake.server.control import OPERATIONS
+from qstash_fake.server.operations import OPERATIONS
 
 README = Path(__file__).parents[2] / "README.md"
 FENCED = re.compile(r"^```(sh|text|json|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,0 +1,229 @@
+"""What the control API can do: `OPERATIONS`, and a function for each row.
+
+The words of the bodies are those of the Python interface; messages, dead letters, schedules and the rest are shown
+as the API of QStash shows them. Decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
+
+from qstash_fake.api import wire
+from qstash_fake.delivery.targets import Route, Targets, url_pattern
+from qstash_fake.errors import Refused, UsageError
+from qstash_fake.server import shapes
+from qstash_fake.server.words import Json, Word, checked, words_in, words_of
+from qstash_fake.testing.clock import Report, iso
+from qstash_fake.testing.fake import QStashFake
+
+Duration = str | float
+"""A text such as `5m`, or seconds."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What the operations work on: one fake, and what they remember of it."""
+
+    fake: QStashFake
+    targets: Targets
+    after_reset: Callable[[], object] = lambda: None
+    routes: dict[Route, Json] = field(default_factory=dict)
+    """The routes made here, with what each was asked to be."""
+    moving: bool = False
+    """Whether a verb is under way."""
+
+    def refuse_while_moving(self) -> None:
+        """Refuse what cannot be done while a verb is under way."""
+        if self.moving:
+            raise Refused(409, "the clock is moving already: what answers a delivery cannot move the clock")
+
+    def live_routes(self) -> dict[Route, Json]:
+        """Return those that were not forgotten since, by a reset of the fake."""
+        return {route: asked for route, asked in self.routes.items() if route in self.targets.routes}
+
+
+# --- the clock: what awaits is a verb, and one runs at a time ---------------------------------------------------
+
+
+async def advance(session: Session, duration: Duration) -> Report:
+    return await session.fake.clock.advance_async(duration)
+
+
+async def advance_to(session: Session, time: str) -> Report:
+    return await session.fake.clock.advance_to_async(time)
+
+
+async def advance_to_next(session: Session) -> Report:
+    return await session.fake.clock.advance_to_next_async()
+
+
+async def deliver_due(session: Session) -> Report:
+    return await session.fake.deliver_due_async()
+
+
+async def drain(session: Session, limit: int = 1000) -> Report:
+    return await session.fake.drain_async(limit)
+
+
+def reset(session: Session) -> Json:
+    session.refuse_while_moving()
+    session.fake.reset()
+    session.routes.clear()
+    session.after_reset()
+    return {"now": iso(session.fake.clock.now)}
+
+
+# --- what there is ----------------------------------------------------------------------------------------------
+
+
+def state(session: Session) -> Json:
+    fake, broker = session.fake, session.fake.clock.broker
+    with broker.lock:
+        next_due = fake.clock.next_due
+        return {
+            "now": iso(fake.clock.now),
+            "next_due": iso(next_due) if next_due else None,
+            "messages": [shapes.message(message) for message in fake.messages],
+            "pending": [message.message_id for message in fake.pending],
+            "held": {message.message_id: reason for message, reason in broker.held(broker.now_ms).items()},
+            "dead_letters": [wire.dead_letter(one) for one in fake.dlq],
+            "schedules": [wire.schedule(one) for one in fake.schedules.values()],
+            "queues": [wire.queue(one) for one in fake.queues.values()],
+            "url_groups": [wire.url_group(one) for one in fake.url_groups.values()],
+            "flow_control": [wire.flow_control(one, broker.now_ms) for one in fake.flow_control.values()],
+        }
+
+
+def timeline(session: Session) -> str:
+    with session.fake.clock.broker.lock:
+        return session.fake.timeline()
+
+
+# --- how deliveries are answered --------------------------------------------------------------------------------
+
+
+class Answer(TypedDict, total=False):
+    """The words that say what a route answers with."""
+
+    status: int
+    json: Any
+    text: str
+    headers: dict[str, str]
+
+
+class RouteWords(Answer, total=False):
+    """The words that say how a route answers, and whom."""
+
+    method: str
+    respond_with: list[int | Json]
+    time_out: bool
+    refuse_connection: bool
+    takes: Duration
+    times: int
+
+
+def add_route(session: Session, url: str, **words: Unpack[RouteWords]) -> Json:
+    said: Json = dict(words)
+    route = _route(url, said)  # made outside: one that is refused was never there, none is met half made
+    session.targets.routes.append(route)
+    session.routes[route] = {"url": url, **said}
+    return shapes.route(route, session.routes[route])
+
+
+def list_routes(session: Session) -> Json:
+    return {"routes": [shapes.route(route, asked) for route, asked in session.live_routes().items()]}
+
+
+def delete_routes(session: Session) -> Json:
+    live = session.live_routes()
+    for route in live:
+        session.targets.routes.remove(route)
+    session.routes.clear()
+    return {"deleted": len(live)}
+
+
+# --- how the API answers ----------------------------------------------------------------------------------------
+
+
+def fail(session: Session, kind: str | int = "burst", times: int = 1) -> Json:
+    session.fake.api.fail(kind, _counted(times))
+    return {}
+
+
+def drop_connection(session: Session, times: int = 1) -> Json:
+    session.fake.api.drop_connection(_counted(times))
+    return {}
+
+
+def duplicate_next(session: Session, url: str | None = None) -> Json:
+    session.fake.duplicate_next(url)
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the table."""
+
+    function: Callable[..., Any]
+    words: Mapping[str, Word]
+    is_verb: bool
+
+
+def _row(function: Callable[..., Any]) -> Operation:
+    return Operation(function, words_of(function), inspect.iscoroutinefunction(function))
+
+
+# Path below `/_fake/`, method, what answers: a text is sent as it is, everything else as JSON.
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "advance": {"POST": _row(advance)},
+    "advance-to": {"POST": _row(advance_to)},
+    "advance-to-next": {"POST": _row(advance_to_next)},
+    "deliver-due": {"POST": _row(deliver_due)},
+    "drain": {"POST": _row(drain)},
+    "reset": {"POST": _row(reset)},
+    "state": {"GET": _row(state)},
+    "timeline": {"GET": _row(timeline)},
+    "routes": {"POST": _row(add_route), "GET": _row(list_routes), "DELETE": _row(delete_routes)},
+    "fail": {"POST": _row(fail)},
+    "drop-connection": {"POST": _row(drop_connection)},
+    "duplicate-next": {"POST": _row(duplicate_next)},
+}
+
+_ANSWER = words_in(Answer)
+# Each is one way to answer; the words of an answer are one more.
+_WAYS: Mapping[str, Callable[[Route, Any], object]] = {
+    "respond_with": lambda route, answers: route.respond_with(
+        [checked(one, _ANSWER) if isinstance(one, dict) else one for one in answers]
+    ),
+    "time_out": lambda route, _: route.time_out(),
+    "refuse_connection": lambda route, _: route.refuse_connection(),
+}
+
+
+def _route(url: str, said: Json) -> Route:
+    route = Route(url_pattern(url), said.get("method", "").upper() or None)
+    answer = {name: said[name] for name in _ANSWER if name in said}
+    ways = [name for name in _WAYS if said.get(name, False) is not False]
+    if len(ways) + bool(answer) > 1:
+        raise UsageError("a route answers in one way: with a status, json, text or headers; or respond_with, time_out")
+    if answer:
+        route.respond(**answer)
+    elif ways:
+        _WAYS[ways[0]](route, said[ways[0]])
+    elif "takes" not in said:
+        possible = sorted(words_in(RouteWords).keys() - {"method", "times"})
+        raise UsageError(f"say what the route answers: {', '.join(possible)}")
+    if "takes" in said:
+        route.takes(said["takes"])
+    if "times" in said:
+        route.times(_counted(said["times"]))
+    return route
+
+
+def _counted(times: int) -> int:
+    if times < 0:
+        raise ValueError(f"times cannot be {times}")
+    return times
