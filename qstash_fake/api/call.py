@@ -50,28 +50,38 @@ class Call:
 
     def json(self) -> Any:
         """Return the body as JSON, None if there is no body; or refuse it with 400."""
-        if not self.body.strip():
-            return None
-        try:
-            value = json.loads(self.body.decode(), parse_constant=_no_number, parse_float=_finite)
-            if b"\\ud" in self.body.lower():
-                # Half a surrogate pair is no character; Go's decoder puts U+FFFD for it.
-                text = json.dumps(value, ensure_ascii=False)
-                value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        except (ValueError, RecursionError) as error:
-            raise Refused(400, f"invalid JSON body: {error}") from None
-        if _deeper_than(MAX_DEPTH, value):
-            raise Refused(400, f"invalid JSON body: it is nested deeper than {MAX_DEPTH}")
-        return value
+        return parse_json(self.body)
 
     def json_object(self) -> dict[str, Any]:
         """Return the body as a JSON object, empty if there is no body; or refuse it with 400."""
-        value = self.json()
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise Refused(400, f"invalid JSON body: expected an object, got {type(value).__name__}")
-        return value
+        return parse_json_object(self.body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Return *body* as JSON, None if it is empty; or refuse it with 400."""
+    if not body.strip():
+        return None
+    try:
+        value = json.loads(body.decode(), parse_constant=_no_number, parse_float=_finite)
+        if b"\\ud" in body.lower():
+            # Half a surrogate pair is no character; Go's decoder puts U+FFFD for it.
+            text = json.dumps(value, ensure_ascii=False)
+            value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"invalid JSON body: {error}") from None
+    if _deeper_than(MAX_DEPTH, value):
+        raise Refused(400, f"invalid JSON body: it is nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Return *body* as a JSON object, empty if it is empty; or refuse it with 400."""
+    value = parse_json(body)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refused(400, f"invalid JSON body: expected an object, got {type(value).__name__}")
+    return value
 
 
 def _deeper_than(depth: int, value: Any) -> bool:

@@ -5,13 +5,12 @@ How a request becomes an operation, and what becomes of it an answer. What there
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from qstash_fake.api.call import parse_json_object
 from qstash_fake.api.view import behind
 from qstash_fake.delivery.targets import Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
@@ -59,7 +58,7 @@ class Control:
         operation = _found(request.method, request.scope["path"])
         if operation.is_verb and self._fixed_clock is not None:
             raise Refused(409, self._fixed_clock)
-        said = checked(_json_object(await request.body()), operation.words)
+        said = checked(parse_json_object(await request.body()), operation.words)
         if operation.is_verb:
             return await self._move(operation, said)
         result: Json | str = operation.function(self._session, **said)
@@ -82,14 +81,3 @@ def _found(method: str, path: str) -> Operation:
     if method not in methods:
         raise Refused(405, f"{method} {ROOT}/{name} is not possible: use {' or '.join(methods)}")
     return methods[method]
-
-
-def _json_object(body: bytes) -> Json:
-    """Return the JSON object of a body, empty if there is none."""
-    try:
-        given: Any = json.loads(body) if body.strip() else {}
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, f"invalid JSON body: {error}") from None
-    if not isinstance(given, dict):
-        raise Refused(400, "invalid JSON body: it is an object")
-    return given

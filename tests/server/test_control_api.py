@@ -239,6 +239,36 @@ def test_a_route_that_makes_no_sense_is_refused_and_not_made(still, given, error
     assert "is not this machine" in still.state["messages"][0]["attempts"][0]["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ('{"url": "https://shop.example", "json": NaN}', "invalid JSON body: NaN is not JSON"),
+        ('{"url": "https://shop.example", "json": {"a": [-Infinity]}}', "invalid JSON body: -Infinity is not JSON"),
+        ('{"url": "https://shop.example", "json": 1e400}', "invalid JSON body: 1e400 is out of range"),
+        (
+            f'{{"url": "https://shop.example", "json": {"[" * 101}{"]" * 101}}}',
+            "invalid JSON body: it is nested deeper",
+        ),
+    ],
+)
+def test_a_route_of_what_is_no_json_is_refused_and_not_made(still, body, error):
+    answer = still.client.post("/_fake/routes", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(error)
+    assert still.client.get("/_fake/routes").json() == {"routes": []}
+
+
+def test_half_a_surrogate_pair_is_the_replacement_character_as_in_the_api(still):
+    body = '{"url": "https://shop.example/\\ud800", "headers": {"X-A": "\\ud800"}, "json": "\\ud83d\\ude00"}'
+    made = still.client.post("/_fake/routes", content=body).json()
+    assert (made["url"], made["headers"], made["json"]) == (
+        "https://shop.example/\ufffd",
+        {"X-A": "\ufffd"},
+        "\U0001f600",
+    )
+    assert still.client.get("/_fake/routes").json() == {"routes": [made]}
+
+
 def test_the_api_fails_as_it_is_told(still):
     still.control("fail", kind="daily")
     still.control("fail", kind=503, times=2)
@@ -269,7 +299,7 @@ def test_a_real_clock_cannot_be_moved(server, path):
     [
         ("POST advance", "", 400, 'duration is missing: give it in a JSON body, {"duration": …}'),
         ("POST advance", "5m", 400, "invalid JSON body: "),
-        ("POST advance", '["5m"]', 400, "invalid JSON body: it is an object"),
+        ("POST advance", '["5m"]', 400, "invalid JSON body: expected an object, got list"),
         ("POST advance", '{"by": "5m"}', 400, "by means nothing here: use duration"),
         (
             "POST advance",
