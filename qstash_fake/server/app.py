@@ -16,6 +16,9 @@ from qstash_fake.server.control import ROOT, Control
 from qstash_fake.server.network import is_loopback
 
 Address = tuple[str, int]
+# Of `Sec-Fetch-Site`: a page of ours, and what a user opened himself. Fetch Metadata, 2.3. A page of another port
+# of this machine is `same-site`: whose it is, nobody knows.
+SITES = ("same-origin", "none")
 
 
 class ServerApp:
@@ -67,6 +70,9 @@ class ServerApp:
         origin = request.headers.get("origin")
         if origin is not None and not is_loopback(_host_of(origin)):
             return f"requests of web pages from {origin!r} are refused"
+        # What a page loads, such as an image, names no origin. Browsers say who asked, and no page can change it.
+        if (site := request.headers.get("sec-fetch-site", "none")) not in SITES:
+            return f"requests of web pages from elsewhere are refused, and this one is {site}"
         host = request.headers.get("host", "")
         if not self._any_host and not is_loopback(_host_of(f"//{host}")):
             return (

@@ -249,6 +249,23 @@ def test_a_page_of_this_machine_is_let_in(server):
     assert server.client.get("/v2/keys", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_an_image_on_a_page_of_another_origin_changes_nothing(server, site):
+    before = server.client.get("/v2/keys").json()
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    answer = httpx.get(f"{server.url}/v2/keys/rotate?qstash_token=x", headers=headers, trust_env=False)
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"error": f"requests of web pages from elsewhere are refused, and this one is {site}"},
+    )
+    assert server.client.get("/v2/keys").json() == before
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_what_the_user_opens_in_a_browser_is_let_in(server, site):
+    assert server.client.get("/v2/keys", headers={"sec-fetch-site": site}).status_code == 200
+
+
 def test_any_token_is_let_in_unless_some_are_named(server, serving):
     assert server.client.get("/v2/queues", headers={"authorization": "Bearer x"}).status_code == 200
     assert httpx.get(f"{server.url}/v2/queues", trust_env=False).status_code == 401
