@@ -1,10 +1,15 @@
 """The control API: what a test in Python says to the fake, said over HTTP by a test in any other language.
 
 How a request becomes an operation, and what becomes of it an answer. What there is to do stands in `operations`.
+
+A verb lasts as long as its client waits. When the client hangs up, or the server ends, the verb is broken off as a
+cancelled `await qstash_fake.clock.advance_async(…)` is: a delivery that was being made is a failed attempt, the clock
+stands at the last event, and the next verb goes on from there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -17,6 +22,7 @@ from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
 from qstash_fake.server import shapes
 from qstash_fake.server.operations import OPERATIONS, Operation, Session
 from qstash_fake.server.words import Json, checked
+from qstash_fake.testing.clock import Report, iso
 from qstash_fake.testing.fake import QStashFake
 
 ROOT = "/_fake"
@@ -40,6 +46,11 @@ class Control:
         self._session = Session(fake, targets, reset)
         self._fixed_clock = fixed_clock
 
+    def end(self) -> None:
+        """Break off the verb that is under way: the server ends."""
+        if self._session.verb is not None:
+            self._session.verb.cancel()
+
     async def answer(self, request: Request) -> Response:
         """Answer one request below `/_fake/`."""
         try:
@@ -60,17 +71,32 @@ class Control:
             raise Refused(409, self._fixed_clock)
         said = checked(parse_json_object(await request.body()), operation.words)
         if operation.is_verb:
-            return await self._move(operation, said)
+            return await self._move(operation, said, request)
         result: Json | str = operation.function(self._session, **said)
         return result
 
-    async def _move(self, operation: Operation, said: Json) -> Json:
+    async def _move(self, operation: Operation, said: Json, request: Request) -> Json:
+        """Run a verb until it is done, its client hangs up, or the server ends."""
         self._session.refuse_while_moving()
-        self._session.moving = True
+        verb: asyncio.Task[Report] = asyncio.create_task(operation.function(self._session, **said))
+        hung_up = asyncio.create_task(_hung_up(request))
+        self._session.verb = verb
         try:
-            return shapes.report(await operation.function(self._session, **said))
+            await asyncio.wait((verb, hung_up), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._session.moving = False
+            for task in (verb, hung_up):
+                task.cancel()
+            await asyncio.wait((verb, hung_up))
+            self._session.verb = None
+        if verb.cancelled():
+            raise Refused(503, f"broken off: the clock stands at {iso(self._fake.clock.now)}")
+        return shapes.report(verb.result())
+
+
+async def _hung_up(request: Request) -> None:
+    """Wait until the client closes the connection; its body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _found(method: str, path: str) -> Operation:

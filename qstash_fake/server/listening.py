@@ -71,10 +71,13 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_for(app: Any, connections: Connections, *, quiet: bool = False) -> uvicorn.Server:
+def server_for(
+    app: Any, connections: Connections, *, ending: Callable[[], object] = lambda: None, quiet: bool = False
+) -> uvicorn.Server:
     """Return uvicorn, ready to serve *app*; or raise UsageError if it is not installed.
 
-    *quiet*: it logs nothing; else it logs as this process has set up its logging.
+    *ending* is called as soon as it begins to end, while requests are still in progress. *quiet*: it logs nothing;
+    else it logs as this process has set up its logging.
     """
     module = _uvicorn()
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -90,7 +93,13 @@ def server_for(app: Any, connections: Connections, *, quiet: bool = False) -> uv
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    server: uvicorn.Server = module.Server(config)
+
+    class Server(module.Server):  # type: ignore[name-defined, misc]  # imported above, where a user has it
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            ending()
+            await super().shutdown(sockets)
+
+    server: uvicorn.Server = Server(config)
     return server
 
 

@@ -6,6 +6,7 @@ as the API of QStash shows them. Decides nothing itself.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,12 +33,12 @@ class Session:
     after_reset: Callable[[], object] = lambda: None
     routes: dict[Route, Json] = field(default_factory=dict)
     """The routes made here, with what each was asked to be."""
-    moving: bool = False
-    """Whether a verb is under way."""
+    verb: asyncio.Task[Report] | None = None
+    """The verb that is under way."""
 
     def refuse_while_moving(self) -> None:
         """Refuse what cannot be done while a verb is under way."""
-        if self.moving:
+        if self.verb is not None:
             raise Refused(409, "the clock is moving already: what answers a delivery cannot move the clock")
 
     def live_routes(self) -> dict[Route, Json]:

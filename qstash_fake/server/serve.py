@@ -120,6 +120,7 @@ async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say
                 answered=answered,
             ),
             connections,
+            ending=control.end,
             quiet=True,
         )
         for line in _welcome(fake, settings, url_of(bound)):

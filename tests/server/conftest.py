@@ -124,6 +124,22 @@ class Running:
         """The variables that it has printed."""
         return dict(line.split("=", 1) for line in self.lines if line.startswith("QSTASH_"))
 
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.client.base_url.host, self.client.base_url.port
+        assert port is not None
+        return host, port
+
+    def raw(self, method: str, path: str, body: bytes = b"", *more: str) -> bytes:
+        """Return a request as bytes, for what no HTTP client would do; *more* header lines."""
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            "Host: localhost",
+            f"Authorization: {self.client.headers['authorization']}",
+        ]
+        head = "\r\n".join([*lines, *more, f"Content-Length: {len(body)}", "", ""])
+        return head.encode() + body
+
     def publish(self, url: str, body: bytes = b"", **headers: str) -> str:
         names = {f"upstash-{name.replace('_', '-')}": value for name, value in headers.items()}
         answer = self.client.post(f"/v2/publish/{url}", content=body, headers=names)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -60,9 +59,10 @@ def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, ca
     ended = threading.Event()
     destination.handle = lambda request: 200 if ended.wait(10) else 500
 
+    answers = list[httpx.Response]()
+
     def move():
-        with suppress(httpx.HTTPError):
-            running.client.post("/_fake/deliver-due")
+        answers.append(running.client.post("/_fake/deliver-due"))
 
     with serving("--clock", "virtual") as running:
         running.publish(destination.url)
@@ -73,6 +73,9 @@ def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, ca
         assert running.process.wait(10) == 0
         ended.set()
         moving.join()
+    (answer,) = answers
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("broken off: the clock stands at 20")
     assert capfd.readouterr().err == ""
 
 

@@ -1,11 +1,14 @@
 """The control API: a test in any language moves the clock, reads what happened and says how things answer."""
 
+import socket
 import threading
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 
 SHOP = "https://shop.example/jobs"
+moment = datetime.fromisoformat
 
 
 def test_nothing_moves_until_it_is_told_to(still, destination):
@@ -112,6 +115,29 @@ def test_a_destination_that_never_answers_takes_its_time_out_of_virtual_time(sti
     assert still.control("advance", duration="999ms")["dead"] == []
     assert len(still.control("advance", duration="1ms")["dead"]) == 1
     assert still.state["messages"][0]["attempts"][0]["error"] == "timeout"
+
+
+def test_a_verb_ends_when_its_client_hangs_up_and_the_next_one_goes_on_from_there(still, destination, eventually):
+    given_up = list[bool]()
+
+    def handle(request):
+        if len(destination.received) == 1:
+            given_up.append(request.is_given_up())
+        return 200
+
+    destination.handle = handle
+    still.publish(destination.url, retries="1", retry_delay="60000", delay="1m")
+    still.publish(f"{destination.url}/later", delay="2m")
+    before = still.state["now"]
+    with socket.create_connection(still.address) as connection:
+        connection.sendall(still.raw("POST", "/_fake/advance", b'{"duration": "1h"}'))
+        destination.wait_for(1)
+    eventually(lambda: given_up == [True], "the end of the delivery")
+    eventually(lambda: still.client.post("/_fake/advance", json={"duration": 0}).status_code == 200, "the end of it")
+    state = still.state
+    assert moment(state["now"]) - moment(before) == timedelta(minutes=1)
+    assert [len(message["attempts"]) for message in state["messages"]] == [1, 0]
+    assert len(still.control("advance", duration="1m")["delivered"]) == 2
 
 
 def test_reset_forgets_everything_but_the_time(still):
