@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,16 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-WITHIN_S = 10.0  # far more than anything takes; a test that waits this long has failed
-
-
-def eventually(condition: Callable[[], Any], what: str = "it") -> Any:
-    """Return what *condition* returns as soon as that is true."""
-    deadline = time.monotonic() + WITHIN_S
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {WITHIN_S} s"
-        time.sleep(0.005)
-    return result
+from tests.server.waits import WITHIN_S, eventually
 
 
 @dataclass
@@ -196,7 +186,8 @@ def serving(*options: str, token: str = "any-token", **variables: str) -> Iterat
     try:
         eventually(lambda: any(line.startswith("QSTASH_NEXT") for line in lines) or process.poll() is not None)
         url = lines[0].split()[3].rstrip(",")
-        with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
+        headers = {"authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=WITHIN_S) as client:
             yield Running(process, lines, url, client)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -229,11 +220,6 @@ def still(virtual_server: Running) -> Running:
     """A server with a virtual clock, as good as new."""
     virtual_server.control("reset")
     return virtual_server
-
-
-@pytest.fixture(name="eventually", scope="session")
-def give_eventually() -> Callable[..., Any]:
-    return eventually
 
 
 @pytest.fixture(name="serving", scope="session")

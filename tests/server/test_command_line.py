@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from qstash_fake.__main__ import main
+from tests.server.waits import WITHIN_S, eventually
 
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 
@@ -45,19 +46,19 @@ def test_secrets_are_not_printed(serving):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_cleanly_with_a_delivery_in_flight(serving, destination, capfd, number, status):
     ended = threading.Event()
-    destination.handle = lambda request: 200 if ended.wait(10) else 500
+    destination.handle = lambda request: 200 if ended.wait(WITHIN_S) else 500
     with serving() as running:
         running.publish(destination.url)
         destination.wait_for(1)
         running.process.send_signal(number)
-        assert running.process.wait(10) == status
+        assert running.process.wait(WITHIN_S) == status
         ended.set()
     assert capfd.readouterr().err == ""
 
 
 def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, capfd):
     ended = threading.Event()
-    destination.handle = lambda request: 200 if ended.wait(10) else 500
+    destination.handle = lambda request: 200 if ended.wait(WITHIN_S) else 500
 
     answers = list[httpx.Response]()
 
@@ -70,7 +71,7 @@ def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, ca
         moving.start()
         destination.wait_for(1)
         running.process.terminate()
-        assert running.process.wait(10) == 0
+        assert running.process.wait(WITHIN_S) == 0
         ended.set()
         moving.join()
     (answer,) = answers
@@ -97,12 +98,13 @@ def test_it_serves_on_when_nobody_reads_what_it_prints(destination):
                 content=body,
                 headers={"authorization": "Bearer x"},
                 trust_env=False,
+                timeout=WITHIN_S,
             )
             assert answer.status_code == 201
         destination.wait_for(2)
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(WITHIN_S) == 0
 
 
 def test_the_console_script_is_the_same_command():
@@ -167,7 +169,7 @@ def test_a_server_for_other_machines_answers_for_any_name_and_warns(serving, cap
     assert "any token is let in, from every machine that reaches 0.0.0.0" in capfd.readouterr().err
 
 
-def test_what_is_not_simulated_is_one_line(serving, eventually):
+def test_what_is_not_simulated_is_one_line(serving):
     with serving() as running:
         assert running.client.post("/v2/notify/event").status_code == 501
         eventually(lambda: "POST /v2/notify/event is not simulated by qstash_fake" in running.lines)

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
+from tests.server.waits import WITHIN_S, eventually
+
 SHOP = "https://shop.example/jobs"
 moment = datetime.fromisoformat
 
@@ -34,7 +36,7 @@ def test_advance_delivers_what_falls_due_on_the_way(still, destination):
     assert report["delivered"] == [attempt["messageId"]]
 
 
-def test_each_delivery_of_a_verb_is_one_line(still, destination, eventually):
+def test_each_delivery_of_a_verb_is_one_line(still, destination):
     message_id = still.publish(f"{destination.url}/lines")
     still.control("deliver-due")
     shown = f"  {message_id[:12]}…  POST {destination.url}/lines  attempt 1 of 4  200  in 0s"
@@ -96,7 +98,7 @@ def test_a_handler_cannot_move_the_clock(still, destination):
 
     def handle(request):
         urls = (f"{still.url}/_fake/{path}" for path in ("advance-to-next", "reset"))
-        answers.extend(httpx.post(url, headers=still.client.headers, trust_env=False) for url in urls)
+        answers.extend(httpx.post(url, headers=still.client.headers, trust_env=False, timeout=WITHIN_S) for url in urls)
         return 200
 
     destination.handle = handle
@@ -108,7 +110,7 @@ def test_a_handler_cannot_move_the_clock(still, destination):
 
 def test_a_destination_that_never_answers_takes_its_time_out_of_virtual_time(still, destination):
     answered = threading.Event()
-    destination.handle = lambda request: 200 if answered.wait(10) else 500
+    destination.handle = lambda request: 200 if answered.wait(WITHIN_S) else 500
     still.publish(destination.url, timeout="1s", retries="0")
     assert still.control("deliver-due")["dead"] == []
     answered.set()
@@ -117,7 +119,7 @@ def test_a_destination_that_never_answers_takes_its_time_out_of_virtual_time(sti
     assert still.state["messages"][0]["attempts"][0]["error"] == "timeout"
 
 
-def test_a_verb_ends_when_its_client_hangs_up_and_the_next_one_goes_on_from_there(still, destination, eventually):
+def test_a_verb_ends_when_its_client_hangs_up_and_the_next_one_goes_on_from_there(still, destination):
     given_up = list[bool]()
 
     def handle(request):
@@ -354,6 +356,6 @@ def test_what_is_not_understood_is_refused_with_a_sentence(still, operation, bod
 
 
 def test_the_control_api_asks_for_a_token(still):
-    answer = httpx.get(f"{still.url}/_fake/state", trust_env=False)
+    answer = httpx.get(f"{still.url}/_fake/state", trust_env=False, timeout=WITHIN_S)
     assert (answer.status_code, answer.json()) == (401, {"error": "unable to authenticate: invalid token"})
-    assert httpx.get(f"{still.url}/_fake/state?qstash_token=x", trust_env=False).status_code == 200
+    assert httpx.get(f"{still.url}/_fake/state?qstash_token=x", trust_env=False, timeout=WITHIN_S).status_code == 200

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from qstash import QStash
 
+from tests.server.waits import WITHIN_S
+
 START = "2026-01-01T00:00:00Z"
 
 
@@ -139,7 +141,7 @@ def test_it_runs_only_where_it_is_used_and_stops_afterwards(pytester):
 @pytest.mark.asyncio
 async def test_it_answers_while_an_event_loop_runs(qstash_fake, qstash_server):
     qstash_fake.on("https://shop.example/jobs").respond(200)
-    async with httpx.AsyncClient(headers={"Authorization": "Bearer x"}, trust_env=False) as client:
+    async with httpx.AsyncClient(headers={"Authorization": "Bearer x"}, trust_env=False, timeout=WITHIN_S) as client:
         answer = await client.post(f"{qstash_server.url}/v2/publish/https://shop.example/jobs")
     assert answer.status_code == 201
     await qstash_fake.drain_async()

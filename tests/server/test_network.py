@@ -9,6 +9,7 @@ import pytest
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.server import network
 from qstash_fake.server.network import Moved, Network, is_loopback, why_not
+from tests.server.waits import WITHIN_S
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -133,7 +134,7 @@ def test_the_request_arrives_as_it_was_made(destination):
 
 def test_an_answer_after_the_timeout_is_none(destination):
     answered = threading.Event()
-    destination.handle = lambda request: 200 if answered.wait(10) else 500
+    destination.handle = lambda request: 200 if answered.wait(WITHIN_S) else 500
     outcome = send(destination.url, timeout_ms=30)
     answered.set()
     assert (outcome.status, outcome.error, outcome.duration_ms) == (0, "timeout", 30)

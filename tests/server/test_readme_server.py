@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from qstash_fake.server.operations import OPERATIONS
+from tests.server.waits import WITHIN_S
 
 README = Path(__file__).parents[2] / "README.md"
 FENCED = re.compile(r"^```(sh|text|json|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -46,7 +47,7 @@ def test_the_commands_of_the_section_do_what_it_says(serving):
         for code, output in rest:
             script = 'curl() { command curl --silent --show-error --fail "$@" && printf "\\036"; }\n' + code
             done = subprocess.run(
-                ["bash", "-euc", script], env=environment, capture_output=True, text=True, timeout=30, check=False
+                ["bash", "-euc", script], env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False
             )
             assert done.returncode == 0, f"{code}\n{done.stderr}"
             printed = done.stdout.split("\036")[-2]

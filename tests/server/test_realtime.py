@@ -10,10 +10,11 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol.publish import parse_publish
 from qstash_fake.server import realtime
 from qstash_fake.server.realtime import RealTime
+from tests.server.waits import WITHIN_S
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN_S):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.005)
 

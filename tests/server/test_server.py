@@ -1,11 +1,15 @@
 """The stand-alone server with a real clock: what is published is delivered, by itself, when it is due."""
 
+import re
 import threading
 from contextlib import closing
 
 import httpx
 import pytest
 from qstash import QStash, Receiver
+
+from qstash_fake.protocol.durations import to_ms
+from tests.server.waits import WITHIN_S, eventually
 
 HANG_UP = 0
 
@@ -73,7 +77,7 @@ def test_a_redriven_dead_letter_is_delivered(server, destination):
 
 
 def test_deliveries_go_on_side_by_side(server, destination):
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=WITHIN_S)
     destination.handle = lambda request: 200 if together.wait() >= 0 else 500
     messages = [server.publish(destination.url, retries="0") for _ in range(3)]
     assert [server.settled(message)["state"] for message in messages] == ["DELIVERED"] * 3
@@ -101,7 +105,7 @@ def test_a_queue_delivers_one_after_the_other_in_order(server, destination):
 
 
 def test_flow_control_lets_as_many_in_as_it_says(server, destination):
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=WITHIN_S)
     inside, most = [], []
 
     def handle(request):
@@ -163,7 +167,7 @@ def test_broken_destinations_do_not_stop_the_others(server, destination):
         assert message["attempts"][0]["error"]
 
 
-def test_each_delivery_is_one_line(server, destination, eventually):
+def test_each_delivery_is_one_line(server, destination):
     destination.handle = lambda request: 503
     message_id = server.publish(f"{destination.url}/lines", retries="1", retry_delay="1")
     server.settled(message_id)
@@ -177,9 +181,9 @@ def test_each_delivery_is_one_line(server, destination, eventually):
     assert rest.startswith(f"{message_id[:12]}…  POST {destination.url}/lines  attempt 2 of 2  503  in ")
 
 
-def test_a_message_cancelled_in_flight_is_not_retried(server, destination, eventually):
+def test_a_message_cancelled_in_flight_is_not_retried(server, destination):
     cancelled = threading.Event()
-    destination.handle = lambda request: 500 if cancelled.wait(10) else 200
+    destination.handle = lambda request: 500 if cancelled.wait(WITHIN_S) else 200
     message_id = server.publish(destination.url, retry_delay="1")
     destination.wait_for(1)
     assert server.client.delete(f"/v2/messages/{message_id}").status_code == 202
@@ -188,7 +192,7 @@ def test_a_message_cancelled_in_flight_is_not_retried(server, destination, event
     assert len(destination.received) == 1
 
 
-def test_a_reset_breaks_off_what_is_in_flight(server, destination, eventually):
+def test_a_reset_breaks_off_what_is_in_flight(server, destination):
     given_up = list[bool]()
 
     def handle(request):
@@ -203,11 +207,15 @@ def test_a_reset_breaks_off_what_is_in_flight(server, destination, eventually):
     assert server.state["messages"] == []
 
 
-def test_what_a_route_takes_passes_in_real_time(server, eventually):
+def test_what_a_route_takes_passes_in_real_time(server):
     server.control("routes", url="https://shop.example/slow", status=200, takes="50ms")
-    message = server.publish("https://shop.example/slow")
-    eventually(lambda: server.message(message)["state"] == "ACTIVE", "the start")
-    assert server.settled(message)["state"] == "DELIVERED"
+    server.control("routes", url="https://shop.example/slower", status=200, takes="1h")
+    slow, slower = (server.publish(f"https://shop.example/{name}") for name in ("slow", "slower"))
+    assert server.settled(slow)["state"] == "DELIVERED"
+    assert server.message(slower)["state"] == "ACTIVE"
+    took = re.compile(r"POST https://shop\.example/slow  attempt 1 of 4  200  in (.*)")
+    (found,) = eventually(lambda: [match for line in server.lines if (match := took.search(line))], "the line")
+    assert to_ms(found[1]) >= 50
 
 
 def test_a_prefix_is_delivered_to_the_url_it_is_mapped_to(serving, destination):
@@ -253,7 +261,9 @@ def test_a_page_of_this_machine_is_let_in(server):
 def test_an_image_on_a_page_of_another_origin_changes_nothing(server, site):
     before = server.client.get("/v2/keys").json()
     headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
-    answer = httpx.get(f"{server.url}/v2/keys/rotate?qstash_token=x", headers=headers, trust_env=False)
+    answer = httpx.get(
+        f"{server.url}/v2/keys/rotate?qstash_token=x", headers=headers, trust_env=False, timeout=WITHIN_S
+    )
     assert (answer.status_code, answer.json()) == (
         403,
         {"error": f"requests of web pages from elsewhere are refused, and this one is {site}"},
@@ -268,7 +278,7 @@ def test_what_the_user_opens_in_a_browser_is_let_in(server, site):
 
 def test_any_token_is_let_in_unless_some_are_named(server, serving):
     assert server.client.get("/v2/queues", headers={"authorization": "Bearer x"}).status_code == 200
-    assert httpx.get(f"{server.url}/v2/queues", trust_env=False).status_code == 401
+    assert httpx.get(f"{server.url}/v2/queues", trust_env=False, timeout=WITHIN_S).status_code == 401
     with serving("--token", "one", "--token", "two", "--read-only-token", "three", token="one") as running:
         for token, get, post in (("one", 200, 200), ("two", 200, 200), ("three", 200, 403), ("four", 401, 401)):
             headers = {"authorization": f"Bearer {token}"}

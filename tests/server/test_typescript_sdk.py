@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.server.waits import WITHIN_S
+
 SCRIPTS = Path(__file__).parents[1] / "js"
 INSTALLERS = {
     "node": ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--fetch-retries=0"],
@@ -26,7 +28,7 @@ def run(tmp_path_factory):
     assert RUNTIME is not None
     try:
         installed = subprocess.run(
-            INSTALLERS[RUNTIME], check=False, cwd=folder, capture_output=True, text=True, timeout=60
+            INSTALLERS[RUNTIME], check=False, cwd=folder, capture_output=True, text=True, timeout=WITHIN_S
         )
     except subprocess.TimeoutExpired:
         pytest.skip("the TypeScript SDK cannot be installed: no answer within 60 s")
@@ -37,7 +39,7 @@ def run(tmp_path_factory):
         own = {"PATH": os.environ["PATH"], "UPSTASH_DISABLE_TELEMETRY": "1"}
         command = [RUNTIME, script]
         done = subprocess.run(
-            command, check=False, cwd=folder, env=own | environment, capture_output=True, text=True, timeout=60
+            command, check=False, cwd=folder, env=own | environment, capture_output=True, text=True, timeout=WITHIN_S
         )
         return [*done.stdout.splitlines(), f"exit status {done.returncode}"]
 
