@@ -10,7 +10,8 @@ stands at the last event, and the next verb goes on from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -31,7 +32,7 @@ ROOT = "/_fake"
 class Control:
     """The control API of one fake. *fixed_clock* says why its verbs cannot be used, None if they can.
 
-    *reset* is called after a reset.
+    *still* lets no delivery begin for as long as its context lasts, and gives the URLs of those that do not end.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class Control:
         targets: Targets,
         *,
         fixed_clock: str | None = None,
-        reset: Callable[[], object] = lambda: None,
+        still: Callable[[], AbstractAsyncContextManager[Sequence[str]]] = lambda: nullcontext(()),
     ) -> None:
         self._fake = fake
-        self._session = Session(fake, targets, reset)
+        self._session = Session(fake, targets, still)
         self._fixed_clock = fixed_clock
 
     def end(self) -> None:
@@ -72,12 +73,14 @@ class Control:
         said = checked(parse_json_object(await request.body()), operation.words)
         if operation.is_verb:
             return await self._move(operation, said, request)
-        result: Json | str = operation.function(self._session, **said)
-        return result
+        result = operation.function(self._session, **said)
+        answer: Json | str = await result if isinstance(result, Awaitable) else result
+        return answer
 
     async def _move(self, operation: Operation, said: Json, request: Request) -> Json:
         """Run a verb until it is done, its client hangs up, or the server ends."""
-        self._session.refuse_while_moving()
+        if self._session.verb is not None:
+            raise Refused(409, "the clock is moving already: what answers a delivery cannot move the clock")
         verb: asyncio.Task[Report] = asyncio.create_task(operation.function(self._session, **said))
         hung_up = asyncio.create_task(_hung_up(request))
         self._session.verb = verb

@@ -7,10 +7,10 @@ as the API of QStash shows them. Decides nothing itself.
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_type_hints
 
 from qstash_fake.api import wire
 from qstash_fake.delivery.targets import Route, Targets, url_pattern
@@ -30,23 +30,19 @@ class Session:
 
     fake: QStashFake
     targets: Targets
-    after_reset: Callable[[], object] = lambda: None
+    still: Callable[[], AbstractAsyncContextManager[Sequence[str]]]
+    """Lets no delivery of a real clock begin; gives the URLs of those that do not end."""
     routes: dict[Route, Json] = field(default_factory=dict)
     """The routes made here, with what each was asked to be."""
     verb: asyncio.Task[Report] | None = None
     """The verb that is under way."""
-
-    def refuse_while_moving(self) -> None:
-        """Refuse what cannot be done while a verb is under way."""
-        if self.verb is not None:
-            raise Refused(409, "the clock is moving already: what answers a delivery cannot move the clock")
 
     def live_routes(self) -> dict[Route, Json]:
         """Return those that were not forgotten since, by a reset of the fake."""
         return {route: asked for route, asked in self.routes.items() if route in self.targets.routes}
 
 
-# --- the clock: what awaits is a verb, and one runs at a time ---------------------------------------------------
+# --- the clock: what returns a Report is a verb -----------------------------------------------------------------
 
 
 async def advance(session: Session, duration: Duration) -> Report:
@@ -69,12 +65,18 @@ async def drain(session: Session, limit: int = 1000) -> Report:
     return await session.fake.drain_async(limit)
 
 
-def reset(session: Session) -> Json:
-    session.refuse_while_moving()
-    session.fake.reset()
-    session.routes.clear()
-    session.after_reset()
-    return {"now": iso(session.fake.clock.now)}
+async def reset(session: Session) -> Json:
+    if session.verb is not None:
+        raise Refused(409, "the clock is moving: reset when the verb that moves it has ended")
+    async with session.still() as under_way:
+        if under_way:
+            raise Refused(409, f"a delivery to {under_way[0]} is under way: reset when it has ended")
+        try:
+            session.fake.reset()
+        except UsageError as error:  # a verb of the test's is under way
+            raise Refused(409, str(error)) from None
+        session.routes.clear()
+        return {"now": iso(session.fake.clock.now)}
 
 
 # --- what there is ----------------------------------------------------------------------------------------------
@@ -171,10 +173,11 @@ class Operation:
     function: Callable[..., Any]
     words: Mapping[str, Word]
     is_verb: bool
+    """Whether it moves the clock: one at a time does, and none where the clock is real or a test's."""
 
 
 def _row(function: Callable[..., Any]) -> Operation:
-    return Operation(function, words_of(function), inspect.iscoroutinefunction(function))
+    return Operation(function, words_of(function), is_verb=get_type_hints(function)["return"] is Report)
 
 
 # Path below `/_fake/`, method, what answers: a text is sent as it is, everything else as JSON.

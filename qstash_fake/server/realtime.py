@@ -6,8 +6,8 @@ Decides nothing about messages: it tells the broker the time, starts what may st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Outcome
@@ -17,6 +17,7 @@ from qstash_fake.delivery.targets import Target, Targets
 from qstash_fake.testing.clock import Clock, real_now_ms
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
+STILL_S = 1.0  # what deliveries are given to end before a reset; a handler may be about to answer
 MAX_SLEEP_S = 5.0  # how soon a wall clock that was set is noticed
 
 
@@ -28,16 +29,24 @@ class RealTime:
         self._targets = targets
         self._moved = moved
         self._awake = asyncio.Event()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], str] = {}  # with the URL it goes to
+        self._held = 0
 
     def wake(self) -> None:
         """Look again at what is due: something may have changed."""
         self._awake.set()
 
-    def forget(self) -> None:
-        """Break off every delivery that is in flight; nothing is recorded of it."""
-        for task in self._in_flight:
-            task.cancel()
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[list[str]]:
+        """Start no delivery in this context. Gives the URLs of those that have not ended after `STILL_S` seconds."""
+        self._held += 1
+        try:
+            if self._in_flight:
+                await asyncio.wait(self._in_flight, timeout=STILL_S)
+            yield list(self._in_flight.values())
+        finally:
+            self._held -= 1
+            self.wake()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -48,22 +57,23 @@ class RealTime:
                 self._moved()
                 await self._sleep()
         finally:
-            self.forget()
+            for task in self._in_flight:
+                task.cancel()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
     def _start_what_is_due(self) -> None:
         broker = self._clock.broker
         broker.observe(real_now_ms())
-        while len(self._in_flight) < MAX_IN_FLIGHT:
+        while not self._held and len(self._in_flight) < MAX_IN_FLIGHT:
             started = start_next(broker, self._targets, broker.now_ms)
             if started is None:
                 return
             task = asyncio.create_task(self._deliver(broker, *started))
-            self._in_flight.add(task)
+            self._in_flight[task] = started[0].message.url
             task.add_done_callback(self._landed)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        del self._in_flight[task]
         self.wake()
 
     async def _deliver(self, broker: Broker, delivery: Delivery, target: Target) -> None:
@@ -77,7 +87,8 @@ class RealTime:
         broker.complete(delivery, outcome)
 
     async def _sleep(self) -> None:
-        next_ms = self._clock.broker.next_event_ms() if len(self._in_flight) < MAX_IN_FLIGHT else None
+        may_start = not self._held and len(self._in_flight) < MAX_IN_FLIGHT
+        next_ms = self._clock.broker.next_event_ms() if may_start else None
         delay_s = MAX_SLEEP_S if next_ms is None else min(MAX_SLEEP_S, max(0, next_ms - real_now_ms()) / 1000)
         with suppress(TimeoutError):
             async with asyncio.timeout(delay_s):

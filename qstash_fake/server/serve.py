@@ -103,7 +103,7 @@ async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say
             fake,
             targets,
             fixed_clock=None if settings.virtual else REAL_CLOCK,
-            reset=real.forget,
+            still=real.still,
         )
 
         def answered() -> None:

@@ -210,8 +210,8 @@ def virtual_server() -> Iterator[Running]:
 
 @pytest.fixture
 def server(real_server: Running) -> Running:
-    """A server with a real clock, as good as new."""
-    real_server.control("reset")
+    """A server with a real clock, as good as new once the deliveries of the test before have ended."""
+    eventually(lambda: real_server.client.post("/_fake/reset").status_code == 200, "the reset")
     return real_server
 
 

@@ -192,19 +192,31 @@ def test_a_message_cancelled_in_flight_is_not_retried(server, destination):
     assert len(destination.received) == 1
 
 
-def test_a_reset_breaks_off_what_is_in_flight(server, destination):
-    given_up = list[bool]()
-
-    def handle(request):
-        given_up.append(request.is_given_up())
-        return 200
-
-    destination.handle = handle
-    server.publish(destination.url)
+def test_a_reset_while_a_delivery_is_under_way_is_refused_and_forgets_nothing(server, destination):
+    answered = threading.Event()
+    destination.handle = lambda request: 200 if answered.wait(WITHIN_S) else 500
+    message_id = server.publish(destination.url)
     destination.wait_for(1)
+    refused = server.client.post("/_fake/reset")
+    assert (refused.status_code, refused.json()) == (
+        409,
+        {"error": f"a delivery to {destination.url} is under way: reset when it has ended"},
+    )
+    answered.set()
+    assert server.settled(message_id)["state"] == "DELIVERED"
     server.control("reset")
-    eventually(lambda: given_up == [True], "the end of the delivery")
     assert server.state["messages"] == []
+
+
+def test_a_reset_waits_for_a_handler_that_is_about_to_answer_and_nothing_new_begins(server, destination):
+    answered = threading.Event()
+    destination.handle = lambda request: 200 if answered.wait(WITHIN_S) else 500
+    for body in (b"1", b"2"):
+        server.client.post(f"/v2/enqueue/bills/{destination.url}", content=body)
+    destination.wait_for(1)
+    threading.Timer(0.05, answered.set).start()
+    server.control("reset")
+    assert (server.state["messages"], destination.bodies) == ([], [b"1"])
 
 
 def test_what_a_route_takes_passes_in_real_time(server):
