@@ -101,10 +101,10 @@ def _check_route(command: argparse.ArgumentParser, route: Moved, *, allow_extern
 
     try:
         host = httpx.URL(route.target).host
-    except httpx.InvalidURL as error:
-        command.error(f"--route {route.prefix}={route.target}: {error}")
+    except httpx.InvalidURL:  # its text may have a part of a password
+        command.error(f"--route {route} leads to no valid URL; in a password, / is written %2F")
     if not allow_external and not is_loopback(host):
-        command.error(f"--route to {route.target} leaves this machine: add --allow-external if it may")
+        command.error(f"--route {route} leaves this machine: add --allow-external if it may")
 
 
 def _port(text: str) -> int:
@@ -122,7 +122,8 @@ def _token(text: str) -> str:
 def _route(text: str) -> tuple[str, str]:
     match = re.fullmatch(r"(https?://[^/?#]+.*?)=(https?://[^?#]+)", text, re.IGNORECASE)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not like https://shop.example=http://localhost:3000")
+        shown = re.sub("[^/=]*@", "", text)  # without users and passwords
+        raise argparse.ArgumentTypeError(f"{shown!r} is not like https://shop.example=http://localhost:3000")
     return match[1], match[2]
 
 

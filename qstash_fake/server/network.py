@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import ClassVar, NamedTuple
+from urllib.parse import unquote_to_bytes
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -33,6 +36,10 @@ class Moved(NamedTuple):
 
     prefix: str
     target: str
+
+    def __str__(self) -> str:
+        """Return it as `--route` is given it, without users and passwords, well-formed or not."""
+        return "=".join(re.sub("(?<=//).*@", "", url, flags=re.DOTALL) for url in self)
 
 
 @asynccontextmanager
@@ -107,7 +114,7 @@ class Network:
         """Send *request* and return what came of it; whatever goes wrong is a failed attempt."""
         timeout_ms = DEFAULT_TIMEOUT_MS if request.timeout_ms is None else request.timeout_ms
         try:
-            sent = _elsewhere(request, self.moved).to_httpx()
+            sent = _on_the_wire(request, self.moved).to_httpx()
             if not self.allow_external and (problem := why_not(sent.url)) is not None:
                 return Outcome(error=problem)
             async with asyncio.timeout(timeout_ms / 1000):
@@ -132,16 +139,38 @@ class Network:
         return Outcome(status=response.status_code, headers=headers, body=bytes(body))
 
 
-def _elsewhere(request: Request, moved: Moved | None) -> Request:
-    """Return *request* with the address that it is moved to, and told of its own as reverse proxies do."""
-    if moved is None:
-        return request
-    rest = urls.normalize(request.url)[len(urls.normalize(moved.prefix).removesuffix("/")) :]
-    url = moved.target.removesuffix("/") + rest
-    parts = request.parts
-    own = (
-        ("Host", urls.split(url).host.rpartition("@")[2]),
-        ("X-Forwarded-Host", parts.host.rpartition("@")[2]),
-        ("X-Forwarded-Proto", parts.scheme.lower()),
-    )
-    return replace(request, url=url, headers=(*own, *(pair for pair in request.headers if pair[0] != "Host")))
+def _on_the_wire(request: Request, moved: Moved | None) -> Request:
+    """Return *request* with the address that it is moved to, and with the user of a URL as a header.
+
+    Go's HTTP client, which QStash delivers with, does the same: an `Authorization` of the message stays.
+    """
+    headers, users = request.headers, [request.url]
+    url = _without_user(request.url)
+    if moved is not None:
+        prefix, target = _without_user(urls.normalize(moved.prefix)), _without_user(moved.target)
+        own = (
+            ("Host", urls.split(target).host),
+            ("X-Forwarded-Host", urls.split(url).host),
+            ("X-Forwarded-Proto", request.parts.scheme.lower()),
+        )
+        headers = (*own, *(pair for pair in headers if pair[0] != "Host"))
+        url = target.removesuffix("/") + urls.normalize(url)[len(prefix.removesuffix("/")) :]
+        users.append(moved.target)
+    if (basic := _basic(users)) is not None and not any(name.lower() == "authorization" for name, _ in headers):
+        headers = (*headers, ("Authorization", basic))
+    return replace(request, url=url, headers=headers)
+
+
+def _without_user(text: str) -> str:
+    """Return *text* without what names users, and their passwords, in its URLs."""
+    return re.sub("(?<=//)[^/?#]*@", "", text)
+
+
+def _basic(asked: Iterable[str]) -> str | None:
+    """Return the credentials of the first of the URLs *asked* that names a user. RFC 7617."""
+    for url in asked:
+        user, at, _ = urls.split(url).host.rpartition("@")
+        if at:
+            name, _, password = user.partition(":")
+            return f"Basic {b64encode(unquote_to_bytes(name) + b':' + unquote_to_bytes(password)).decode()}"
+    return None

@@ -149,8 +149,11 @@ def test_a_missing_uvicorn_is_one_sentence(monkeypatch, capsys):
             "serve --route https://a=localhost",
             "argument --route: 'https://a=localhost' is not like https://shop.example=",
         ),
-        ("serve --route https://a=http://b.example", "--route to http://b.example leaves this machine: add"),
-        ("serve --route https://a=http://[::1", "--route https://a=http://[::1: Invalid port"),
+        (
+            "serve --route https://a=http://b.example",
+            "--route https://a=http://b.example leaves this machine: add --allow-external if it may",
+        ),
+        ("serve --route https://a=http://[::1", "--route https://a=http://[::1 leads to no valid URL"),
         ("serve --allow", "unrecognized arguments: --allow"),
     ],
 )
@@ -159,6 +162,25 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(capsys, options, error):
         main(options.split())
     assert end.value.code == 2
     assert f"error: {error}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "https://a=http://me:s3cret@b.example",
+        "https://me:s3cret@a=http://b.example",
+        "https://a=http://me:s3cret@localhost:high",
+        "https://a=http://me:s/3cret@localhost:3000",
+        "https://a=me:s3cret@localhost:3000",
+        "https://a=http://localhost?me:s3cret@b.example",
+    ],
+)
+def test_the_password_of_a_route_is_in_no_error(capsys, route):
+    with pytest.raises(SystemExit):
+        main(["serve", "--route", route])
+    shown = capsys.readouterr().err
+    assert "https://a=" in shown
+    assert "3cret" not in shown
 
 
 def test_a_server_for_other_machines_answers_for_any_name_and_warns(serving, capfd):

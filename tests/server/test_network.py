@@ -175,6 +175,43 @@ def test_a_moved_prefix_keeps_what_stands_behind_it(destination, prefix, target,
     assert [request.path for request in destination.received] == [path]
 
 
+BASIC = "Basic bWU6cCB3QMOp"  # me, and the password `p w@é` in UTF-8
+USER = "me:p%20w%40%C3%A9@"
+
+
+def with_user(url):
+    return url.replace("://", f"://{USER}")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "target_has_user", "url"),
+    [
+        ("https://shop.example/api", True, "https://shop.example/api/jobs?x=1"),
+        ("https://shop.example/api", False, f"https://{USER}shop.example/api/jobs?x=1"),
+        ("https://other:user@shop.example/api", True, "https://shop.example/api/jobs?x=1"),
+    ],
+)
+def test_the_user_of_a_url_is_sent_as_basic_auth(destination, prefix, target_has_user, url):
+    target = with_user(destination.url) if target_has_user else destination.url
+    assert send(url, moved=Moved(prefix, target)).status == 200
+    (request,) = destination.received
+    assert (request.path, request.headers["authorization"]) == ("/jobs?x=1", BASIC)
+    assert request.headers["host"] == destination.url.removeprefix("http://")
+    assert request.headers["x-forwarded-host"] == "shop.example"
+
+
+def test_the_user_of_a_destination_is_sent_as_basic_auth(destination):
+    assert send(f"{with_user(destination.url)}/jobs").status == 200
+    assert [request.headers["authorization"] for request in destination.received] == [BASIC]
+
+
+def test_an_authorization_of_the_message_stays(destination):
+    headers = (("authorization", "Bearer mine"),)
+    send("https://shop.example/", headers=headers, moved=Moved("https://shop.example", with_user(destination.url)))
+    send(with_user(destination.url), headers=headers)
+    assert [request.headers.get_list("authorization") for request in destination.received] == [["Bearer mine"]] * 2
+
+
 def test_a_huge_answer_is_cut(destination, monkeypatch):
     monkeypatch.setattr(network, "MAX_ANSWER", 10)
     destination.answer = b"x" * 1000
