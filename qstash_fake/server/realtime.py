@@ -1,5 +1,6 @@
-"""The real clock: deliveries start when they are due by the wall clock, side by side within the gates.
+"""The real clock: deliveries start when they are due, side by side within the gates.
 
+Time is the wall clock's at the start plus the monotonic clock's since: setting the wall clock changes no delay.
 Decides nothing about messages: it tells the broker the time, starts what may start, and reports what came of it.
 """
 
@@ -14,17 +15,17 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import request_for
 from qstash_fake.delivery.run import send_async, start_next
 from qstash_fake.delivery.targets import Target, Targets
-from qstash_fake.testing.clock import Clock, real_now_ms
+from qstash_fake.testing.clock import Clock, steady_clock
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
 STILL_S = 1.0  # what deliveries are given to end before a reset; a handler may be about to answer
-MAX_SLEEP_S = 5.0  # how soon a wall clock that was set is noticed
 
 
 class RealTime:
     """Makes the deliveries of one clock as real time passes; *moved* is called after each step."""
 
     def __init__(self, clock: Clock, targets: Targets, moved: Callable[[], object]) -> None:
+        self._now_ms = clock.real_now_ms = steady_clock()
         self._clock = clock
         self._targets = targets
         self._moved = moved
@@ -63,7 +64,7 @@ class RealTime:
 
     def _start_what_is_due(self) -> None:
         broker = self._clock.broker
-        broker.observe(real_now_ms())
+        broker.observe(self._now_ms())
         while not self._held and len(self._in_flight) < MAX_IN_FLIGHT:
             started = start_next(broker, self._targets, broker.now_ms)
             if started is None:
@@ -82,14 +83,13 @@ class RealTime:
         except Exception as error:  # noqa: BLE001 - one delivery that cannot be made must not stop the others
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
         outcome = target.settle(delivery.message, outcome)
-        broker.observe(real_now_ms())
+        broker.observe(self._now_ms())
         outcome.duration_ms = max(outcome.duration_ms, broker.now_ms - delivery.attempt.started_ms)
         broker.complete(delivery, outcome)
 
     async def _sleep(self) -> None:
         may_start = not self._held and len(self._in_flight) < MAX_IN_FLIGHT
         next_ms = self._clock.broker.next_event_ms() if may_start else None
-        delay_s = MAX_SLEEP_S if next_ms is None else min(MAX_SLEEP_S, max(0, next_ms - real_now_ms()) / 1000)
         with suppress(TimeoutError):
-            async with asyncio.timeout(delay_s):
+            async with asyncio.timeout(None if next_ms is None else max(0, next_ms - self._now_ms()) / 1000):
                 await self._awake.wait()

@@ -68,6 +68,7 @@ class Clock:
         self._driver = driver
         self._engine = engine
         self._engine_started = False
+        self.real_now_ms: Callable[[], int] = real_now_ms  # what measures real time while it runs
         self._running = start_ms is None
         self._open: bool | None = None  # None before the fake's `with` block, False after it
         self._observed = False
@@ -144,8 +145,8 @@ class Clock:
             return
         if not self._observed:
             # Nothing has happened yet: a freeze of the user's that began after the fixture may lie before it.
-            self.broker.now_ms, self._observed = real_now_ms(), True
-        self.broker.observe(real_now_ms())
+            self.broker.now_ms, self._observed = self.real_now_ms(), True
+        self.broker.observe(self.real_now_ms())
 
     def stand_still(self) -> None:
         """Fix the time, and freeze the application's; a freeze that the user has himself is followed instead."""
@@ -286,6 +287,16 @@ class Clock:
 def real_now_ms() -> int:
     """Return the wall clock's time in unix milliseconds, rounded down; a freeze of the user's is followed."""
     return time.time_ns() // 1_000_000
+
+
+def steady_clock() -> Callable[[], int]:
+    """Return what tells the wall clock's time at this call plus the monotonic time since, in unix milliseconds.
+
+    Whoever sets the wall clock moves it neither back nor forward, so a delay lasts as long as it says. Time for
+    which the machine is suspended does not count where the monotonic clock leaves it out, as on Linux.
+    """
+    start_ms, start_ns = real_now_ms(), time.monotonic_ns()
+    return lambda: start_ms + (time.monotonic_ns() - start_ns) // 1_000_000
 
 
 def _endless(new: list[Message], limit: int) -> str:
