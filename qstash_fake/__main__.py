@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from qstash_fake.server.network import Moved
     from qstash_fake.server.serve import Settings
 
+STDOUT = 1
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C has ended
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments*, by default those of the process, name; return the exit status."""
@@ -27,12 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_options(command)
     given = parser.parse_args(arguments)
     try:
+        from qstash_fake.server.printing import Printer
         from qstash_fake.server.serve import serve
 
-        return serve(_settings(command, given), _say)
+        settings, printer = _settings(command, given), Printer(STDOUT, sys.stdout.encoding)
+        with printer.running():
+            serve(settings, printer.say)
     except UsageError as error:
         print(f"qstash-fake: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:
@@ -125,13 +134,6 @@ def _route(text: str) -> tuple[str, str]:
         shown = re.sub("[^/=]*@", "", text)  # without users and passwords
         raise argparse.ArgumentTypeError(f"{shown!r} is not like https://shop.example=http://localhost:3000")
     return match[1], match[2]
-
-
-def _say(line: str) -> None:
-    try:
-        print(line, flush=True)
-    except OSError:  # whoever read the lines has gone; the server serves on
-        sys.stdout = None
 
 
 def _warn(text: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
 
 from qstash_fake.api.auth import Auth
 from qstash_fake.api.view import behind
@@ -26,9 +27,11 @@ from qstash_fake.server.realtime import RealTime
 from qstash_fake.testing.clock import real_now_ms
 from qstash_fake.testing.fake import DEV_TOKEN, QStashFake
 
+if TYPE_CHECKING:
+    import uvicorn
+
 REAL_CLOCK = "this server's clock is real and cannot be moved: start it with --clock virtual"
 CLOCK_OF_THE_TEST = "the test moves this clock: call qstash_fake.clock.advance(…) there"
-INTERRUPTED = 130  # the exit status of a program that Ctrl-C has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,8 @@ class LocalServer:
     """The four variables that the SDKs read."""
 
 
-def serve(settings: Settings, say: Callable[[str], object]) -> int:
-    """Serve until SIGTERM or Ctrl-C and return the exit status; *say* is called with each line for people."""
+def serve(settings: Settings, say: Callable[[str], object]) -> None:
+    """Serve until SIGTERM, or until Ctrl-C, which raises KeyboardInterrupt; *say* is given each line for people."""
     fake = QStashFake(
         start=to_datetime(real_now_ms()) if settings.virtual else None,
         freeze="off",
@@ -67,9 +70,10 @@ def serve(settings: Settings, say: Callable[[str], object]) -> int:
     )
     fake.clock.open()  # not entered: a server changes no environment and intercepts nothing
     behind(fake.api).auth = Auth(settings.tokens or None, settings.read_only_tokens)
-    with bind(settings.host, settings.port) as bound, _noted_signals() as seen:
-        asyncio.run(_serve(fake, settings, bound, say))
-    return INTERRUPTED if signal.SIGINT in seen else 0
+    with bind(settings.host, settings.port) as bound, _Signals() as signals:
+        asyncio.run(_serve(fake, settings, bound, signals, say))
+    if signal.SIGINT in signals.seen:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -93,7 +97,9 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
         )
 
 
-async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say: Callable[[str], object]) -> None:
+async def _serve(
+    fake: QStashFake, settings: Settings, bound: socket.socket, signals: _Signals, say: Callable[[str], object]
+) -> None:
     targets, lines = fake.targets, _Lines(fake, say)
     async with network.client(allow_external=settings.allow_external) as sender:
         for app, prefix in network.mounts(sender, settings.moved, allow_external=settings.allow_external):
@@ -125,6 +131,7 @@ async def _serve(fake: QStashFake, settings: Settings, bound: socket.socket, say
         )
         for line in _welcome(fake, settings, url_of(bound)):
             say(line)
+        signals.ends(server)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         delivering = None if settings.virtual else asyncio.create_task(real.run())
         await asyncio.wait([serving, *([delivering] if delivering else [])], return_when=asyncio.FIRST_COMPLETED)
@@ -182,17 +189,32 @@ def _line(entry: LogEntry) -> str:
     )
 
 
-@contextmanager
-def _noted_signals() -> Iterator[set[int]]:
-    """Give the signals that came: uvicorn stops at them, and then raises them again for whoever had them before."""
-    seen: set[int] = set()
+class _Signals:
+    """Notes SIGINT and SIGTERM in its context, and ends the server even before uvicorn listens to them.
 
-    def note(number: int, frame: FrameType | None) -> None:
-        seen.add(number)
+    While it serves, uvicorn has handlers of its own; afterwards it raises the signals again for whoever had them.
+    """
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self._server: uvicorn.Server | None = None
+        self._before: dict[int, Any] = {}
+
+    def ends(self, server: uvicorn.Server) -> None:
+        """Let the signals end *server*, those that came already included."""
+        self._server = server
+        server.should_exit = bool(self.seen)
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen.add(number)
+        if self._server is not None:
+            self._server.should_exit = True

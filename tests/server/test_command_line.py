@@ -7,12 +7,14 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
 import pytest
 
 from qstash_fake.__main__ import main
+from qstash_fake.server.serve import Settings, serve
 from tests.server.waits import WITHIN_S, eventually
 
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
@@ -80,31 +82,53 @@ def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, ca
     assert capfd.readouterr().err == ""
 
 
-def test_it_serves_on_when_nobody_reads_what_it_prints(destination):
+@pytest.mark.parametrize("closed", [True, False])
+def test_it_serves_on_and_ends_when_nobody_reads_what_it_prints(closed):
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "qstash_fake", "serve", "--port", "0"],
+        [sys.executable, "-u", "-m", "qstash_fake", "serve", "--port", "0", "--clock", "virtual"],
         stdout=subprocess.PIPE,
         text=True,
         env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
     )
-    try:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(7)]
-        process.stdout.close()
-        url = lines[0].split()[3].rstrip(",")
-        for body in (b"1", b"2"):
-            answer = httpx.post(
-                f"{url}/v2/publish/{destination.url}",
-                content=body,
-                headers={"authorization": "Bearer x"},
-                trust_env=False,
-                timeout=WITHIN_S,
-            )
-            assert answer.status_code == 201
-        destination.wait_for(2)
-    finally:
+    assert process.stdout is not None
+    with process.stdout:
+        url = process.stdout.readline().split()[3].rstrip(",")
+        if closed:
+            process.stdout.close()
+        with httpx.Client(base_url=url, headers={"authorization": "Bearer x"}, timeout=WITHIN_S) as client:
+            client.post("/_fake/routes", json={"url": "*", "status": 200})
+            # 200,000 bytes of lines, of which a pipe holds 65,536
+            messages = [{"destination": f"https://shop.example/{'x' * 1000}"}] * 200
+            assert client.post("/v2/batch", json=messages).status_code == 200
+            for _ in range(2):
+                assert client.post("/_fake/deliver-due").status_code == 200
         process.terminate()
         assert process.wait(WITHIN_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "end"), [(signal.SIGTERM, nullcontext()), (signal.SIGINT, pytest.raises(KeyboardInterrupt))]
+)
+def test_a_signal_that_comes_while_it_starts_ends_it(number, end):
+    lines = list[str]()
+
+    def say(line):
+        if not lines:
+            signal.raise_signal(number)
+        lines.append(line)
+
+    with end:
+        serve(Settings(port=0), say)
+    assert lines[0].startswith("qstash-fake listens on ")
+
+
+def test_ctrl_c_before_it_listens_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(socket, "create_server", interrupted)
+    assert main(["serve", "--port", "0"]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_console_script_is_the_same_command():
