@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -27,8 +28,9 @@ class Connections:
         self._open: dict[Address, asyncio.Transport] = {}
 
     def hang_up(self, client: Address) -> None:
-        """Break the connection with *client* without an answer."""
-        self._open[client].abort()
+        """Break the connection with *client* without an answer, unless it has hung up itself."""
+        if (connection := self._open.get(client)) is not None:
+            connection.abort()
 
     def noted_by(self, protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
         """Return *protocol*, one of uvicorn's, so that its connections are noted here."""
@@ -47,18 +49,26 @@ class Connections:
         return Noted
 
 
+# What to do about an error of listening, by its number; the rest is about the address.
+ADVICE = {
+    errno.EADDRINUSE: "stop what listens there, or choose another port with --port",
+    errno.EACCES: "choose a port above 1023 with --port",
+}
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # every address of this machine, and one that reaches it from here
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket that listens on *host* and *port*, a free port for 0; or raise UsageError."""
+    host = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()  # `::` means every address, those of IPv4 as well
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        made = socket.create_server((host, port), family=family, backlog=2048)
+        made = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
-        # asyncio's and socket's own texts repeat the address.
-        problem = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-        raise UsageError(
-            f"cannot listen on {host}, port {port} ({problem}): stop what listens there, "
-            f"or choose another port with --port"
-        ) from None
+        number = error.errno or 0  # that of a name which leads nowhere is below 0
+        problem = os.strerror(number) if number > 0 else "no such host"  # socket's own text repeats the address
+        advice = ADVICE.get(number, "give one of this machine's addresses with --host")
+        raise UsageError(f"cannot listen on {host}, port {port} ({problem}): {advice}") from None
     # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only for sockets that say that they are TCP's.
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
 
@@ -66,8 +76,7 @@ def bind(host: str, port: int) -> socket.socket:
 def url_of(bound: socket.socket) -> str:
     """Return the URL at which this machine reaches *bound*."""
     host, port = bound.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
-        host = "127.0.0.1"
+    host = ANYWHERE.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

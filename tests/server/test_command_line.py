@@ -147,6 +147,20 @@ def test_a_port_in_use_is_one_sentence(capsys):
     assert (shown.out, shown.err) == ("", f"qstash-fake: {problem}: {advice}\n")
 
 
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        ("nobody.invalid", "no such host"),
+        ("a..b", "no such host"),
+        ("192.0.2.1", "Cannot assign requested address"),  # RFC 5737: of no machine
+    ],
+)
+def test_a_host_where_it_cannot_listen_is_one_sentence(capsys, host, problem):
+    assert main(["serve", "--port", "0", "--host", host, "--allow-remote", "--token", "x"]) == 1
+    advice = "give one of this machine's addresses with --host"
+    assert capsys.readouterr().err == f"qstash-fake: cannot listen on {host}, port 0 ({problem}): {advice}\n"
+
+
 def test_a_missing_uvicorn_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["serve", "--port", "0"]) == 1
@@ -221,7 +235,12 @@ def test_what_is_not_simulated_is_one_line(serving):
         eventually(lambda: "POST /v2/notify/event is not simulated by qstash_fake" in running.lines)
 
 
-def test_it_listens_on_ipv6(serving):
-    with serving("--host", "::1") as running:
+@pytest.mark.parametrize("options", [["--host", "::1"], ["--host", "[::1]"], ["--host", "::", "--allow-remote"]])
+def test_it_listens_on_ipv6(serving, options):
+    with serving(*options) as running:
         assert running.url.startswith("http://[::1]:")
         assert running.client.get("/v2/keys").status_code == 200
+        everywhere = "--allow-remote" in options
+        ipv4 = running.url.replace("[::1]", "127.0.0.1")
+        with nullcontext() if everywhere else pytest.raises(httpx.ConnectError):
+            assert running.client.get(f"{ipv4}/v2/keys").status_code == 200
