@@ -67,9 +67,9 @@ class ServerApp:
         return await respond(self._api, request)
 
     def _why_not(self, request: Request) -> str | None:
-        origin = request.headers.get("origin")
-        if origin is not None and not is_loopback(_host_of(origin)):
-            return f"requests of web pages from {origin!r} are refused"
+        for origin in request.headers.getlist("origin"):
+            if not is_loopback(_host_of(origin)):
+                return f"requests of web pages from {origin!r} are refused"
         # What a page loads, such as an image, names no origin. Browsers say who asked, and no page can change it.
         if (site := request.headers.get("sec-fetch-site", "none")) not in SITES:
             return f"requests of web pages from elsewhere are refused, and this one is {site}"

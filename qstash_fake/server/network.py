@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -29,6 +30,8 @@ from qstash_fake.protocol import urls
 # Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and its kind.
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 MAX_ANSWER = 10 * 1024 * 1024  # bytes that are kept of an answer; QStash's message size, which a callback is bound by
+
+_AS_SENT = "qstash_fake.headers"
 
 
 class Moved(NamedTuple):
@@ -56,6 +59,7 @@ async def client(*, allow_external: bool) -> AsyncIterator[httpx.AsyncClient]:
         # A connection for each delivery: none is met that a destination, restarted since, has just given up.
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # QStash keeps none
+        event_hooks={"response": [_hide_redirect]},
     ) as made:
         yield made
 
@@ -122,7 +126,7 @@ class Network:
         except TimeoutError:
             return Outcome(error="timeout", duration_ms=timeout_ms)
         except Exception as error:  # noqa: BLE001 - a broken destination must not stop the server
-            return Outcome(error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            return Outcome(error=_shown(error))
 
     async def _exchange(self, sent: httpx.Request) -> Outcome:
         response = await self.sender.send(sent, stream=True)
@@ -135,8 +139,24 @@ class Network:
                     break
         finally:
             await response.aclose()
-        headers = tuple((name, value) for name, value in response.headers.multi_items())
+        headers = tuple(response.extensions[_AS_SENT].multi_items())
         return Outcome(status=response.status_code, headers=headers, body=bytes(body))
+
+
+async def _hide_redirect(response: httpx.Response) -> None:
+    """Hide `Location` from httpx: it reads it even if redirects are not followed, and fails if it is malformed."""
+    response.extensions[_AS_SENT] = response.headers.copy()
+    response.headers.pop("location", None)
+
+
+def _shown(error: BaseException) -> str:
+    """Return what went wrong: the reason of the operating system if that is behind it, such as a refused connection."""
+    name, cause = type(error).__name__, error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+            return f"{name}: {os.strerror(cause.errno)}"
+        cause = cause.__cause__ or cause.__context__
+    return f"{name}: {error}" if str(error) else name
 
 
 def _on_the_wire(request: Request, moved: Moved | None) -> Request:

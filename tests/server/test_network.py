@@ -142,9 +142,7 @@ def test_an_answer_after_the_timeout_is_none(destination):
 
 def test_nobody_listening_is_a_failed_attempt():
     outcome = send("http://127.0.0.1:1/")
-    assert outcome.status == 0
-    assert outcome.error is not None
-    assert outcome.error.startswith("ConnectError")
+    assert (outcome.status, outcome.error) == (0, "ConnectError: Connection refused")
 
 
 def test_cookies_are_not_kept(destination):
@@ -216,3 +214,11 @@ def test_a_huge_answer_is_cut(destination, monkeypatch):
     monkeypatch.setattr(network, "MAX_ANSWER", 10)
     destination.answer = b"x" * 1000
     assert send(destination.url).body == b"x" * 10
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://\x7f", "//", "http://shop.example:high/"])
+def test_the_status_of_a_redirect_counts_wherever_it_leads(destination, location):
+    destination.handle = lambda request: (302, {"location": location})
+    outcome = send(destination.url)
+    assert (outcome.status, outcome.error) == (302, None)
+    assert ("location", location) in [(name.lower(), value) for name, value in outcome.headers]

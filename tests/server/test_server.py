@@ -257,7 +257,8 @@ def test_a_dropped_connection_breaks_without_an_answer(server):
 
 @pytest.mark.parametrize("path", ["/v2/publish/http://127.0.0.1:1/", "/_fake/reset"])
 def test_a_web_page_from_elsewhere_is_refused(server, path):
-    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"host": "evil.example:8080"}):
+    origins = [("origin", "http://localhost"), ("origin", "https://evil.example")]
+    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"host": "evil.example:8080"}, origins):
         answer = server.client.post(path, headers=headers)
         assert answer.status_code == 403, headers
         assert "are refused" in answer.json()["error"]
