@@ -10,6 +10,7 @@ stands at the last event, and the next verb goes on from there.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
@@ -63,6 +64,9 @@ class Control:
             return JSONResponse({"error": str(error)}, 409)
         except (QStashFakeError, ValueError, TypeError, OverflowError) as error:
             return JSONResponse({"error": str(error)}, 400)
+        except Exception as error:  # noqa: BLE001 - told like an error of the API: a line, or the end of the test
+            self._fake.api.problems.append("".join(traceback.format_exception(error)))
+            return JSONResponse({"error": f"qstash_fake failed: {error!r}"}, 500)
 
     async def _result(self, request: Request) -> Json | str:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]

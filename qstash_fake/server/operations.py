@@ -176,24 +176,25 @@ class Operation:
     """Whether it moves the clock: one at a time does, and none where the clock is real or a test's."""
 
 
-def _row(function: Callable[..., Any]) -> Operation:
+def row(function: Callable[..., Any]) -> Operation:
+    """Return *function* as a row of the table."""
     return Operation(function, words_of(function), is_verb=get_type_hints(function)["return"] is Report)
 
 
 # Path below `/_fake/`, method, what answers: a text is sent as it is, everything else as JSON.
-OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
-    "advance": {"POST": _row(advance)},
-    "advance-to": {"POST": _row(advance_to)},
-    "advance-to-next": {"POST": _row(advance_to_next)},
-    "deliver-due": {"POST": _row(deliver_due)},
-    "drain": {"POST": _row(drain)},
-    "reset": {"POST": _row(reset)},
-    "state": {"GET": _row(state)},
-    "timeline": {"GET": _row(timeline)},
-    "routes": {"POST": _row(add_route), "GET": _row(list_routes), "DELETE": _row(delete_routes)},
-    "fail": {"POST": _row(fail)},
-    "drop-connection": {"POST": _row(drop_connection)},
-    "duplicate-next": {"POST": _row(duplicate_next)},
+OPERATIONS: dict[str, Mapping[str, Operation]] = {
+    "advance": {"POST": row(advance)},
+    "advance-to": {"POST": row(advance_to)},
+    "advance-to-next": {"POST": row(advance_to_next)},
+    "deliver-due": {"POST": row(deliver_due)},
+    "drain": {"POST": row(drain)},
+    "reset": {"POST": row(reset)},
+    "state": {"GET": row(state)},
+    "timeline": {"GET": row(timeline)},
+    "routes": {"POST": row(add_route), "GET": row(list_routes), "DELETE": row(delete_routes)},
+    "fail": {"POST": row(fail)},
+    "drop-connection": {"POST": row(drop_connection)},
+    "duplicate-next": {"POST": row(duplicate_next)},
 }
 
 _ANSWER = words_in(Answer)

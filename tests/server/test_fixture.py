@@ -11,6 +11,8 @@ import httpx
 import pytest
 from qstash import QStash
 
+from qstash_fake import UsageError
+from qstash_fake.server.operations import OPERATIONS, Session, row
 from tests.server.waits import WITHIN_S
 
 START = "2026-01-01T00:00:00Z"
@@ -110,6 +112,19 @@ def test_the_control_api_is_there_but_the_clock_is_the_tests(qstash_fake, qstash
         assert json.loads(answer.read())["error"].startswith("the test moves this clock: call qstash_fake.clock.adv")
     qstash_fake.deliver_due()
     assert call(qstash_server, "/_fake/state")["dead_letters"][0]["responseStatus"] == 503
+
+
+def test_an_error_of_the_control_api_itself_fails_the_test(qstash_fake, qstash_server, monkeypatch):
+    def broken(session: Session) -> dict[str, object]:
+        return {"now": session.routes["no route"]}  # type: ignore[index]
+
+    monkeypatch.setitem(OPERATIONS, "state", {"GET": row(broken)})
+    with pytest.raises(urllib.request.HTTPError) as failed:
+        call(qstash_server, "/_fake/state")
+    with failed.value as answer:
+        assert (answer.code, json.loads(answer.read())) == (500, {"error": "qstash_fake failed: KeyError('no route')"})
+    with pytest.raises(UsageError, match="KeyError: 'no route'"):
+        qstash_fake.verify()
 
 
 def test_a_dropped_connection_breaks(qstash_fake, qstash_server):
