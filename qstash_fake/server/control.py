@@ -17,10 +17,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from qstash_fake.api.answer import MAX_BODY
+from qstash_fake.api.asgi import read_body
 from qstash_fake.api.call import parse_json_object
 from qstash_fake.api.view import behind
 from qstash_fake.delivery.targets import Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
+from qstash_fake.protocol.http import decode
 from qstash_fake.server import shapes
 from qstash_fake.server.operations import OPERATIONS, Operation, Session
 from qstash_fake.server.words import Json, checked
@@ -69,12 +72,15 @@ class Control:
             return JSONResponse({"error": f"qstash_fake failed: {error!r}"}, 500)
 
     async def _result(self, request: Request) -> Json | str:
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        behind(self._fake.api).auth.check(request.method, pairs, request.scope["query_string"].decode("latin-1"))
+        query = request.scope["query_string"].decode("latin-1")
+        behind(self._fake.api).auth.check(request.method, decode(request.headers.raw), query)
         operation = _found(request.method, request.scope["path"])
         if operation.is_verb and self._fixed_clock is not None:
             raise Refused(409, self._fixed_clock)
-        said = checked(parse_json_object(await request.body()), operation.words)
+        body = await read_body(request)
+        if len(body) > MAX_BODY:
+            raise Refused(413, f"request body too large: it has more than {MAX_BODY} bytes")
+        said = checked(parse_json_object(body), operation.words)
         if operation.is_verb:
             return await self._move(operation, said, request)
         result = operation.function(self._session, **said)

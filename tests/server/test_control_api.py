@@ -359,3 +359,22 @@ def test_the_control_api_asks_for_a_token(still):
     answer = httpx.get(f"{still.url}/_fake/state", trust_env=False, timeout=WITHIN_S)
     assert (answer.status_code, answer.json()) == (401, {"error": "unable to authenticate: invalid token"})
     assert httpx.get(f"{still.url}/_fake/state?qstash_token=x", trust_env=False, timeout=WITHIN_S).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/_fake/reset", "/v2/publish/http://127.0.0.1:1/"])
+def test_a_body_has_a_limit_and_the_token_counts_before_it_is_read(still, path):
+    def blanks():
+        for _ in range(101):
+            yield b" " * 1024 * 1024
+
+    answer = still.client.post(path, content=blanks())
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"error": "request body too large: it has more than 104857600 bytes"},
+    )
+    assert still.state["messages"] == []
+    with socket.create_connection(still.address, timeout=WITHIN_S) as connection:
+        # Half a request: an answer comes only if nobody waits for the rest.
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
