@@ -11,7 +11,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from qstash_fake.broker.broker import Broker
-from qstash_fake.broker.message import Message, to_datetime
+from qstash_fake.broker.message import Message
+from qstash_fake.protocol.moments import to_datetime
 
 MAX_CALLS = 10_000  # bounds memory; the oldest are forgotten
 

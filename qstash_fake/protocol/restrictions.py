@@ -5,7 +5,7 @@ The grammar of the headers is one for all kinds of requests (options.py); what t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ RESTRICTIONS: Mapping[Kind, tuple[Restriction, ...]] = {
 }
 
 
-def parse_options_of(kind: Kind, pairs: Iterable[tuple[str, str]]) -> Options:
+def parse_options_of(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Options:
     """Return the options that header *pairs* of a request of this *kind* ask for; or refuse them with 400."""
     options = parse_options(pairs)
     check(kind, options)

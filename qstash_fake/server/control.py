@@ -24,10 +24,11 @@ from qstash_fake.api.view import behind
 from qstash_fake.delivery.targets import Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
 from qstash_fake.protocol.http import decode
+from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
 from qstash_fake.server.operations import OPERATIONS, Operation, Session
 from qstash_fake.server.words import Json, checked
-from qstash_fake.testing.clock import Report, iso
+from qstash_fake.testing.clock import Report
 from qstash_fake.testing.fake import QStashFake
 
 ROOT = "/_fake"

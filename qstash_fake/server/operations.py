@@ -15,9 +15,10 @@ from typing import Any, TypedDict, Unpack, get_type_hints
 from qstash_fake.api import wire
 from qstash_fake.delivery.targets import Route, Targets, url_pattern
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
 from qstash_fake.server.words import Json, Word, checked, words_in, words_of
-from qstash_fake.testing.clock import Report, iso
+from qstash_fake.testing.clock import Report
 from qstash_fake.testing.fake import QStashFake
 
 Duration = str | float

@@ -7,7 +7,8 @@ from typing import Any
 from qstash_fake.api import wire
 from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.delivery.targets import Route
-from qstash_fake.testing.clock import Report, iso
+from qstash_fake.protocol.moments import iso
+from qstash_fake.testing.clock import Report
 
 Json = dict[str, Any]
 
