@@ -14,11 +14,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from qstash_fake import freeze
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import Attempt, Message, Outcome
 from qstash_fake.delivery.run import Call, Deliveries, SyncDriver, run_async
+from qstash_fake.engines import table as engines
+from qstash_fake.engines.engine import Engine
+from qstash_fake.engines.off import Off
 from qstash_fake.errors import DrainLimitReached, UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
@@ -61,13 +63,12 @@ class Clock:
     """The virtual clock of one fake. *start_ms* lets it stand still from the beginning."""
 
     def __init__(
-        self, broker: Broker, deliveries: Deliveries, driver: SyncDriver, engine: freeze.Engine, start_ms: int | None
+        self, broker: Broker, deliveries: Deliveries, driver: SyncDriver, engine: Engine, start_ms: int | None
     ) -> None:
         self.broker = broker
         self._deliveries = deliveries
         self._driver = driver
         self._engine = engine
-        self._engine_started = False
         self.real_now_ms: Callable[[], int] = real_now_ms  # what measures real time while it runs
         self._running = start_ms is None
         self._open: bool | None = None  # None before the fake's `with` block, False after it
@@ -152,27 +153,20 @@ class Clock:
         """Fix the time, and freeze the application's; a freeze that the user has himself is followed instead."""
         self.observe()
         self._running = False
-        if (users := freeze.users_freeze()) is not None:
+        if (users := engines.users_freeze()) is not None:
             self.broker.observe(users.now_ms())
-        elif not self._engine_started:
-            self._engine.start(self.broker.now_ms)
-            self._engine_started = True
         self.show(self.broker.now_ms)
 
     def _follow_users_freeze(self) -> None:
         # Not only at the next verb: what is published under the freeze is published at its time.
         if self._open and self._verb is None:
             with suppress(UsageError):  # one that cannot be followed is refused by the next verb
-                if (users := freeze.users_freeze()) is not None:
+                if (users := engines.users_freeze()) is not None:
                     self.broker.observe(users.now_ms())
 
     def show(self, now_ms: int) -> None:
         """Let the application see *now_ms*; retries of a message due at the end of time may go beyond it."""
-        now_ms = min(now_ms, LAST_MS)
-        if (users := freeze.users_freeze()) is not None:
-            users.move(now_ms)
-        elif self._engine_started:
-            self._engine.move(now_ms)
+        engines.show(self._engine, min(now_ms, LAST_MS))
 
     def take_misuse(self) -> list[str]:
         """Return what a handler did wrong, if no verb has raised it, and forget it."""
@@ -186,9 +180,8 @@ class Clock:
     def close(self) -> None:
         """Give real time back to the application; no verb works from now on."""
         self._open = False
-        if self._engine_started:
-            self._engine.stop()
-            self._engine_started = False
+        self._engine.stop()
+        self._engine = Off()  # a verb that a forgotten task still runs must not freeze time again
 
     # --- the verbs: each is a generator of calls, run by the sync or the async driver --------------------------
 

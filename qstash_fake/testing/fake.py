@@ -31,8 +31,8 @@ from qstash_fake.delivery.asgi import AsgiApp, Lifespan
 from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.run import Deliveries, SyncDriver
 from qstash_fake.delivery.targets import Route, Targets, url_pattern
+from qstash_fake.engines.table import choose
 from qstash_fake.errors import UsageError
-from qstash_fake.freeze import choose
 from qstash_fake.intercept import httpx as intercept_httpx
 from qstash_fake.intercept import requests as intercept_requests
 from qstash_fake.intercept.hosts import DEV_SERVER, Hosts

@@ -1,0 +1,1 @@
+"""Time engines: the application's wall clock stands where the virtual clock stands."""
