@@ -33,7 +33,9 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - freezegun's factories hold naive
 # are mended here. An endpoint in a thread pool would see real time; queues.py and gifts.py of an application, too.
 _NOT_IGNORED = frozenset({"threading", "multiprocessing", "queue", "gi"})
 _NAMES = """freeze_time freeze_factories tz_offsets ignore_lists tick_flags StepTickTimeFactory
-    FakeDate real_date real_datetime fake_time_ns real_time_ns get_current_time _should_use_real_time
+    FakeDate FakeDatetime datetime_to_fakedatetime real_date real_datetime
+    fake_time_ns fake_localtime fake_strftime real_time_ns real_localtime real_strftime
+    get_current_time _should_use_real_time
     real_monotonic real_monotonic_ns real_perf_counter real_perf_counter_ns"""
 
 
@@ -92,12 +94,14 @@ def _start(now_ms: int) -> tuple[Any, Any]:
     api = _library()
     freezer = api.freeze_time(_EPOCH + timedelta(milliseconds=now_ms), tick=False, real_asyncio=True)
     freezer.ignore = tuple(name for name in freezer.ignore if name not in _NOT_IGNORED)
+    freezer.tz_offset = _LocalOffset()
     try:
         with _exact_fakes_in(api):
             factory = freezer.start()
         if len(api.freeze_factories) == 1:  # a nested one patches nothing
             require("freezegun", freezer, "undo_changes reals fake_names")
             _give_monotonic_clocks_back(api, freezer)
+            _show_local_time_of_timestamps(api, freezer)
             # The freezer that stops last must be able to tell a fake, also a user's that was not the first.
             type(freezer).reals, type(freezer).fake_names = freezer.reals, freezer.fake_names
     except BaseException:
@@ -146,7 +150,59 @@ def _exact_fakes() -> Mapping[str, Callable[..., Any]]:
             return int(api.real_time_ns())
         return _since_epoch_us(api.get_current_time()) * 1000
 
-    return {fake.__name__: fake for fake in (fake_time_ns,)}
+    def fake_localtime(t: float | None = None) -> time.struct_time:
+        # freezegun's own knows no summer time.
+        if t is None and not api._should_use_real_time():
+            t = _since_epoch_us(api.get_current_time()) // 1_000_000
+        local: time.struct_time = api.real_localtime(t)
+        return local
+
+    def fake_strftime(format: str, t: Any = None) -> str:  # noqa: A002 - time.strftime's word
+        return str(api.real_strftime(format, fake_localtime() if t is None else t))
+
+    return {fake.__name__: fake for fake in (fake_time_ns, fake_localtime, fake_strftime)}
+
+
+# --- local time ------------------------------------------------------------------------------------------------
+
+
+class _LocalOffset:
+    """What freezegun adds to UTC to show local time: the zone's own offset at each moment, summer time included.
+
+    freezegun's own is one number for a whole freeze, 0 unless the user gives one, and moves aware times as well.
+    """
+
+    def __radd__(self, moment: datetime) -> datetime:
+        """Return naive UTC as naive local time; an aware time is right as it is."""
+        return moment if moment.tzinfo else moment + _local_offset(_since_epoch_us(moment) // 1_000_000)
+
+    def __rsub__(self, local: timedelta) -> timedelta:
+        """Return naive local time as UTC, both as what has passed since 1970 by that reckoning."""
+        moment = _EPOCH + local
+        utc_s = int(_library().real_datetime.timestamp(moment.replace(microsecond=0)))
+        return timedelta(seconds=utc_s, microseconds=moment.microsecond)
+
+    def total_seconds(self) -> float:
+        """Return the offset that holds now."""
+        return _local_offset(_since_epoch_us(_library().get_current_time()) // 1_000_000).total_seconds()
+
+
+def _local_offset(utc_s: int) -> timedelta:
+    return timedelta(seconds=_library().real_localtime(utc_s).tm_gmtoff)
+
+
+def _show_local_time_of_timestamps(api: Any, freezer: Any) -> None:
+    """Let `datetime.fromtimestamp(t)` take the zone's offset at *t*, where a freeze of ours is seen."""
+    original = vars(api.FakeDatetime)["fromtimestamp"]
+
+    @classmethod  # type: ignore[misc]
+    def fromtimestamp(cls: Any, t: float, tz: Any = None) -> Any:
+        if tz is None and isinstance(cls._tz_offset(), _LocalOffset):
+            return api.datetime_to_fakedatetime(api.real_datetime.fromtimestamp(t))
+        return original.__func__(cls, t, tz)
+
+    api.FakeDatetime.fromtimestamp = fromtimestamp
+    freezer.undo_changes.append((api.FakeDatetime, "fromtimestamp", original))
 
 
 # --- stop ------------------------------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ def all_that_could_stay_patched() -> dict[str, Any]:
         "freezegun": (
             list(freezegun.config.settings.default_ignore_list),
             freezegun.api.fake_time_ns,
+            freezegun.api.fake_localtime,
+            freezegun.api.fake_strftime,
+            vars(freezegun.api.FakeDatetime)["fromtimestamp"],
         ),
         "stacks": [
             *freezegun.api.freeze_factories,

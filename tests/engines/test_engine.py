@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from time import time as imported_time
 from time import time_ns as imported_time_ns
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import hypothesis
@@ -87,6 +88,53 @@ def test_the_zone_of_the_process_is_left_alone(engine, set_zone):
     assert (os.environ["TZ"], time.tzname[0]) == ("Asia/Tokyo", "JST")
     engine.stop()
     assert (os.environ["TZ"], time.tzname[0]) == ("Asia/Tokyo", "JST")
+
+
+WINTER, SUMMER = datetime(2026, 1, 1, 2, 30, tzinfo=UTC), datetime(2026, 7, 1, 2, 30, tzinfo=UTC)
+# Zone → hour and day there in winter and in summer.
+ZONES = {
+    "UTC": [(2, 1), (2, 1)],
+    "America/New_York": [(21, 31), (22, 30)],
+    "Europe/Berlin": [(3, 1), (4, 1)],
+    "Asia/Kolkata": [(8, 1), (8, 1)],
+}
+
+
+def unix_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_naive_times_are_local_in_winter_and_in_summer(frozen, set_zone, zone):
+    set_zone(zone)
+    for moment, (hour, day) in zip((WINTER, SUMMER), ZONES[zone], strict=True):
+        frozen.move(unix_ms(moment))
+        now, today = datetime.now(), datetime.today()  # noqa: DTZ002, DTZ005 - naive is the point
+        assert now == today == moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        assert (now.hour, now.day, date.today().day) == (hour, day, day)  # noqa: DTZ011
+        local = time.localtime()
+        assert (local.tm_hour, local.tm_mday, time.strftime("%H %d")) == (hour, day, f"{hour:02} {day:02}")
+        assert time.strftime("%z") == moment.astimezone(ZoneInfo(zone)).strftime("%z")
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_naive_time_of_the_other_half_of_the_year_is_local_too(frozen, set_zone, zone):
+    set_zone(zone)
+    frozen.move(unix_ms(WINTER))
+    local = datetime.fromtimestamp(SUMMER.timestamp())  # noqa: DTZ006 - naive is the point
+    assert (local.hour, local.day) == ZONES[zone][1]
+    assert local.timestamp() == SUMMER.timestamp()
+    assert local.astimezone(UTC) == SUMMER
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_aware_times_do_not_depend_on_the_zone(frozen, set_zone, zone):
+    set_zone(zone)
+    frozen.move(unix_ms(SUMMER))
+    assert datetime.now(UTC) == datetime.now(ZoneInfo("Asia/Tokyo")) == SUMMER
+    assert datetime.now(UTC).timestamp() == time.time() == SUMMER.timestamp()
+    assert datetime.fromtimestamp(WINTER.timestamp(), UTC) == WINTER
+    assert time.gmtime()[:5] == (2026, 7, 1, 2, 30)
 
 
 # ---------------------------------------------------------------- who sees it
