@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, UnroutedDestination, UsageError
 
 if TYPE_CHECKING:
-    from qstash_fake.broker.dead_letters import DeadLetter
-    from qstash_fake.broker.journal import LogEntry
-    from qstash_fake.broker.message import Attempt, Message
-    from qstash_fake.broker.schedules import Schedule
+    from qstash_fake.broker.account_views import Schedule
+    from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message
     from qstash_fake.delivery.targets import Route
-    from qstash_fake.testing.clock import Clock, Report
+    from qstash_fake.testing.clock import Clock
     from qstash_fake.testing.fake import QStashFake
+    from qstash_fake.testing.report import Report
 
 __version__ = "0.1.0"
 
@@ -38,15 +37,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Attempt": "broker.message",
+    "Attempt": "broker.views",
     "Clock": "testing.clock",
-    "DeadLetter": "broker.dead_letters",
-    "LogEntry": "broker.journal",
-    "Message": "broker.message",
+    "DeadLetter": "broker.views",
+    "LogEntry": "broker.views",
+    "Message": "broker.views",
     "QStashFake": "testing.fake",
-    "Report": "testing.clock",
+    "Report": "testing.report",
     "Route": "delivery.targets",
-    "Schedule": "broker.schedules",
+    "Schedule": "broker.account_views",
 }
 
 

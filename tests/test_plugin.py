@@ -330,16 +330,16 @@ def test_a_failing_unittest_case_tells_what_else_is_wrong_without_a_second_error
 def test_a_mistake_of_our_own_keeps_its_frames(run):
     result = run("""
 def test_it(qstash_fake):
-    qstash_fake.clock._driver = None
+    qstash_fake._inside.verbs._running = 1
     qstash_fake.drain()
 """)
-    result.stdout.fnmatch_lines(["*qstash_fake/testing/clock.py:*: AttributeError"])
+    result.stdout.fnmatch_lines(["*qstash_fake/testing/verbs.py:*: AttributeError"])
 
 
 def test_a_timeline_that_cannot_be_shown_does_not_end_the_run(run):
     result = run("""
 def test_it(qstash_fake):
-    qstash_fake.clock.broker.journal = None
+    qstash_fake._inside.broker.journal = None
     assert False
 
 def test_next(qstash_fake):
@@ -363,7 +363,7 @@ def test_a_passing_test_reports_nothing(run):
     [
         ('call("/v2/notify/event")', ["POST /v2/notify/event is not simulated by qstash_fake"]),
         ('with contextlib.suppress(Exception): call("/v2/wait/x").raise_for_status()', ["POST /v2/wait/x is not *"]),
-        ("qstash_fake.clock.broker.publish = None; call('/v2/publish/' + JOBS)", ["TypeError: 'NoneType' *"]),
+        ("qstash_fake._inside.broker.publish = None; call('/v2/publish/' + JOBS)", ["TypeError: 'NoneType' *"]),
     ],
 )
 def test_what_the_application_swallowed_fails_the_test_at_its_end(run, body, problem):

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from qstash_fake import QStashFake
 from qstash_fake.broker.journal import LogEntry
+from qstash_fake.testing.fake import inside
 
 SHOP = "https://shop.example"
 CALLBACK, SLOW_CALLBACK = f"{SHOP}/callback", f"{SHOP}/slow-callback"
@@ -463,16 +464,19 @@ class World:
 
     # --- cancelling and dead letters -------------------------------------------------------------------------
 
+    def pending(self):
+        return [message for message in inside(self.fake).broker.messages.values() if message.pending]
+
     @operation(number=NUMBERS)
     def cancel_one(self, number):
-        if pending := self.fake.pending:
+        if pending := self.pending():
             message = pending[number % len(pending)]
             expected = (404,) if message.cancel_requested else (202,)
             self.call("DELETE", f"messages/{message.message_id}", expected=expected)
 
     @operation(query=st.sampled_from(["label=red", "queueName=jobs,mail&count=2", "flowControlKey=k", "scheduleId=s"]))
     def cancel_by_filter(self, query):
-        meant = [message for message in self.fake.pending if not message.cancel_requested]
+        meant = [message for message in self.pending() if not message.cancel_requested]
         answer = self.call("DELETE", f"messages?{query}")
         assert answer["cancelled"] <= len(meant)
 
@@ -544,16 +548,16 @@ class World:
     # --- what must hold --------------------------------------------------------------------------------------
 
     def audit(self):
-        self.auditor.audit(self.fake.clock.broker.journal)
+        self.auditor.audit(inside(self.fake).broker.journal)
         self.auditor.check_groups(self.fake, set(self.accepted))
 
     def journal(self):
         """Everything that can be told of the run, ids and keys included."""
         entries = [
             (entry.time_ms, str(entry.state), entry.message_id, entry.url, entry.status, entry.next_delivery_ms)
-            for entry in self.fake.logs
+            for entry in inside(self.fake).broker.journal.entries()
         ]
-        notes = [entry.text for entry in self.fake.clock.broker.journal if not isinstance(entry, LogEntry)]
+        notes = [entry.text for entry in inside(self.fake).broker.journal if not isinstance(entry, LogEntry)]
         return entries, notes, [dead.dlq_id for dead in self.fake.dlq], self.fake.signing_keys.current
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from qstash_fake import QStashFake
+from qstash_fake.testing.fake import inside
 
 SHOP = "https://shop.example"
 LONGEST_MS = 60_000  # no attempt takes longer
@@ -108,8 +109,11 @@ class World:
             self.accepted.append(dead[number % len(dead)].redrive().message_id)
             self.redriven += 1
 
+    def pending(self):
+        return [message for message in inside(self.fake).broker.messages.values() if message.pending]
+
     def cancel(self, number):
-        if pending := self.fake.pending:
+        if pending := self.pending():
             message = pending[number % len(pending)]
             again = message.cancel_requested
             status, _ = self.call("DELETE", f"/v2/messages/{message.message_id}")
@@ -140,7 +144,7 @@ class World:
     def journal(self):
         return [
             (entry.time_ms, str(entry.state), entry.message_id, entry.url, entry.status, entry.next_delivery_ms)
-            for entry in self.fake.logs
+            for entry in inside(self.fake).broker.journal.entries()
         ]
 
     def check_groups(self):
@@ -151,7 +155,7 @@ class World:
 
     def check_lives(self):
         lives: dict[str, str] = {}
-        for entry in self.fake.logs:
+        for entry in inside(self.fake).broker.journal.entries():
             lives[entry.message_id] = lives.get(entry.message_id, "") + CODES[entry.state]
         for message in self.fake.messages:
             life = lives[message.message_id]
@@ -160,9 +164,9 @@ class World:
             assert life.count("A") <= message.max_retries + 1
 
     def check_times(self):
-        times = [entry.time_ms for entry in self.fake.logs]
+        times = [entry.time_ms for entry in inside(self.fake).broker.journal.entries()]
         assert all(earlier <= later for earlier, later in itertools.pairwise(times)), "time went back"
-        for entry in self.fake.logs:
+        for entry in inside(self.fake).broker.journal.entries():
             if entry.state in ("DELIVERED", "ERROR"):
                 attempt: Any = entry.attempt
                 end_ms = attempt.started_ms + attempt.duration / timedelta(milliseconds=1)
@@ -171,7 +175,7 @@ class World:
     def check_nothing_is_overdue(self):
         """For after a verb that did all it had to."""
         now_ms = self.fake.clock.now.timestamp() * 1000
-        for message in self.fake.pending:
+        for message in self.pending():
             end_ms = message.attempts[-1].started_ms + LONGEST_MS if message.state == "ACTIVE" else message.due_ms
             assert end_ms > now_ms, f"{message!r} is overdue"
 
@@ -292,7 +296,8 @@ class MachineWithAFault(CoreMachine):
 
     def __init__(self):
         super().__init__()
-        broker, told = self.world.fake.clock.broker, itertools.count(1)
+        broker: Any = inside(self.world.fake).broker
+        told = itertools.count(1)
         complete = broker.complete
 
         def skip_the_third(delivery, outcome):

@@ -7,7 +7,7 @@ a message: that is the broker's, which is an account that delivers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 
 from qstash_fake.broker import quotas
@@ -17,7 +17,7 @@ from qstash_fake.broker.agenda import Agenda
 from qstash_fake.broker.flow_control import FlowControlKey
 from qstash_fake.broker.ids import Ids
 from qstash_fake.broker.journal import Journal
-from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY, SigningKeys
+from qstash_fake.broker.keys import SigningKeys, dev_keys
 from qstash_fake.broker.message import Message
 from qstash_fake.broker.queues import Queue
 from qstash_fake.broker.schedules import Schedule, Schedules
@@ -37,7 +37,7 @@ class Account:
         *,
         seed: int = 0,
         plan: str | None = None,
-        signing_keys: tuple[str, str] = (DEV_CURRENT_KEY, DEV_NEXT_KEY),
+        signing_keys: Callable[[], tuple[str, str]] = dev_keys,
     ) -> None:
         self.now_ms = now_ms
         self.lock = RLock()
@@ -46,7 +46,7 @@ class Account:
         self.agenda = Agenda()
         self.admission = Admission(self.agenda, self.plan.parallelism if self.plan else None)
         self.journal = Journal()
-        self.signing_keys = SigningKeys(*signing_keys, self.ids.signing_key)
+        self.signing_keys = SigningKeys(signing_keys, self.ids.signing_key)
         self.url_groups = UrlGroups(self.plan)
         self.schedules = Schedules(self.agenda, self.journal, self)
         self.store = Store(self.plan.dead_letters_ms if self.plan else None)

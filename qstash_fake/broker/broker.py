@@ -18,7 +18,7 @@ from qstash_fake.broker.account import Account
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.ids import token_id
 from qstash_fake.broker.journal import Step
-from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
+from qstash_fake.broker.keys import dev_keys
 from qstash_fake.broker.lifecycle import Move, move
 from qstash_fake.broker.message import Attempt, Content, Message, Outcome, State
 from qstash_fake.broker.reactions import End, finish
@@ -51,7 +51,7 @@ class Broker(Account):
         *,
         seed: int = 0,
         plan: str | None = None,
-        signing_keys: tuple[str, str] = (DEV_CURRENT_KEY, DEV_NEXT_KEY),
+        signing_keys: Callable[[], tuple[str, str]] = dev_keys,
     ) -> None:
         super().__init__(now_ms, seed=seed, plan=plan, signing_keys=signing_keys)
         self._duplicate_next: list[Callable[[str], bool]] = []

@@ -20,7 +20,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from qstash_fake.api.answer import MAX_BODY
 from qstash_fake.api.asgi import read_body
 from qstash_fake.api.call import parse_json_object
-from qstash_fake.api.view import behind
 from qstash_fake.delivery.targets import Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
 from qstash_fake.protocol.http import decode
@@ -28,8 +27,8 @@ from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
 from qstash_fake.server.operations import OPERATIONS, Operation, Session
 from qstash_fake.server.words import Json, checked
-from qstash_fake.testing.clock import Report
-from qstash_fake.testing.fake import QStashFake
+from qstash_fake.testing.fake import QStashFake, inside
+from qstash_fake.testing.report import Report
 
 ROOT = "/_fake"
 
@@ -74,7 +73,7 @@ class Control:
 
     async def _result(self, request: Request) -> Json | str:
         query = request.scope["query_string"].decode("latin-1")
-        behind(self._fake.api).auth.check(request.method, decode(request.headers.raw), query)
+        inside(self._fake).api.auth.check(request.method, decode(request.headers.raw), query)
         operation = _found(request.method, request.scope["path"])
         if operation.is_verb and self._fixed_clock is not None:
             raise Refused(409, self._fixed_clock)

@@ -18,8 +18,8 @@ from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
 from qstash_fake.server.words import Json, Word, checked, words_in, words_of
-from qstash_fake.testing.clock import Report
-from qstash_fake.testing.fake import QStashFake
+from qstash_fake.testing.fake import QStashFake, inside
+from qstash_fake.testing.report import Report
 
 Duration = str | float
 """A text such as `5m`, or seconds."""
@@ -84,26 +84,25 @@ async def reset(session: Session) -> Json:
 
 
 def state(session: Session) -> Json:
-    fake, broker = session.fake, session.fake.clock.broker
+    fake, broker = session.fake, inside(session.fake).broker
     with broker.lock:
         next_due = fake.clock.next_due
         return {
             "now": iso(fake.clock.now),
             "next_due": iso(next_due) if next_due else None,
-            "messages": [shapes.message(message) for message in fake.messages],
+            "messages": [shapes.message(message) for message in broker.messages.values()],
             "pending": [message.message_id for message in fake.pending],
             "held": {message.message_id: reason for message, reason in broker.held(broker.now_ms).items()},
-            "dead_letters": [wire.dead_letter(one) for one in fake.dlq],
-            "schedules": [wire.schedule(one) for one in fake.schedules.values()],
-            "queues": [wire.queue(one) for one in fake.queues.values()],
-            "url_groups": [wire.url_group(one) for one in fake.url_groups.values()],
-            "flow_control": [wire.flow_control(one, broker.now_ms) for one in fake.flow_control.values()],
+            "dead_letters": [wire.dead_letter(one) for one in broker.dead_letters.values()],
+            "schedules": [wire.schedule(one) for one in broker.schedules.by_id.values()],
+            "queues": [wire.queue(one) for one in broker.queues.values()],
+            "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
+            "flow_control": [wire.flow_control(one, broker.now_ms) for one in broker.flow_control.values()],
         }
 
 
 def timeline(session: Session) -> str:
-    with session.fake.clock.broker.lock:
-        return session.fake.timeline()
+    return session.fake.timeline()
 
 
 # --- how deliveries are answered --------------------------------------------------------------------------------

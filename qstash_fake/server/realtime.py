@@ -15,7 +15,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import request_for
 from qstash_fake.delivery.run import send_async, start_next
 from qstash_fake.delivery.targets import Target, Targets
-from qstash_fake.testing.clock import Clock, steady_clock
+from qstash_fake.testing.timekeeper import Timekeeper, steady_clock
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
 STILL_S = 1.0  # what deliveries are given to end before a reset; a handler may be about to answer
@@ -24,9 +24,9 @@ STILL_S = 1.0  # what deliveries are given to end before a reset; a handler may 
 class RealTime:
     """Makes the deliveries of one clock as real time passes; *moved* is called after each step."""
 
-    def __init__(self, clock: Clock, targets: Targets, moved: Callable[[], object]) -> None:
-        self._now_ms = clock.real_now_ms = steady_clock()
-        self._clock = clock
+    def __init__(self, timekeeper: Timekeeper, targets: Targets, moved: Callable[[], object]) -> None:
+        self._now_ms = timekeeper.real_now_ms = steady_clock()
+        self._timekeeper = timekeeper
         self._targets = targets
         self._moved = moved
         self._awake = asyncio.Event()
@@ -63,7 +63,7 @@ class RealTime:
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
     def _start_what_is_due(self) -> None:
-        broker = self._clock.broker
+        broker = self._timekeeper.broker
         broker.observe(self._now_ms())
         while not self._held and len(self._in_flight) < MAX_IN_FLIGHT:
             started = start_next(broker, self._targets, broker.now_ms)
@@ -89,7 +89,7 @@ class RealTime:
 
     async def _sleep(self) -> None:
         may_start = not self._held and len(self._in_flight) < MAX_IN_FLIGHT
-        next_ms = self._clock.broker.next_event_ms() if may_start else None
+        next_ms = self._timekeeper.broker.next_event_ms() if may_start else None
         with suppress(TimeoutError):
             async with asyncio.timeout(None if next_ms is None else max(0, next_ms - self._now_ms()) / 1000):
                 await self._awake.wait()

@@ -14,7 +14,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from qstash_fake.api.auth import Auth
-from qstash_fake.api.view import behind
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
@@ -24,8 +23,8 @@ from qstash_fake.server.control import Control
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
-from qstash_fake.testing.clock import real_now_ms
-from qstash_fake.testing.fake import DEV_TOKEN, QStashFake
+from qstash_fake.testing.fake import DEV_TOKEN, QStashFake, inside
+from qstash_fake.testing.timekeeper import real_now_ms
 
 if TYPE_CHECKING:
     import uvicorn
@@ -68,8 +67,8 @@ def serve(settings: Settings, say: Callable[[str], object]) -> None:
         seed=0 if settings.virtual else time.time_ns(),  # an application may remember the ids of yesterday
         plan=settings.plan,
     )
-    fake.clock.open()  # not entered: a server changes no environment and intercepts nothing
-    behind(fake.api).auth = Auth(settings.tokens or None, settings.read_only_tokens)
+    inside(fake).verbs.open()  # not entered: a server changes no environment and intercepts nothing
+    inside(fake).api.auth = Auth(settings.tokens or None, settings.read_only_tokens)
     with bind(settings.host, settings.port) as bound, _Signals() as signals:
         asyncio.run(_serve(fake, settings, bound, signals, say))
     if signal.SIGINT in signals.seen:
@@ -81,8 +80,8 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
     """Serve *fake*, which a test holds and whose clock it moves, on a free loopback port until the block ends."""
 
     def app(connections: Connections) -> ServerApp:
-        control = Control(fake, fake.targets, fixed_clock=CLOCK_OF_THE_TEST)
-        return ServerApp(behind(fake.api), control, hang_up=connections.hang_up)
+        control = Control(fake, inside(fake).targets, fixed_clock=CLOCK_OF_THE_TEST)
+        return ServerApp(inside(fake).api, control, hang_up=connections.hang_up)
 
     with in_thread(app) as url:
         keys = fake.signing_keys
@@ -100,11 +99,11 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
 async def _serve(
     fake: QStashFake, settings: Settings, bound: socket.socket, signals: _Signals, say: Callable[[str], object]
 ) -> None:
-    targets, lines = fake.targets, _Lines(fake, say)
+    targets, lines = inside(fake).targets, _Lines(fake, say)
     async with network.client(allow_external=settings.allow_external) as sender:
         for app, prefix in network.mounts(sender, settings.moved, allow_external=settings.allow_external):
             fake.mount(app, prefix, lifespan=False)
-        real = RealTime(fake.clock, targets, lines.say_new)
+        real = RealTime(inside(fake).timekeeper, targets, lines.say_new)
         control = Control(
             fake,
             targets,
@@ -119,7 +118,7 @@ async def _serve(
         connections = Connections()
         server = server_for(
             ServerApp(
-                behind(fake.api),
+                inside(fake).api,
                 control,
                 any_host=settings.allow_remote,
                 hang_up=connections.hang_up,
@@ -162,14 +161,14 @@ class _Lines:
     def __init__(self, fake: QStashFake, say: Callable[[str], object]) -> None:
         self._fake = fake
         self._say = say
-        self._journal = fake.clock.broker.journal
+        self._journal = inside(fake).broker.journal
         self._mark = 0
 
     def say_new(self) -> None:
         problems = self._fake.api.problems
         while problems:
             self._say(problems.pop(0))
-        journal = self._fake.clock.broker.journal
+        journal = inside(self._fake).broker.journal
         if journal is not self._journal:  # there was a reset
             self._journal, self._mark = journal, 0
         entries, self._mark = journal.since(self._mark), journal.total
@@ -184,7 +183,7 @@ def _line(entry: LogEntry) -> str:
     result = attempt.error or attempt.status
     took_ms = entry.time_ms - attempt.started_ms
     return (
-        f"{iso(attempt.at)}  {message.message_id[:12]}…  {message.method} {message.url}"
+        f"{iso(to_datetime(attempt.started_ms))}  {message.message_id[:12]}…  {message.method} {message.url}"
         f"  attempt {attempt.retried + 1} of {message.max_retries + 1}  {result}  in {format_ms(took_ms)}"
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from qstash_fake.api import wire
-from qstash_fake.broker.message import Attempt, Message
+from qstash_fake.broker.message import Message
+from qstash_fake.broker.views import Attempt, view_of
 from qstash_fake.delivery.targets import Route
-from qstash_fake.protocol.moments import iso
-from qstash_fake.testing.clock import Report
+from qstash_fake.protocol.moments import iso, to_datetime
+from qstash_fake.testing.report import Report
 
 Json = dict[str, Any]
 
@@ -25,7 +26,7 @@ def report(value: Report) -> Json:
         "delivered": [one.message_id for one in value.delivered],
         "dead": [one.message_id for one in value.dead],
         "fired": [one.message_id for one in value.fired],
-        "held": value.held,
+        "held": dict(value.held),
         "skipped": value.skipped,
     }
 
@@ -35,8 +36,8 @@ def message(value: Message) -> Json:
     return {
         **wire.message(value),
         "state": value.state.value,
-        "due_at": iso(value.due_at),
-        "attempts": [attempt(one) for one in value.attempts],
+        "due_at": iso(to_datetime(value.due_ms)),
+        "attempts": [attempt(view_of(Attempt, one)) for one in value.attempts],
     }
 
 

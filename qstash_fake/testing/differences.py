@@ -13,8 +13,13 @@ ABSENT: Any = object()
 """What stands for a value that there is not: None is a JSON value."""
 
 
+def json_matches(wanted: Any, actual: Any) -> bool:
+    """Tell whether *actual* is what was asked: a subset for objects, equality otherwise."""
+    return next(_json_differences(wanted, actual, "", subset=True), None) is None
+
+
 def json_difference(wanted: Any, actual: Any) -> str | None:
-    """Return the first place where *actual* is not what was asked: a subset for objects, equality otherwise."""
+    """Return the first place where *actual* is not what was asked, None if it matches."""
     for path, place_wanted, place_actual in _json_differences(wanted, actual, "", subset=True):
         if place_actual is ABSENT:
             return f"{path}: asked for {as_json(place_wanted)}, there is none"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from qstash_fake.broker.journal import Journal, LogEntry, Note
+from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.broker.message import Message
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
@@ -13,13 +14,15 @@ MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
 MAX_COMING = 20  # lines for what is still to come
 
 
-def timeline(journal: Journal, now_ms: int, pending: Sequence[Message], held: Mapping[Message, str]) -> str:
-    """Return what happened, oldest first, and what is still to come; *held* says what a message waits for."""
-    entries = list(journal)
+def timeline(broker: Broker) -> str:
+    """Return what happened, oldest first, and what is still to come."""
+    with broker.lock:
+        entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
+        pending, held = [one for one in broker.messages.values() if one.pending], broker.held(now_ms)
     if not entries:
         return "nothing was published"
     first_ms = entries[0].time_ms
-    left_out = journal.forgotten + max(0, len(entries) - MAX_LINES)
+    left_out = forgotten + max(0, len(entries) - MAX_LINES)
     lines = [f"times since {iso(to_datetime(first_ms))}"]
     if left_out:
         lines.append(f"({left_out} older entries are left out)")

@@ -10,6 +10,7 @@ import respx
 from qstash import QStash
 
 from qstash_fake import QStashFake, UsageError
+from qstash_fake.testing.timekeeper import Timekeeper
 
 BEARER = {"Authorization": "Bearer a-token"}
 JOBS = "https://shop.example/jobs"
@@ -232,7 +233,7 @@ def test_a_set_up_that_fails_half_way_leaves_nothing(monkeypatch, step):
     fake = QStashFake(start="2026-01-01T00:00:00Z")
     with monkeypatch.context() as patch:
         if step == "clock":
-            patch.setattr(type(fake.clock), "stand_still", lambda _: 1 / 0)
+            patch.setattr(Timekeeper, "stand_still", lambda _: 1 / 0)
         else:
             patch.delattr(httpx.Client, step)
         with pytest.raises((UsageError, ZeroDivisionError)):

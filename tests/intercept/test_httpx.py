@@ -9,7 +9,7 @@ from qstash import AsyncQStash, QStash
 from qstash.message import PublishResponse
 
 from qstash_fake import QStashFake, UsageError
-from qstash_fake.testing.fake import DEV_TOKEN
+from qstash_fake.testing.fake import DEV_TOKEN, inside
 
 MODULES: list[Any] = [httpx, httpx2]
 BEARER = {"Authorization": "Bearer a-token"}
@@ -290,7 +290,7 @@ def test_the_answer_knows_its_request_and_how_long_it_took(qstash_fake, lib):
 
 def test_a_mistake_of_our_own_is_an_answer_and_no_exception(lib):
     fake = QStashFake().__enter__()
-    fake.clock.broker.publish = lambda *_, **__: 1 / 0  # type: ignore[method-assign, assignment]
+    inside(fake).broker.publish = lambda *_, **__: 1 / 0  # type: ignore[method-assign, assignment]
     response = lib.post(PUBLISH, headers=BEARER)
     assert response.status_code == 500
     assert "ZeroDivisionError" in response.json()["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_header_names_of_an_item_come_in_any_case(http: Any, qstash_fake: QStash
     assert [item["messageId"] for item in reply.json()] == [message.message_id for message in qstash_fake.messages]
     first, second, third, fourth = qstash_fake.messages
     assert (first.max_retries, first.labels, first.headers["X-A"]) == (1, ("x",), "1")
-    assert (second.due_ms - second.created_ms, second.headers["Content-Type"]) == (5_000, "text/plain")
+    assert (second.due_at - second.created_at, second.headers["Content-Type"]) == (timedelta(seconds=5), "text/plain")
     assert (third.queue, third.body, fourth.queue) == (None, b"", None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -334,7 +335,7 @@ def test_a_retry_takes_override_headers(client: QStash, shop: Any, http: Any, qs
     reply = http("POST", f"/v2/dlq/retry/{letter.dlq_id}", headers=overrides)
     new = qstash_fake.messages[-1]
     assert (reply.status_code, reply.json()) == (201, {"messageId": new.message_id})
-    assert (new.max_retries, new.labels, new.due_ms - new.created_ms) == (0, ("red",), 5_000)
+    assert (new.max_retries, new.labels, new.due_at - new.created_at) == (0, ("red",), timedelta(seconds=5))
     qstash_fake.drain()
     (received,) = shop.received
     assert (received.headers["x-kept"], received.headers.getlist("x-changed")) == ("k", ["new"])
@@ -354,9 +355,9 @@ def test_a_retry_keeps_queue_key_group_schedule_and_creates_anew(http: Any, qsta
     http("POST", "/v2/dlq/retry")
     new = {message.text: message for message in qstash_fake.pending}
     assert new["queued"].queue == "jobs"
-    assert new["plain"].options.flow_control is not None
+    assert http("GET", f"/v2/messages/{new['plain'].message_id}").json()["flowControlKey"] == "key"
     assert (new["group"].url_group, new["cron"].schedule_id) == ("stores", "nightly")
-    assert {message.created_ms for message in new.values()} == {T0_MS + 60_000}
+    assert {message.created_at.timestamp() * 1000 for message in new.values()} == {T0_MS + 60_000}
     assert ids.isdisjoint(message.message_id for message in new.values())
 
 

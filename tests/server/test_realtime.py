@@ -12,6 +12,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol.publish import parse_publish
 from qstash_fake.server import realtime
 from qstash_fake.server.realtime import RealTime
+from qstash_fake.testing.fake import inside
 from tests.server.waits import WITHIN_S
 
 
@@ -25,7 +26,7 @@ def run(fake, work):
     """Run *work*, a coroutine, while *fake* delivers in real time."""
 
     async def both():
-        real = RealTime(fake.clock, fake.targets, lambda: None)
+        real = RealTime(inside(fake).timekeeper, inside(fake).targets, lambda: None)
         delivering = asyncio.create_task(real.run())
         try:
             await work(real)
@@ -37,8 +38,8 @@ def run(fake, work):
 
 
 def publish(fake, url="https://shop.example/", *headers):
-    fake.clock.observe()
-    return fake.clock.broker.publish(parse_publish(url, headers, b"", caller_ip="127.0.0.1"))
+    inside(fake).timekeeper.observe()
+    return inside(fake).broker.publish(parse_publish(url, headers, b"", caller_ip="127.0.0.1"))
 
 
 def test_a_schedule_ticks_at_its_minute():
@@ -47,8 +48,8 @@ def test_a_schedule_ticks_at_its_minute():
         request = parse_publish("https://shop.example/", (("Upstash-Cron", "0 12 * * *"),), b"", caller_ip="")
 
         async def work(real):
-            fake.clock.observe()
-            fake.clock.broker.schedule(request)
+            inside(fake).timekeeper.observe()
+            inside(fake).broker.schedule(request)
             assert fake.messages == []
             await until(lambda: fake.delivered)
 

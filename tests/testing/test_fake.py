@@ -1,7 +1,6 @@
 """QStashFake itself, without pytest's fixture: its block, its properties, reset, verify, requests for a receiver."""
 
 import contextlib
-import os
 import time
 from datetime import UTC, datetime
 
@@ -247,6 +246,23 @@ def test_reset_forgets_all_but_mounts_and_time(fake):
     assert seen == [JOBS]
 
 
+def test_what_was_held_before_a_reset_can_be_read_and_does_nothing_any_more(fake):
+    CLIENT.message.publish(url=JOBS, retries=0)
+    CLIENT.schedule.create(destination=JOBS, cron="* * * * *", schedule_id="minutely")
+    fake.on(JOBS).respond(500)
+    fake.drain()
+    message, dead, schedule = fake.messages[0], fake.dlq[0], fake.schedules["minutely"]
+    fake.reset()
+
+    again = r"was there before reset\(\), which has forgotten it: take one that is there now"
+    with pytest.raises(UsageError, match=rf"^dead letter {dead.dlq_id} {again}"):
+        dead.redrive()
+    with pytest.raises(UsageError, match=rf"^schedule minutely {again}"):
+        schedule.trigger()
+    assert fake.messages == []
+    assert (message.state, dead.response_status, schedule.cron) == ("FAILED", 500, "* * * * *")
+
+
 def test_after_reset_ids_begin_anew(fake):
     CLIENT.message.publish(url=JOBS)
     first = fake.messages[0].message_id
@@ -324,13 +340,3 @@ def test_the_same_seed_gives_the_same_journal_to_the_byte():
 
 def test_another_seed_gives_other_ids():
     assert set(journal_of(seed=7)[1]).isdisjoint(journal_of(seed=8)[1])
-
-
-def test_the_api_can_be_served_as_an_asgi_application(fake):
-    fake.mount(lambda request: httpx.Response(200))
-    from starlette.testclient import TestClient
-
-    client = TestClient(fake.app)
-    answer = client.post(f"/v2/publish/{JOBS}", headers={"Authorization": f"Bearer {os.environ['QSTASH_TOKEN']}"})
-    assert answer.status_code == 201
-    assert fake.assert_published(url=JOBS).message_id == answer.json()["messageId"]

@@ -1,8 +1,13 @@
-"""The verbs and event loops: the twins, a sync verb on a running loop, and a verb inside a handler."""
+"""The verbs: the twins, a sync verb on a running loop, a verb inside a handler, and two verbs at once."""
 
 import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import fastapi
+import fastapi.testclient
 import httpx
 import pytest
 
@@ -51,18 +56,6 @@ async def test_a_sync_verb_on_a_running_loop_names_its_twin(fake, client, name):
     with pytest.raises(UsageError, match=rf"^{name}\(\) was called on a running event loop.*\.{name}_async\("):
         verb(fake, name)()
     assert fake.attempts == []
-
-
-@pytest.mark.asyncio
-async def test_two_verbs_at_once_are_refused(qstash_fake, client):
-    async def app(request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(0)
-        return httpx.Response(200)
-
-    qstash_fake.mount(app)
-    client.message.publish(url=JOB)
-    results = await asyncio.gather(qstash_fake.drain_async(), qstash_fake.deliver_due_async(), return_exceptions=True)
-    assert [type(result) for result in results] == [UsageError, UsageError]
 
 
 def handlers(fake: QStashFake, call):
@@ -144,3 +137,128 @@ def test_an_async_verb_without_a_loop_of_asyncio_says_what_to_use(fake):
     verb = fake.clock.advance_async("1m")
     with pytest.raises(UsageError, match=r"^advance_async\(\) needs a running loop of asyncio; .*, use advance\(\)"):
         verb.send(None)
+
+
+# --- two verbs at once --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_of_two_verbs_in_two_tasks_only_the_second_is_refused(qstash_fake, client):
+    async def app(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(200)
+
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB)
+    first, second = (
+        asyncio.create_task(verb) for verb in (qstash_fake.drain_async(), qstash_fake.clock.advance_async("1m"))
+    )
+    await asyncio.wait((first, second))
+    assert len(first.result().delivered) == 1
+    assert str(second.exception()) == (
+        "advance() was called while drain() runs in another task: call it when that one has returned"
+    )
+    qstash_fake.verify()  # told once
+
+
+def beside(call: Callable[[], object]):
+    """Return an application that calls *call* in a thread without the context of the delivery, and what it raises."""
+    caught: list[str] = []
+
+    def in_thread():
+        try:
+            call()
+        except UsageError as error:
+            caught.append(str(error))
+
+    def app(request):
+        thread = threading.Thread(target=contextvars.Context().run, args=(in_thread,))
+        thread.start()
+        thread.join()
+        return httpx.Response(200)
+
+    return app, caught
+
+
+def test_of_two_verbs_in_two_threads_only_the_second_is_refused(qstash_fake, client):
+    app, caught = beside(lambda: qstash_fake.clock.advance("1m"))
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB)
+    assert len(qstash_fake.drain().delivered) == 1
+    assert caught == ["advance() was called while drain() runs in another thread: call it when that one has returned"]
+    qstash_fake.verify()
+
+
+@pytest.mark.parametrize("kind", ["application", "test client"])
+def test_a_handler_in_a_thread_pool_is_inside_the_verb(qstash_fake, client, kind):
+    app = fastapi.FastAPI()
+
+    @app.post("/jobs")
+    def job() -> None:
+        qstash_fake.deliver_due()
+
+    qstash_fake.mount(app if kind == "application" else fastapi.testclient.TestClient(app))
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError, match=r"deliver_due\(\) was called while drain\(\) runs: a handler cannot move the"):
+        qstash_fake.drain()
+
+
+def test_a_handler_may_use_another_fake_but_not_come_back(client):
+    with QStashFake(freeze="off") as outer, QStashFake(freeze="off") as inner:
+        inner.on(JOB).respond(200)
+        outer.mount(lambda request: httpx.Response(200 if inner.drain().delivered == () else 500))
+        outer.api.answer("POST", f"/v2/publish/{JOB}", [("Authorization", "Bearer t")], b"")
+        assert len(outer.drain().delivered) == 1
+
+        inner.mount(lambda request: httpx.Response(200 if outer.drain().held else 500))
+        for fake in (outer, inner):
+            fake.api.answer("POST", f"/v2/publish/{JOB}/back", [("Authorization", "Bearer t")], b"")
+        with pytest.raises(UsageError, match=r"^drain\(\) was called while drain\(\) runs: a handler"):
+            outer.drain()
+
+
+@pytest.mark.asyncio
+async def test_a_verb_that_is_forgotten_in_a_task_freezes_nothing_after_the_block(client):
+    delivering, go_on = asyncio.Event(), asyncio.Event()
+
+    async def app(request: httpx.Request) -> httpx.Response:
+        delivering.set()
+        await go_on.wait()
+        return httpx.Response(200)
+
+    with QStashFake(start="2026-01-01T00:00:00Z") as fake:
+        fake.mount(app)
+        client.message.publish(url=JOB)
+        client.message.publish(url=JOB)
+        forgotten = asyncio.create_task(fake.drain_async())
+        await delivering.wait()
+    go_on.set()
+    with pytest.raises(UsageError, match="a verb still runs after the `with` block of its QStashFake: await it"):
+        await forgotten
+    assert datetime.now(UTC) != at()
+    assert len(fake.attempts) == 1
+
+
+# --- reset --------------------------------------------------------------------------------------------------------
+
+
+def test_a_reset_inside_a_handler_is_refused_and_the_verb_raises_it_too(qstash_fake, client):
+    qstash_fake.mount(handlers(qstash_fake, qstash_fake.reset)["function"])
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError) as caught:
+        qstash_fake.drain()
+    assert str(caught.value) == (
+        "reset() was called while drain() runs: a handler cannot forget the delivery that it answers"
+    )
+    assert len(qstash_fake.delivered) == 1
+
+
+def test_a_reset_in_a_thread_while_a_verb_runs_is_refused(qstash_fake, client):
+    app, caught = beside(qstash_fake.reset)
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB)
+    qstash_fake.drain()
+    assert caught == ["reset() was called while drain() runs in another thread: call it when that one has returned"]
+    assert len(qstash_fake.delivered) == 1
+    qstash_fake.reset()
+    assert qstash_fake.messages == []

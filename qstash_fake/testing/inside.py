@@ -1,0 +1,86 @@
+"""What a fake is made of: broker, API, delivery and time, wired together. Decides nothing itself.
+
+A test holds a QStashFake, which shows none of this; the server, and tests of our own, come here by `inside(fake)`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import httpx
+
+from qstash_fake.api.answer import Api
+from qstash_fake.api.auth import Auth
+from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.fanout import LLM_URL
+from qstash_fake.delivery.run import Deliveries, SyncDriver
+from qstash_fake.delivery.targets import Targets
+from qstash_fake.engines.table import choose
+from qstash_fake.intercept import httpx as intercept_httpx
+from qstash_fake.intercept import requests as intercept_requests
+from qstash_fake.intercept.hosts import Hosts
+from qstash_fake.testing.environment import signing_keys, variables
+from qstash_fake.testing.timekeeper import Timekeeper
+from qstash_fake.testing.verbs import Verbs
+
+
+class Inside:
+    """The parts of one fake. *start_ms* is where its clock stands from the start, None if it runs at first."""
+
+    def __init__(
+        self,
+        *,
+        start_ms: int | None,
+        freeze: str,
+        unrouted: str,
+        raise_app_exceptions: bool,
+        seed: int,
+        token: str | Sequence[str] | None,
+        plan: str | None,
+    ) -> None:
+        self._new_broker = functools.partial(Broker, seed=seed, plan=plan, signing_keys=signing_keys)
+        broker = self._new_broker(start_ms or 0)
+        self.targets = Targets(unrouted)
+        self.driver = SyncDriver(self.targets)
+        self.timekeeper = Timekeeper(broker, choose(freeze), runs=start_ms is None)
+        self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
+        self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
+        self.api = Api(broker, Auth(token), self.timekeeper.observe)
+        self.targets.mount(self._chat, LLM_URL, lifespan=False)
+
+    @property
+    def broker(self) -> Broker:
+        """The broker that is there now; a reset puts another in its place."""
+        return self.timekeeper.broker
+
+    @contextmanager
+    def at_work(self, url: str, token: str) -> Iterator[None]:
+        """Answer the calls of this process and let the verbs work, with *url* and *token* in the environment."""
+        hosts = Hosts(os.environ.get("QSTASH_URL"))
+        with ExitStack() as exits:
+            exits.enter_context(variables(url, token))
+            exits.enter_context(intercept_httpx.intercepted(self.api, hosts))
+            exits.enter_context(intercept_requests.intercepted(self.api, hosts))
+            exits.callback(self.timekeeper.close)
+            exits.callback(self.verbs.close)
+            exits.callback(self.driver.close)  # first of all: an application may publish as it shuts down
+            if not self.timekeeper.runs:
+                self.timekeeper.stand_still()
+            self.verbs.open()
+            yield
+
+    def reset(self) -> None:
+        """Put a new broker in the place of the old one, and forget routes and faults; the time goes on."""
+        self.verbs.refuse_inside_or_beside("reset", "a handler cannot forget the delivery that it answers")
+        self.broker.retire()
+        broker = self._new_broker(self.timekeeper.observe())
+        self.timekeeper.broker = self._deliveries.broker = self.api.broker = broker
+        self.targets.routes.clear()
+        self.api.reset()
+
+    def _chat(self, request: httpx.Request) -> httpx.Response:
+        """Answer messages to `api/llm`, unless a route or another mount does."""
+        return httpx.Response(200, json=dict(self.api.chat_answer), request=request)

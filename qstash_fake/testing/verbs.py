@@ -1,0 +1,185 @@
+"""The verbs: what each of them delivers, and that one runs at a time.
+
+A verb is a generator of calls; the sync or the async driver makes them. What is delivered runs inside the verb, and a
+context variable tells that: a driver hands its context on to tasks, threads and copies. A verb that is called inside
+another one is a mistake of a handler, which may swallow the error and answer 200; hence the outer verb raises it too.
+A verb that is called beside another one, in a thread or task of the test's own, is refused alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+
+from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.run import Call, Deliveries, SyncDriver, run_async
+from qstash_fake.errors import UsageError
+from qstash_fake.protocol.durations import Duration, to_ms
+from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
+from qstash_fake.testing.endless import DrainLimit
+from qstash_fake.testing.report import Report, report_since
+from qstash_fake.testing.timekeeper import Timekeeper
+
+Calls = Generator[Call, Outcome, None]
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """One run of a verb."""
+
+    verb: str
+    thread: int
+    number: int
+    """Of the journal's next entry when it began."""
+    misuse: UsageError | None = None
+    """What a handler did wrong."""
+
+
+_INSIDE: ContextVar[tuple[_Running, ...]] = ContextVar("verbs of qstash_fake that this code is called by", default=())
+
+
+class Verbs:
+    """The verbs of one fake. They work between `open` and `close`, while its `with` block lasts."""
+
+    def __init__(self, timekeeper: Timekeeper, deliveries: Deliveries, driver: SyncDriver) -> None:
+        self._timekeeper = timekeeper
+        self._deliveries = deliveries
+        self._driver = driver
+        self._outside: str | None = "before"
+        """Where the `with` block is not: "before" or "after"; None in the block."""
+        self._running: _Running | None = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether the `with` block has begun; it may have ended since."""
+        return self._outside != "before"
+
+    def open(self) -> None:
+        """Let the verbs work from now on."""
+        self._outside = None
+
+    def close(self) -> None:
+        """Refuse every verb from now on."""
+        self._outside = "after"
+
+    def run(self, verb: Callable[..., Calls], *arguments: object) -> Report:
+        """Run one of the generators below from synchronous code."""
+        running = self._claim(verb.__name__, _refuse_a_running_loop)
+        try:
+            self._timekeeper.begin_verb()
+            self._driver.run(verb(*arguments))
+        finally:
+            self._release(running)
+        return report_since(self._broker, running.number)
+
+    async def run_async(self, verb: Callable[..., Calls], *arguments: object) -> Report:
+        """Run one of the generators below on the running event loop."""
+        running = self._claim(verb.__name__, _require_a_running_loop)
+        try:
+            self._timekeeper.begin_verb()
+            await run_async(verb(*arguments))
+        finally:
+            self._release(running)
+        return report_since(self._broker, running.number)
+
+    def refuse_inside_or_beside(self, what: str, why: str) -> None:
+        """Raise UsageError if a verb runs; *why* tells a handler that calls *what* what is wrong with it."""
+        running = self._running
+        if running is None:
+            return
+        if running in _INSIDE.get():
+            running.misuse = UsageError(f"{what}() was called while {running.verb}() runs: {why}")
+            raise running.misuse
+        where = "task" if running.thread == threading.get_ident() else "thread"
+        raise UsageError(
+            f"{what}() was called while {running.verb}() runs in another {where}: call it when that one has returned"
+        )
+
+    # --- what each verb does ------------------------------------------------------------------------------------
+
+    def advance(self, duration: Duration) -> Calls:
+        """Move forward by *duration*, making every delivery that falls due on the way, in order."""
+        return self._until(self._broker.now_ms + to_ms(duration))
+
+    def advance_to(self, moment: datetime | str) -> Calls:
+        """Move forward to *moment*, making every delivery on the way."""
+        now_ms, moment_ms = self._broker.now_ms, moment_to_ms(moment)
+        if moment_ms < now_ms:
+            asked, now = iso(to_datetime(moment_ms)), iso(to_datetime(now_ms))
+            raise ValueError(f"cannot advance to {asked}: it is {now}, and time never goes back")
+        return self._until(moment_ms)
+
+    def advance_to_next(self) -> Calls:
+        """Move forward to the next instant at which something happens, and do all of it."""
+        next_ms = self._broker.next_event_ms()
+        return self._until(self._broker.now_ms if next_ms is None else next_ms)
+
+    def deliver_due(self) -> Calls:
+        """Make the deliveries that are due now; the clock stands still."""
+        return self._until(self._broker.now_ms)
+
+    def drain(self, limit: int) -> Calls:
+        """Deliver, moving forward, until nothing but schedules, or held messages, is left."""
+        guard = DrainLimit(self._broker, limit)
+        while (next_ms := self._broker.next_event_ms(ticks=False)) is not None:
+            self._broker.skip_ticks(next_ms)
+            yield from self._deliveries.until(next_ms, guard.check)
+            self._broker.observe(next_ms)
+
+    def _until(self, until_ms: int) -> Calls:
+        if until_ms > LAST_MS:
+            raise ValueError("cannot advance beyond the year 9999, where datetimes end")
+        yield from self._deliveries.until(until_ms)
+        self._broker.observe(until_ms)
+
+    # --- one at a time ------------------------------------------------------------------------------------------
+
+    def _claim(self, verb: str, check_loop: Callable[[str], None]) -> _Running:
+        """Note that *verb* runs from now on, or raise UsageError where it cannot."""
+        with self._broker.lock:
+            self.refuse_inside_or_beside(verb, "a handler cannot move the clock that delivers to it")
+            check_loop(verb)
+            if self._outside is not None:
+                raise UsageError(
+                    f"{verb}() was called {self._outside} the `with` block of its QStashFake, where time cannot move"
+                )
+            self._running = running = _Running(verb, threading.get_ident(), self._broker.journal.total)
+        _INSIDE.set((*_INSIDE.get(), running))
+        return running
+
+    def _release(self, running: _Running) -> None:
+        """Note that a verb is over, and raise what a handler in it did wrong."""
+        self._running = None
+        _INSIDE.set(tuple(one for one in _INSIDE.get() if one is not running))
+        self._timekeeper.end_verb()
+        if running.misuse is not None:
+            raise running.misuse
+
+    @property
+    def _broker(self) -> Broker:
+        return self._timekeeper.broker
+
+
+def _refuse_a_running_loop(verb: str) -> None:
+    if _loop_is_running():
+        raise UsageError(
+            f"{verb}() was called on a running event loop, which it would block: use `await ….{verb}_async(…)`"
+        )
+
+
+def _require_a_running_loop(verb: str) -> None:
+    if not _loop_is_running():
+        raise UsageError(f"{verb}_async() needs a running loop of asyncio; where there is none, use {verb}()")
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,215 @@
+"""What a test asks of a message: whether one is so, and in what one differs that is not.
+
+Whether is asked of every message, and costs a comparison; in what makes sentences, and is asked for a failure only.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple, TypedDict
+
+from qstash_fake.broker import views
+from qstash_fake.broker.message import Message
+from qstash_fake.delivery.targets import url_pattern
+from qstash_fake.protocol.durations import Duration, format_ms, to_ms
+from qstash_fake.protocol.http import text
+from qstash_fake.protocol.urls import UrlPattern
+from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, json_matches, show, unlike
+
+
+class Asked(TypedDict, total=False):
+    """What can be asked of a message besides its URL."""
+
+    json: Any
+    """The body as JSON: a subset for objects, equal otherwise."""
+    body: bytes | str
+    headers: Mapping[str, str]
+    """A subset of its headers."""
+    method: str
+    queue: str
+    delay: Duration
+    """The time from creation to the first due time."""
+    label: str
+    """One of its labels."""
+    schedule_id: str
+    where: Callable[[views.Message], bool]
+    """Any other condition."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a test asks of a message; None, or ABSENT for *json*, asks nothing.
+
+    What could match nothing, whatever was published, is refused when it is made.
+    """
+
+    url: str | re.Pattern[str] | None = None
+    json: Any = ABSENT
+    body: bytes | str | None = None
+    headers: Mapping[str, str] | None = None
+    method: str | None = None
+    queue: str | None = None
+    delay: Duration | None = None
+    label: str | None = None
+    schedule_id: str | None = None
+    status: int | None = None
+    where: Callable[[views.Message], bool] | None = None
+    _asked: Mapping[str, Any] = field(init=False, repr=False)
+    """What is compared with a message, by the name of its criterion."""
+
+    def __post_init__(self) -> None:
+        values = {name: getattr(self, name) for name in CRITERIA}
+        asked = {name: CRITERIA[name].prepare(value) for name, value in values.items() if not _asks_nothing(value)}
+        object.__setattr__(self, "_asked", asked)
+
+    def __str__(self) -> str:
+        """Return ` with ` and what is asked, as the arguments of a call; empty if nothing is."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name in self._asked}
+        return " with " + ", ".join(f"{name}={_ask(name, value)}" for name, value in values.items()) if values else ""
+
+    def matches(self, message: Message) -> bool:
+        """Tell whether *message* is what was asked for."""
+        return all(CRITERIA[name].matches(value, message) for name, value in self._asked.items())
+
+    def misses(self, message: Message) -> list[str]:
+        """Return the names of what *message* is not."""
+        return [name for name, value in self._asked.items() if not CRITERIA[name].matches(value, message)]
+
+    def differences(self, message: Message) -> list[str]:
+        """Return in what *message* differs, a line for each thing."""
+        lines = []
+        for name in self.misses(message):
+            difference = CRITERIA[name].difference(self._asked[name], message)
+            lines.append(f"{name}{difference if difference[0] in '.[' else f': {difference}'}")
+        return lines
+
+
+def describe_body(message: Message) -> str:
+    """Return the body as a failure shows it, redacted as *message* asks."""
+    return as_text(message.redaction.redact_body(message.body))
+
+
+# --- one criterion for each thing that can be asked ------------------------------------------------------------
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+class Criterion(NamedTuple):
+    """One thing that can be asked of a message."""
+
+    matches: Callable[[Any, Message], bool]
+    difference: Callable[[Any, Message], str]
+    """Says in what a message differs that does not match."""
+    prepare: Callable[[Any], Any] = _as_it_is
+    """Makes what is compared of what a test asks, once; raises if that can match nothing."""
+
+
+def _equal(read: Callable[[Message], Any], prepare: Callable[[Any], Any] = _as_it_is) -> Criterion:
+    def difference(wanted: Any, message: Message) -> str:
+        actual = read(message)
+        return f"asked for {show(wanted)}, {'there is none' if actual is None else f'is {show(actual)}'}"
+
+    return Criterion(lambda wanted, message: bool(read(message) == wanted), difference, prepare)
+
+
+def _url_difference(wanted: UrlPattern, message: Message) -> str:
+    return f"asked for {wanted}, is {message.url}"
+
+
+@lru_cache(maxsize=4096)
+def _parsed_small(body: bytes) -> Any:
+    return jsonlib.loads(body)
+
+
+def _parsed(body: bytes) -> Any:
+    """Return *body* as JSON; ValueError if it is none. Many assertions look at the same small bodies."""
+    return _parsed_small(body) if len(body) <= 1000 else jsonlib.loads(body)
+
+
+def _json_matches(wanted: Any, message: Message) -> bool:
+    try:
+        return json_matches(wanted, _parsed(message.body))
+    except ValueError:
+        return False
+
+
+def _json_difference(wanted: Any, message: Message) -> str:
+    try:
+        actual = _parsed(message.body)
+    except ValueError:
+        return f"asked for {as_json(wanted)}, but the body is no JSON: {cut(repr(describe_body(message)))}"
+    if message.redaction.body:
+        return f"asked for {as_json(wanted)}, is something else, which is redacted"
+    return json_difference(wanted, actual) or "a matcher in it said no, and then yes"
+
+
+def _body_difference(wanted: bytes, message: Message) -> str:
+    return unlike(repr(as_text(wanted)), repr(describe_body(message)))
+
+
+def _headers_match(wanted: Mapping[str, str], message: Message) -> bool:
+    return all(_has_header(message, name, value) for name, value in wanted.items())
+
+
+def _has_header(message: Message, name: str, value: object) -> bool:
+    return any(text(known) == str(value) for key, known in message.stored_headers if key.lower() == name.lower())
+
+
+def _headers_difference(wanted: Mapping[str, str], message: Message) -> str:
+    name, value = next(pair for pair in wanted.items() if not _has_header(message, *pair))
+    shown = message.redaction.redact_headers(message.stored_headers)
+    actual = ", ".join(repr(known) for key, known in shown if key.lower() == name.lower())
+    return f"asked for {name}: {str(value)!r}, {f'is {actual}' if actual else 'there is none'}"
+
+
+def _delay_ms(message: Message) -> int:
+    return message.not_before_ms - message.created_ms
+
+
+def _label_difference(wanted: str, message: Message) -> str:
+    has = ", ".join(map(repr, message.labels))
+    return f"asked for {wanted!r}, {f'has {has}' if has else 'there is none'}"
+
+
+CRITERIA: Mapping[str, Criterion] = {
+    "url": Criterion(lambda wanted, message: bool(wanted.matches(message.url)), _url_difference, url_pattern),
+    "method": _equal(lambda message: message.method, str.upper),
+    "queue": _equal(lambda message: message.queue),
+    "schedule_id": _equal(lambda message: message.schedule_id),
+    "json": Criterion(_json_matches, _json_difference),
+    "body": Criterion(
+        lambda wanted, message: bool(message.body == wanted),
+        _body_difference,
+        lambda body: body.encode() if isinstance(body, str) else body,
+    ),
+    "headers": Criterion(_headers_match, _headers_difference),
+    "delay": Criterion(
+        lambda wanted_ms, message: bool(_delay_ms(message) == wanted_ms),
+        lambda wanted_ms, message: f"asked for {format_ms(wanted_ms)}, is {format_ms(_delay_ms(message))}",
+        to_ms,
+    ),
+    "label": Criterion(lambda wanted, message: wanted in message.labels, _label_difference),
+    "status": _equal(lambda message: message.attempts[-1].status if message.attempts else None),
+    # Last: a user's function sees only what is so in every other respect.
+    "where": Criterion(
+        lambda wanted, message: bool(wanted(views.view_of(views.Message, message))),
+        lambda wanted, message: f"{show(wanted)} said no",
+    ),
+}
+
+
+def _asks_nothing(value: Any) -> bool:
+    return value is None or value is ABSENT
+
+
+def _ask(name: str, value: Any) -> str:
+    """Return *value* as the argument *name* of a call, but a URL as it is and JSON as JSON."""
+    if name == "json":
+        return cut(as_json(value))
+    return value if name == "url" and isinstance(value, str) else show(value)

@@ -1,0 +1,216 @@
+"""The closed surface: what a test can hold shows the documented names, cannot be set, and is not changed by reading."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from qstash import QStash
+
+from qstash_fake import Attempt, Clock, DeadLetter, LogEntry, Message, QStashFake, Report, Schedule
+from qstash_fake.broker.account_views import FlowControlKey, Queue, SigningKeys, UrlGroup
+from qstash_fake.broker.url_groups import Endpoint
+
+JOBS, DEAD = "https://shop.example/jobs", "https://shop.example/dead"
+CLIENT = QStash("a-token")
+
+# What a user can hold → all that it shows.
+SURFACE: dict[type, str] = {
+    QStashFake: """
+        api assert_dead_lettered assert_delivered assert_idle assert_nothing_published assert_published
+        assert_scheduled attempts cancelled clock deliver_due deliver_due_async delivered dlq drain drain_async
+        duplicate_next failed flow_control lifespan logs messages mount on pending queues reset schedules
+        signed_request signing_keys timeline url_groups verify
+    """,
+    Clock: "advance advance_async advance_to advance_to_async advance_to_next advance_to_next_async next_due now",
+    Message: """
+        attempts body callback created_at deduplication_id due_at failure_callback headers json labels max_retries
+        message_id method queue schedule_id state text url url_group
+    """,
+    Attempt: "at body duration error exception headers lost message retried status",
+    DeadLetter: "dlq_id message redrive response_body response_status",
+    LogEntry: "at attempt body error headers message message_id next_delivery_at state status url",
+    Schedule: "created_at cron destination error last_at next_at paused schedule_id trigger",
+    Queue: "created_at lag name parallelism paused updated_at",
+    FlowControlKey: "in_flight key parallelism paused period pinned_parallelism pinned_rate rate waiting",
+    UrlGroup: "created_at endpoints name updated_at",
+    Endpoint: "name url",
+    SigningKeys: "current next rotate",
+    Report: "attempts dead delivered fired held next_due now skipped",
+}
+
+
+@pytest.fixture
+def fake():
+    with QStashFake(start="2026-01-01T00:00:00Z", freeze="off") as fake:
+        fill(fake)
+        yield fake
+
+
+def fill(fake: QStashFake) -> None:
+    """Bring everything about that can be held; what is due has been let wait."""
+    fake.on(JOBS).respond(200)
+    fake.on(DEAD).respond(500)
+    CLIENT.message.publish(url=DEAD, retries=0)
+    fake.drain()
+    for _ in range(3):
+        CLIENT.message.enqueue(queue="mails", url=JOBS)
+    for delay in (None, None, "5m"):
+        CLIENT.message.publish(url=JOBS, delay=delay, flow_control={"key": "tenant", "rate": 1, "period": "1m"})
+    CLIENT.message.enqueue(queue="paused", url=JOBS)
+    CLIENT.queue.pause("paused")
+    CLIENT.schedule.create(destination=JOBS, cron="* * * * *", schedule_id="minutely")
+    CLIENT.url_group.upsert_endpoints("all", [{"url": JOBS, "name": "one"}])
+
+
+def everything(fake: QStashFake) -> dict[type, object]:
+    """Return one of each thing that a user can hold."""
+    return {
+        QStashFake: fake,
+        Clock: fake.clock,
+        Message: fake.messages[0],
+        Attempt: fake.attempts[0],
+        DeadLetter: fake.dlq[0],
+        LogEntry: fake.logs[0],
+        Schedule: fake.schedules["minutely"],
+        Queue: fake.queues["mails"],
+        FlowControlKey: fake.flow_control["tenant"],
+        UrlGroup: fake.url_groups["all"],
+        Endpoint: fake.url_groups["all"].endpoints[0],
+        SigningKeys: fake.signing_keys,
+        Report: fake.clock.advance(0),
+    }
+
+
+@pytest.mark.parametrize("kind", SURFACE)
+def test_the_documented_names_are_all_that_an_object_shows(fake, kind):
+    thing = everything(fake)[kind]
+    assert type(thing) is kind
+    assert [name for name in dir(thing) if not name.startswith("_")] == SURFACE[kind].split()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SURFACE if kind is not QStashFake])
+def test_nothing_of_it_can_be_set_or_deleted(fake, kind):
+    thing = everything(fake)[kind]
+    for name in [*SURFACE[kind].split(), "new"]:
+        if (kind, name) == (Endpoint, "new"):
+            continue  # a frozen dataclass with slots raises TypeError for a name that it does not have
+        with pytest.raises(AttributeError):
+            setattr(thing, name, None)
+        with pytest.raises(AttributeError):
+            delattr(thing, name)
+
+
+def test_what_cannot_be_set_says_why(fake):
+    with pytest.raises(AttributeError) as caught:
+        fake.queues["paused"].paused = False
+    assert str(caught.value) == (
+        "paused of <Queue 'paused' parallelism=1 lag=1, paused> cannot be set: it shows what the fake holds"
+    )
+    assert fake.clock.advance(0).held["queue 'paused' is paused"] == 1
+
+
+def test_views_of_one_thing_are_one_object_where_a_test_compares_them(fake):
+    assert fake.messages[0] is fake.attempts[0].message is fake.dlq[0].message is fake.logs[0].message
+    assert fake.messages[0].attempts[0] is fake.attempts[0]
+    assert fake.schedules["minutely"] is fake.assert_scheduled()
+    assert len({*fake.messages, *fake.messages}) == len(fake.messages)
+
+
+def test_every_list_and_mapping_is_a_snapshot(fake):
+    before = fake.messages, fake.attempts, fake.messages[0].attempts, fake.schedules, fake.queues
+    sizes = [len(one) for one in before]
+    for one in before[:3]:
+        one.append(None)
+    CLIENT.schedule.create(destination=JOBS, cron="0 * * * *")
+    CLIENT.message.enqueue(queue="new", url=JOBS)
+    assert [len(one) for one in before] == [size + (at < 3) for at, size in enumerate(sizes)]
+    assert None not in [*fake.messages, *fake.attempts, *fake.messages[0].attempts]
+
+
+def test_views_are_live(fake):
+    message, queue = fake.messages[1], fake.queues["mails"]
+    assert (message.state, message.attempts, queue.lag) == ("CREATED", [], 3)
+    fake.deliver_due()
+    assert (message.state, len(message.attempts), queue.lag) == ("DELIVERED", 1, 0)
+
+
+def test_times_are_aware_and_durations_are_timedeltas(fake):
+    moment, minute = datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=1)
+    queue, key, group, schedule = (everything(fake)[kind] for kind in (Queue, FlowControlKey, UrlGroup, Schedule))
+    assert queue.created_at == queue.updated_at == group.created_at == group.updated_at == moment  # type: ignore[attr-defined]
+    assert (key.period, schedule.created_at, schedule.next_at) == (minute, moment, moment + minute)  # type: ignore[attr-defined]
+
+
+def test_what_a_view_is_can_be_read_in_its_representation(fake):
+    shown = {kind.__name__: repr(thing) for kind, thing in everything(fake).items()}
+    message_id = fake.messages[0].message_id[:12]
+    assert shown == {
+        "QStashFake": "<QStashFake 8 messages, 3 pending>",
+        "Clock": "<Clock 2026-01-01T00:00:00.000000>",
+        "Message": f"<Message {message_id}… POST {DEAD} FAILED>",
+        "Attempt": f"<Attempt retried=0 of {message_id}… 500>",
+        "DeadLetter": f"<DeadLetter {fake.dlq[0].dlq_id} {DEAD} status=500>",
+        "LogEntry": f"<LogEntry 2026-01-01T00:00:00.000000 CREATED {message_id}… {DEAD}>",
+        "Schedule": f"<Schedule minutely '* * * * *' → {JOBS}>",
+        "Queue": "<Queue 'mails' parallelism=1 lag=0>",
+        "FlowControlKey": "<FlowControlKey 'tenant' parallelism=None rate=1 period=0:01:00 waiting=1>",
+        "UrlGroup": f"<UrlGroup 'all' {JOBS}>",
+        "Endpoint": f"Endpoint(url='{JOBS}', name='one')",
+        "SigningKeys": "<SigningKeys>",
+        "Report": (
+            "<Report 4 attempts, 4 delivered, 0 dead; 1 held: flow-control key 'tenant' is closed; "
+            "1 held: queue 'paused' is paused; "
+            "now 2026-01-01T00:00:00Z; next due in 1m>"
+        ),
+    }
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_all(kind: str, fake: QStashFake) -> None:
+    found = getattr(fake, kind)
+    for one in found if isinstance(found, list) else found.values():
+        for name in dir(one):
+            getattr(one, name)
+
+
+READINGS: dict[str, Callable[[QStashFake], object]] = {
+    "now": lambda fake: fake.clock.now,
+    "next_due": lambda fake: fake.clock.next_due,
+    "timeline": lambda fake: fake.timeline(),
+    "repr": repr,
+    "signed_request": lambda fake: fake.signed_request(JOBS).url,
+    "verify": lambda fake: fake.verify(),
+    "assert_published": lambda fake: fake.assert_published(url=JOBS),
+    "assert_delivered": lambda fake: fails(fake.assert_delivered, url="https://other.example/"),
+    "assert_idle": lambda fake: fails(fake.assert_idle),
+}
+for kind_of_list in ["messages", "attempts", "dlq", "logs", "schedules", "queues", "url_groups", "flow_control"]:
+    READINGS[kind_of_list] = functools.partial(read_all, kind_of_list)
+
+
+def fails(call, **asked):
+    with pytest.raises(AssertionError):
+        call(**asked)
+
+
+@given(readings=st.lists(st.sampled_from(sorted(READINGS)), max_size=12), seconds=st.sampled_from([0, 1, 59, 60, 300]))
+def test_reading_anything_in_any_order_changes_nothing(readings, seconds):
+    def journal(readings):
+        with QStashFake(start="2026-01-01T00:00:00Z", freeze="off") as fake:
+            fill(fake)
+            before = fake.timeline()
+            for name in readings:
+                READINGS[name](fake)
+            assert fake.timeline() == before
+            CLIENT.queue.resume("paused")
+            fake.clock.advance(seconds)
+            return fake.timeline()
+
+    assert journal(readings) == journal([])
