@@ -24,12 +24,12 @@ from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.targets import Route, url_pattern
 from qstash_fake.errors import UsageError
 from qstash_fake.intercept.hosts import DEV_SERVER
-from qstash_fake.protocol.moments import moment_to_ms
 from qstash_fake.testing import assertions, timeline
 from qstash_fake.testing.clock import Clock
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report
+from qstash_fake.testing.timekeeper import start_to_ms
 from qstash_fake.testing.wanted import Asked, Wanted
 
 # The official dev server's first user. QStash docs, howto/local-development.
@@ -63,7 +63,7 @@ class QStashFake:
         plan: str | None = None,
     ) -> None:
         self._inside = Inside(
-            start_ms=None if start is None else moment_to_ms(start),
+            start_ms=None if start is None else start_to_ms(start),
             freeze=freeze,
             unrouted=unrouted,
             raise_app_exceptions=raise_app_exceptions,

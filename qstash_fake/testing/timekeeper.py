@@ -19,13 +19,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.engines import table as engines
 from qstash_fake.engines.engine import Engine
 from qstash_fake.engines.off import Off
 from qstash_fake.errors import UsageError
-from qstash_fake.protocol.moments import LAST_MS
+from qstash_fake.protocol.moments import LAST_MS, moment_to_ms
 
 
 def real_now_ms() -> int:
@@ -67,7 +68,9 @@ class Timekeeper:
         """Fix the time and show it to the application; a freeze that the user has himself is followed instead."""
         self.observe()
         self._source = _user
-        if engines.users_freeze() is not None:  # raises for one that cannot be followed
+        if (users := engines.users_freeze()) is not None:  # raises for one that cannot be followed
+            if users.now_ms() < 0:
+                raise UsageError("your own freeze stands before 1970, which cannot be simulated: freeze a later time")
             self.observe()
         self.show(self.broker.now_ms)
 
@@ -111,3 +114,11 @@ def _nobody() -> int:
 
 def _nobody_any_more() -> int:
     return 0
+
+
+def start_to_ms(start: datetime | str) -> int:
+    """Return what `start=` says as unix milliseconds; ValueError for a time that no engine can show."""
+    start_ms = moment_to_ms(start)
+    if not 0 <= start_ms <= LAST_MS:
+        raise ValueError(f"start={start!r} cannot be simulated: give a time from the year 1970 to the year 9999")
+    return start_ms

@@ -257,6 +257,21 @@ def test_with_start_time_stands_from_the_beginning_for_the_application_too(start
     assert datetime.now(UTC) != at()
 
 
+@pytest.mark.parametrize("freeze", ["time-machine", "freezegun", "off"])
+@pytest.mark.parametrize("start", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"])
+def test_time_stands_from_the_first_to_the_last_moment_that_can_be_simulated(start, freeze):
+    with QStashFake(start=start, freeze=freeze) as fake:
+        fake.on("*").respond(200)
+        QStash("token").message.publish(url=JOB)
+        assert (str(fake.deliver_due()).split("; ")[1], len(fake.delivered)) == (f"now {start}", 1)
+
+
+@pytest.mark.parametrize("start", ["1969-12-31T23:59:59.999Z", "0001-01-01", "9999-12-31T23:59:59-01:00"])
+def test_start_refuses_what_no_engine_can_show(start):
+    with pytest.raises(ValueError, match=r"^start=.* cannot be simulated: give a time from the year 1970 to the year"):
+        QStashFake(start=start)
+
+
 def test_start_refuses_a_naive_datetime():
     with pytest.raises(ValueError, match="is naive"):
         QStashFake(start=datetime(2026, 1, 1))  # noqa: DTZ001 - the point

@@ -155,6 +155,14 @@ def test_a_freeze_of_the_users_own_is_followed_and_moved(qstash_fake, client, fr
     assert attempt.body.decode() == (frozen + timedelta(seconds=10)).isoformat()
 
 
+def test_a_freeze_of_the_users_own_before_1970_is_refused_and_not_moved(qstash_fake, freeze_at):
+    with freeze_at("1960-01-01T00:00:00"):
+        with pytest.raises(UsageError) as caught:
+            qstash_fake.deliver_due()
+        assert datetime.now(UTC) == datetime(1960, 1, 1, tzinfo=UTC)
+    assert str(caught.value) == ("your own freeze stands before 1970, which cannot be simulated: freeze a later time")
+
+
 def test_a_freeze_of_the_users_own_is_never_stopped(qstash_fake, freeze_at):
     with freeze_at("2040-01-01T00:00:00"):
         qstash_fake.deliver_due()
