@@ -16,7 +16,7 @@ class UnroutedDestination(UsageError):  # noqa: N818 - named for what it is, lik
 
 
 class DrainLimitReached(UsageError):  # noqa: N818 - see above
-    """More messages than its limit were created during a `drain()`; something publishes to itself."""
+    """A `drain()` has created more messages than its limit, or another verb too many at one instant: it has no end."""
 
 
 class Refused(QStashFakeError):  # noqa: N818 - an answer of the API, not a failure of ours

@@ -21,7 +21,7 @@ from qstash_fake.delivery.run import Call, Deliveries, SyncDriver, run_async
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
-from qstash_fake.testing.endless import DrainLimit
+from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
 
@@ -104,7 +104,7 @@ class Verbs:
 
     def advance(self, duration: Duration) -> Calls:
         """Move forward by *duration*, making every delivery that falls due on the way, in order."""
-        return self._until(self._broker.now_ms + to_ms(duration))
+        return self._until("advance", self._broker.now_ms + to_ms(duration))
 
     def advance_to(self, moment: datetime | str) -> Calls:
         """Move forward to *moment*, making every delivery on the way."""
@@ -112,16 +112,16 @@ class Verbs:
         if moment_ms < now_ms:
             asked, now = iso(to_datetime(moment_ms)), iso(to_datetime(now_ms))
             raise ValueError(f"cannot advance to {asked}: it is {now}, and time never goes back")
-        return self._until(moment_ms)
+        return self._until("advance_to", moment_ms)
 
     def advance_to_next(self) -> Calls:
         """Move forward to the next instant at which something happens, and do all of it."""
         next_ms = self._broker.next_event_ms()
-        return self._until(self._broker.now_ms if next_ms is None else next_ms)
+        return self._until("advance_to_next", self._broker.now_ms if next_ms is None else next_ms)
 
     def deliver_due(self) -> Calls:
         """Make the deliveries that are due now; the clock stands still."""
-        return self._until(self._broker.now_ms)
+        return self._until("deliver_due", self._broker.now_ms)
 
     def drain(self, limit: int) -> Calls:
         """Deliver, moving forward, until nothing but schedules, or held messages, is left."""
@@ -131,10 +131,10 @@ class Verbs:
             yield from self._deliveries.until(next_ms, guard.check)
             self._broker.observe(next_ms)
 
-    def _until(self, until_ms: int) -> Calls:
+    def _until(self, verb: str, until_ms: int) -> Calls:
         if until_ms > LAST_MS:
             raise ValueError("cannot advance beyond the year 9999, where datetimes end")
-        yield from self._deliveries.until(until_ms)
+        yield from self._deliveries.until(until_ms, InstantLimit(verb, self._broker).check)
         self._broker.observe(until_ms)
 
     # --- one at a time ------------------------------------------------------------------------------------------
