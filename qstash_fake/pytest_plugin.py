@@ -30,6 +30,7 @@ OPTIONS: dict[str, Callable[[str], Any] | None] = {
     "seed": int,
     "token": str,
     "plan": str,
+    "url": str,
 }
 VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 _FAKE = pytest.StashKey["QStashFake"]()

@@ -97,7 +97,7 @@ def test_the_environment_is_restored_also_where_the_test_changed_it_itself(run, 
 import os
 
 def test_it(monkeypatch, qstash_fake):
-    assert os.environ["QSTASH_URL"] == "http://127.0.0.1:8080"
+    assert os.environ["QSTASH_URL"] == "https://qstash-fake.invalid"
     monkeypatch.setenv("QSTASH_TOKEN", "of the test")
     monkeypatch.delenv("QSTASH_URL")
 

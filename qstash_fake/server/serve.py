@@ -23,7 +23,8 @@ from qstash_fake.server.control import Control
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
-from qstash_fake.testing.fake import DEV_TOKEN, QStashFake, inside
+from qstash_fake.testing.environment import DEV_TOKEN
+from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.timekeeper import real_now_ms
 
 if TYPE_CHECKING:

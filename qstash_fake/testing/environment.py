@@ -1,14 +1,37 @@
-"""The environment variables that the SDKs read, for as long as a fake is there."""
+"""The environment variables that the SDKs read, for as long as a fake is there.
+
+**Layers that end out of order.** A layer of values is laid over what is there, and remembers what it covers. Two fakes
+may be there at once and end in any order. What a layer covers is put back when it ends, unless another layer lies over
+it: nothing of a lower layer can be seen then, hence the layer over it covers from now on what the lower one covered.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
+from qstash_fake.errors import UsageError
 
+URL = "https://qstash-fake.invalid"  # RFC 2606, 2: a name that can be nobody's
+# The official dev server's first user. QStash docs, howto/local-development.
+DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 KEY_NAMES = ("QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
+
+# The process has one environment, hence one list of layers, the top last. Each maps names to the values it covers.
+_LAYERS: list[dict[str, str | None]] = []
+_LOCK = threading.Lock()
+
+
+def base_url(url: object) -> str:
+    """Return what `url=` says, or raise UsageError where no client could take it for QStash's."""
+    text = str(url)
+    if not re.fullmatch(r"https?://[^/?#\s]+/?", text, re.IGNORECASE):
+        raise UsageError(f"url={text!r} is no address of QStash: give a scheme and a host, such as {URL!r}")
+    return text
 
 
 def signing_keys() -> tuple[str, str]:
@@ -17,21 +40,29 @@ def signing_keys() -> tuple[str, str]:
     return (current, following) if current and following else (DEV_CURRENT_KEY, DEV_NEXT_KEY)
 
 
+def of_a_fake(url: str, token: str) -> dict[str, str]:
+    """Return the four variables while a fake is there; both signing keys that are set already stay."""
+    return {"QSTASH_URL": url, "QSTASH_TOKEN": token} | dict(zip(KEY_NAMES, signing_keys(), strict=True))
+
+
 @contextmanager
-def variables(url: str, token: str) -> Iterator[None]:
-    """Set the four variables; at the end of the context they are what they would be without it."""
-    values = {"QSTASH_URL": url, "QSTASH_TOKEN": token} | dict(zip(KEY_NAMES, signing_keys(), strict=True))
-    covered = {name: os.environ.get(name) for name in values}
-    _set(values)
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set *values*; at the end of the context the environment is what it would be without this."""
+    with _LOCK:
+        covered = {name: os.environ.get(name) for name in values}
+        _LAYERS.append(covered)
+        os.environ.update(values)
     try:
         yield
     finally:
-        _set(covered)
-
-
-def _set(values: Mapping[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        with _LOCK:
+            at = next(at for at, layer in enumerate(_LAYERS) if layer is covered)
+            over = _LAYERS[at + 1 :]
+            del _LAYERS[at]
+            for name, value in covered.items():
+                if (layer := next((layer for layer in over if name in layer), None)) is not None:
+                    layer[name] = value
+                elif value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value

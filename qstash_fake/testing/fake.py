@@ -23,17 +23,14 @@ from qstash_fake.delivery.asgi import AsgiApp, Lifespan
 from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.targets import Route, url_pattern
 from qstash_fake.errors import UsageError
-from qstash_fake.intercept.hosts import DEV_SERVER
 from qstash_fake.testing import assertions, timeline
 from qstash_fake.testing.clock import Clock
+from qstash_fake.testing.environment import URL, base_url
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import start_to_ms
 from qstash_fake.testing.wanted import Asked, Wanted
-
-# The official dev server's first user. QStash docs, howto/local-development.
-DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 
 Url = str | re.Pattern[str]
 
@@ -46,7 +43,8 @@ class QStashFake:
     `freezegun`, `time-machine` or `off`. *unrouted*: what becomes of a delivery that nobody answers: `error`,
     `accept` or `fail`. *raise_app_exceptions*: whether verbs raise what the application raised. *seed*: equal seeds
     give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
-    that count, `free`, `payg`, `fixed-1m` or `fixed-10m`; None for none.
+    that count, `free`, `payg`, `fixed-1m` or `fixed-10m`; None for none. *url*: what the application finds in
+    `QSTASH_URL`; calls to it are answered whatever it is.
 
     Use it as a context manager; interception, environment and frozen time end with the block.
     """
@@ -61,6 +59,7 @@ class QStashFake:
         seed: int = 0,
         token: str | Sequence[str] | None = None,
         plan: str | None = None,
+        url: str = URL,
     ) -> None:
         self._inside = Inside(
             start_ms=None if start is None else start_to_ms(start),
@@ -70,8 +69,8 @@ class QStashFake:
             seed=seed,
             token=token,
             plan=plan,
+            url=base_url(url),
         )
-        self._token = token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self._clock = Clock(self._inside.timekeeper, self._inside.verbs)
         self._api = ApiView(self._inside.api)
         self._exits = ExitStack()
@@ -308,7 +307,7 @@ class QStashFake:
     def __enter__(self) -> Self:
         if self._inside.verbs.opened:
             raise UsageError("a QStashFake is for one `with` block: make a new one for the next")
-        self._exits.enter_context(self._inside.at_work(DEV_SERVER, self._token))
+        self._exits.enter_context(self._inside.at_work())
         return self
 
     def __exit__(

@@ -22,7 +22,7 @@ from qstash_fake.engines.table import choose
 from qstash_fake.intercept import httpx as intercept_httpx
 from qstash_fake.intercept import requests as intercept_requests
 from qstash_fake.intercept.hosts import Hosts
-from qstash_fake.testing.environment import signing_keys, variables
+from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
 from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
 
@@ -40,7 +40,9 @@ class Inside:
         seed: int,
         token: str | Sequence[str] | None,
         plan: str | None,
+        url: str,
     ) -> None:
+        self._variables = url, token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self._new_broker = functools.partial(Broker, seed=seed, plan=plan, signing_keys=signing_keys)
         broker = self._new_broker(start_ms or 0)
         self.targets = Targets(unrouted)
@@ -57,11 +59,12 @@ class Inside:
         return self.timekeeper.broker
 
     @contextmanager
-    def at_work(self, url: str, token: str) -> Iterator[None]:
-        """Answer the calls of this process and let the verbs work, with *url* and *token* in the environment."""
-        hosts = Hosts(os.environ.get("QSTASH_URL"))
+    def at_work(self) -> Iterator[None]:
+        """Set the environment, answer the calls of this process, freeze its time and let the verbs work."""
+        url, token = self._variables
+        hosts = Hosts(os.environ.get("QSTASH_URL"), url)
         with ExitStack() as exits:
-            exits.enter_context(variables(url, token))
+            exits.enter_context(variables(of_a_fake(url, token)))
             exits.enter_context(intercept_httpx.intercepted(self.api, hosts))
             exits.enter_context(intercept_requests.intercepted(self.api, hosts))
             exits.callback(self.timekeeper.close)

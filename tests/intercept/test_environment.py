@@ -8,9 +8,8 @@ from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
-from qstash_fake.intercept.hosts import DEV_SERVER
 from qstash_fake.pytest_plugin import VARIABLES
-from qstash_fake.testing.fake import DEV_TOKEN
+from qstash_fake.testing.environment import DEV_TOKEN, URL
 
 JOBS = "https://shop.example/jobs"
 CURRENT, NEXT = "sig_" + "1" * 28, "sig_" + "2" * 28
@@ -33,10 +32,10 @@ def _all_set(monkeypatch):
 
 
 @pytest.mark.usefixtures("_nothing_set")
-def test_variables_that_are_not_set_are_those_of_the_dev_server_and_gone_afterwards():
+def test_variables_that_are_not_set_are_set_meanwhile_and_gone_afterwards():
     with QStashFake():
         assert environment() == {
-            "QSTASH_URL": DEV_SERVER,
+            "QSTASH_URL": URL,
             "QSTASH_TOKEN": DEV_TOKEN,
             "QSTASH_CURRENT_SIGNING_KEY": DEV_CURRENT_KEY,
             "QSTASH_NEXT_SIGNING_KEY": DEV_NEXT_KEY,
@@ -48,7 +47,7 @@ def test_variables_that_are_not_set_are_those_of_the_dev_server_and_gone_afterwa
 def test_variables_that_are_set_are_restored():
     before = environment()
     with QStashFake():
-        assert os.environ["QSTASH_URL"] == DEV_SERVER
+        assert os.environ["QSTASH_URL"] == URL
         assert os.environ["QSTASH_TOKEN"] == DEV_TOKEN
     assert environment() == before
 

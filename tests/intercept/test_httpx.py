@@ -9,7 +9,8 @@ from qstash import AsyncQStash, QStash
 from qstash.message import PublishResponse
 
 from qstash_fake import QStashFake, UsageError
-from qstash_fake.testing.fake import DEV_TOKEN, inside
+from qstash_fake.testing.environment import DEV_TOKEN
+from qstash_fake.testing.fake import inside
 
 MODULES: list[Any] = [httpx, httpx2]
 BEARER = {"Authorization": "Bearer a-token"}
