@@ -90,6 +90,32 @@ def test_the_newest_of_several_is_returned(qstash_fake):
     assert qstash_fake.assert_published(url=JOBS, times=2).text == "second"
 
 
+def test_the_newest_is_looked_at_first_and_those_before_it_not_at_all(qstash_fake):
+    for number in range(100):
+        publish(body=str(number))
+    seen = []
+    qstash_fake.assert_published(where=lambda message: seen.append(message.text) is None)
+    assert seen == ["99"]
+
+
+def test_an_assertion_that_holds_makes_no_sentence(qstash_fake):
+    class Seven:
+        def __eq__(self, other):
+            return bool(other == 7)
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def __repr__(self):
+            raise AssertionError("shown")
+
+    for number in (7, 8):
+        publish(body=f'{{"order": {number}}}')
+    qstash_fake.assert_published(json={"order": Seven()}, times=1)
+    qstash_fake.assert_nothing_published(json={"order": [Seven()]})
+    with pytest.raises(AssertionError, match="shown"):
+        qstash_fake.assert_published(json={"order": [Seven()]})
+
+
 def test_none_can_be_asked_for_by_number(qstash_fake):
     publish()
     assert qstash_fake.assert_delivered(times=0) is None

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qstash_fake.testing.differences import as_json, cut, json_difference, show, unlike
+from qstash_fake.testing.differences import as_json, cut, json_difference, json_test, show, unlike
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,19 @@ from qstash_fake.testing.differences import as_json, cut, json_difference, show,
 )
 def test_json_is_a_subset_for_objects_and_equal_otherwise(wanted, actual, difference):
     assert json_difference(wanted, actual) == difference
+    assert json_test(wanted)(actual) is (difference is None)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 1) | st.floats(0, 1) | st.text("a", max_size=1),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(VALUES, VALUES)
+def test_a_value_matches_just_when_there_is_no_difference(wanted, actual):
+    assert json_test(wanted)(actual) is (json_difference(wanted, actual) is None)
 
 
 def test_long_texts_are_shown_from_where_they_differ():
