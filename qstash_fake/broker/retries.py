@@ -1,15 +1,18 @@
-"""Retries: whether a failed message is tried again, and after how long. QStash docs, features/retry.
+"""Retries: whether a failed message is tried again, and when. QStash docs, features/retry.
 
-1. **Count.** A message has *max_retries* retries after its first attempt: 3, or what `Upstash-Retries`
-   says. An answer 489 with `Upstash-NonRetryable-Error: true` uses up all of them.
-2. **Wait**, from the end of the failed attempt. The first of these that has one decides (the order is
-   assumed):
-   - the answer's headers `Retry-After` and its kin, in the order of `HEADERS`; one that cannot be read,
-     or that asks for more than a day, gives way to the next (assumed);
-   - the message's expression, `Upstash-Retry-Delay`, which is told how many retries were made before;
+1. **Count.** A message has *max_retries* retries after its first attempt: 3, or what
+   `Upstash-Retries` says. An answer 489 with `Upstash-NonRetryable-Error: true` uses up all of
+   them.
+2. **Wait**, from the end of the failed attempt. The first of these that has one decides (the
+   order is assumed):
+   - the answer's headers `Retry-After` and its kin, in the order of `HEADERS`; one that cannot be
+     read, or that asks for more than a day, gives way to the next (assumed);
+   - the message's expression, `Upstash-Retry-Delay`, which is told how many retries were made
+     before;
    - the backoff, min(86400, e^(2.5 n)) seconds before retry n.
 
-Everything that decides about retries stands here. Knows one message and one outcome; not states, not the agenda.
+Everything that decides about retries stands here. Knows one message and one outcome; not states,
+not the agenda.
 """
 
 from __future__ import annotations
@@ -26,13 +29,17 @@ NON_RETRYABLE_STATUS = 489  # with the header below; QStash docs, features/retry
 NON_RETRYABLE_HEADER = "upstash-nonretryable-error"
 # In lower case. QStash docs, features/retry; assumed: the first usable one in this order wins
 HEADERS = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
-# QStash docs, features/retry: the longest backoff, and the longest wait that a header may ask for (a reset that is
-# given as a unix time is longer, so it is ignored). Assumed: the longest wait of an expression.
+# QStash docs, features/retry: the longest backoff, and the longest wait that a header may ask for
+# (a reset that is given as a unix time is longer, so it is ignored). Assumed: the longest wait of
+# an expression.
 MAX_WAIT_MS = 86_400_000
 
 
 def wait_ms(message: Message, outcome: Outcome, now_ms: int) -> int | None:
-    """Milliseconds from *now_ms*, the end of the failed attempt *outcome*, to the next; None if none follows."""
+    """Return the milliseconds from *now_ms*, the end of the failed attempt, to the next attempt.
+
+    None if *outcome*, or the number of attempts, leaves no retry.
+    """
     if message.retried > message.max_retries or _non_retryable(outcome):
         return None
     asked_ms = _asked_ms(outcome.headers, now_ms)
@@ -44,7 +51,7 @@ def wait_ms(message: Message, outcome: Outcome, now_ms: int) -> int | None:
 
 
 def default_backoff_ms(retry_number: int) -> int:
-    """Milliseconds before retry *retry_number* (1 is the first): 12 s, 148 s, 1808 s, 22026 s, then a day."""
+    """Return the milliseconds before retry *retry_number*: 12, 148, 1808, 22026 s, then a day."""
     seconds = math.floor(math.exp(2.5 * min(retry_number, 5)))  # whole seconds; the fifth is already past a day
     return min(MAX_WAIT_MS, seconds * 1_000)
 

@@ -1,8 +1,9 @@
 """Cron: the instants at which a schedule fires.
 
-The law is robfig/cron v3, `ParseStandard` and `SpecSchedule.Next`. A cron fires at every minute at which the
-wall clock of its zone matches the five fields: hours that spring skips are skipped, hours that autumn
-repeats fire twice. Knows calendars and zones; not schedules, not which instant is now.
+The law is robfig/cron v3, `ParseStandard` and `SpecSchedule.Next`. A cron fires at every minute
+at which the wall clock of its zone matches the five fields: hours that spring skips are skipped,
+hours that autumn repeats fire twice. Knows calendars and zones; not schedules, not which instant
+is now.
 """
 
 from __future__ import annotations
@@ -35,20 +36,22 @@ class Cron:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the cron that *text* means; ValueError in the service's words if robfig/cron refuses it."""
+        """Return the cron *text*; ValueError, in the service's words, if it is none."""
         trimmed = text.strip(SPACES)
         parsed = parse_cron(trimmed)
         return cls(trimmed, _Interval(parsed.delay_s) if isinstance(parsed, Every) else _Calendar(parsed))
 
     def next_after(self, after_ms: int) -> int | None:
-        """Return the first firing strictly after *after_ms*, in unix milliseconds; None if five years bring none.
+        """Return the first firing strictly after *after_ms*, in unix milliseconds.
 
-        `@every` has no calendar: it counts from *after_ms*, so pass the previous firing, or the start.
+        None if the next five years have none.
+        `@every` has no calendar: it counts from *after_ms*, so pass the previous firing, or the
+        start.
         """
         return self._plan.next_after(after_ms)
 
     def count_between(self, after_ms: int, until_ms: int) -> int:
-        """Count the firings after *after_ms*, up to and including *until_ms*; at most a million are counted."""
+        """Count the firings in (*after_ms*, *until_ms*]; at most a million are counted."""
         return sum(1 for _ in islice(self._between(after_ms, until_ms), MAX_COUNTED))
 
     def _between(self, after_ms: int, until_ms: int) -> Iterator[int]:
@@ -71,20 +74,21 @@ class _Calendar:
 
     The search for the next firing has three steps, each on a simpler clock than the one before.
 
-    1. `next_after` cuts time into windows of constant UTC offset. In a window it searches the wall clock as
-       if the offset had always been this one. A match before the window's end is the firing. A match past the
-       end never comes on this clock; the search begins again at the end, with the next offset. A spring
-       forward leaves wall-clock times that lie past the end of the one window and before the start of the
-       next: they are skipped. An autumn's lie in both windows, and fire twice. No rule for summer time is
-       written anywhere; both follow.
-    2. `_next_local` searches a clock that is never put forward or back. A cron matches the same times on every
-       matching day, so these are computed once, and bisection finds the next.
-    3. `_first_day` finds matching days on a calendar without zones. croniter does that. Asked for each firing,
-       it takes 50 microseconds and applies rules of its own for summer time; asked for a day, it does neither.
+    1. `next_after` cuts time into windows of constant UTC offset. In a window it searches the
+       wall clock as if the offset had always been this one. A match before the window's end is
+       the firing. A match past the end never comes on this clock; the search begins again at the
+       end, with the next offset. A spring forward leaves wall-clock times that lie past the end
+       of the one window and before the start of the next: they are skipped. An autumn's lie in
+       both windows, and fire twice. No rule for summer time is written anywhere; both follow.
+    2. `_next_local` searches a clock that is never put forward or back. A cron matches the same
+       times on every matching day, so these are computed once, and bisection finds the next.
+    3. `_first_day` finds matching days on a calendar without zones. croniter does that. Asked for
+       each firing, it takes 50 microseconds and applies rules of its own for summer time; asked
+       for a day, it does neither.
 
-    Two answers are remembered, for the next question is nearly always about the same window and the same run
-    of days. Each is one immutable value that is replaced as a whole: of several threads, one sees the old
-    value or the new one, and both are right.
+    Two answers are remembered, for the next question is nearly always about the same window and
+    the same run of days. Each is one immutable value that is replaced as a whole: of several
+    threads, one sees the old value or the new one, and both are right.
     """
 
     def __init__(self, fields: Fields) -> None:
@@ -121,7 +125,7 @@ class _Calendar:
         return window
 
     def _next_local(self, local_s: int) -> int | None:
-        """Return the first match after *local_s*, both in seconds on a clock that is never put forward or back."""
+        """Return the first match after *local_s*, both in seconds of a clock that never jumps."""
         if not self._times:
             return None
         day, second = divmod(local_s, DAY_S)
@@ -133,7 +137,7 @@ class _Calendar:
         return None if following is None else following * DAY_S + self._times[0]
 
     def _first_day(self, day: int) -> int | None:
-        """Return the first matching day from *day* on, in days since 1970; None if there never is one."""
+        """Return the first matching day from *day* on, in days since 1970; None if none follows."""
         start, found = self._run
         if not start <= day <= found:
             found = min((_next_day(expression, day) for expression in self._days), default=math.inf)
@@ -142,9 +146,10 @@ class _Calendar:
 
 
 def _next_day(expression: str, day: int) -> float:
-    """Return the first day from *day* on that matches *expression*, in days since 1970; infinity if none does."""
+    """Return the first day from *day* on that matches *expression*; infinity if none follows."""
     try:
-        # With an explicit start and floats croniter asks no clock, and frozen time changes nothing.
+        # With an explicit start and floats croniter asks no clock, and frozen time changes
+        # nothing.
         cron = croniter(expression, day * DAY_S - 1, max_years_between_matches=_YEARS_BETWEEN_DAYS)
         return float(cron.get_next(float) // DAY_S)
     except CroniterBadDateError:
@@ -158,11 +163,13 @@ def _year(local_s: int) -> int:
 def _days(days: Field, months: Field, weekdays: Field) -> tuple[str, ...]:
     """Return the croniter expressions whose union are the matching days.
 
-    robfig/cron v3 spec.go, dayMatches: if day or weekday has the star bit, a day must match both of them; the
-    one with the star matches every day. If neither has it, matching one of the two is enough: `0 0 13 * 5` is
-    every 13th and every Friday. The bit, not the set of numbers, decides: `0 0 13 * 0-6` is every day.
+    robfig/cron v3 spec.go, dayMatches: if day or weekday has the star bit, a day must match both
+    of them; the one with the star matches every day. If neither has it, matching one of the two
+    is enough: `0 0 13 * 5` is every 13th and every Friday. The bit, not the set of numbers,
+    decides: `0 0 13 * 0-6` is every day.
 
-    croniter has another rule for the two. It never applies here: each expression restricts one of them at most.
+    croniter has another rule for the two. It never applies here: each expression restricts one of
+    them at most.
     """
     day, month, weekday = _written(days, 31), _written(months, 12), _written(weekdays, 7)
     both = days.star or weekdays.star

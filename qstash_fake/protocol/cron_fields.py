@@ -1,7 +1,8 @@
 """Cron fields: which texts are a cron, and which minutes, hours and days its five fields mean.
 
-The grammar is that of robfig/cron v3, parser.go, function by function and with its order of checks; the
-service refuses a cron in that library's words. Knows texts and sets of numbers; not calendars, not instants.
+The grammar is that of robfig/cron v3, parser.go, function by function and with its order of
+checks; the service refuses a cron in that library's words. Knows texts and sets of numbers; not
+calendars, not instants.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 class Field(NamedTuple):
     """The numbers that one field means, and whether it counts as a star.
 
-    robfig keeps one bit more than the numbers: whether an item of the field was `*` or `?`, without a step
-    or with a step of one. `*` and `0-6` mean the same weekdays, but only `*` has the bit, and `*/2` has it
-    not. The bit decides how day and weekday are combined, see `cron._days`.
+    robfig keeps one bit more than the numbers: whether an item of the field was `*` or `?`,
+    without a step or with a step of one. `*` and `0-6` mean the same weekdays, but only `*` has
+    the bit, and `*/2` has it not. The bit decides how day and weekday are combined, see
+    `cron._days`.
     """
 
     values: frozenset[int]
@@ -127,7 +129,7 @@ def _field(text: str, low: int, high: int, names: tuple[str, ...] = ()) -> Field
 
 
 def _range(item: str, low: int, high: int, names: tuple[str, ...]) -> tuple[range, bool]:
-    """Return the numbers that `first`, `first-last` or either with `/step` means, and its star bit."""
+    """Return the numbers of `first`, `first-last` or either with `/step`, and the star bit."""
     bounds, *steps = item.split("/")
     first, *lasts = bounds.split("-")
     star = first in ("*", "?")

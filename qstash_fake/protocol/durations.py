@@ -1,8 +1,8 @@
 """Durations: text and Python values to whole milliseconds, and back to text for people.
 
-Three grammars: Go's `time.ParseDuration`, in which applications answer and `@every` counts; that of the service's
-headers, which is Go's with longer units; and our Python API's. Knows units and exact arithmetic; not what a duration is
-for, nor which one is too long for a plan.
+Three grammars: Go's `time.ParseDuration`, in which applications answer and `@every` counts; that
+of the service's headers, which is Go's with longer units; and our Python API's. Knows units and
+exact arithmetic; not what a duration is for, nor which one is too long for a plan.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ _API = re.compile(rf"(?:{_API_PART.pattern})+")
 
 
 def header_ms(text: str) -> int:
-    """Milliseconds, floored, of a header such as `Upstash-Delay`: "10s", "1d10h30m", "1.5h", "500ms".
+    """Return the milliseconds, floored, of a header: "10s", "1d10h30m", "1.5h", "500ms".
 
-    ValueError is in Go's words. Source: QStash docs, features/delay; a real answer refuses "90", which has no unit.
+    ValueError is in Go's words. Source: QStash docs, features/delay; a real answer refuses "90",
+    which has no unit.
     """
     trimmed = text.strip(" \t")
     duration_ms = go_duration_ms(trimmed, _HEADER_UNITS_NS)
@@ -58,13 +59,16 @@ def header_ms(text: str) -> int:
 
 
 def seconds_or_header_ms(text: str) -> int:
-    """Milliseconds of a header that may also be a bare whole number of seconds, as the Workflow SDKs send it."""
+    """Return the milliseconds of a header that may also be a bare whole number of seconds.
+
+    The Workflow SDKs send time-outs like that.
+    """
     trimmed = text.strip(" \t")
     return int(trimmed) * 1_000 if _BARE_SECONDS.fullmatch(trimmed) else header_ms(trimmed)
 
 
 def to_ms(duration: Duration) -> int:
-    """Milliseconds of a Python duration: seconds, a timedelta or a compound such as "1h30m"; floored."""
+    """Return the milliseconds, floored, of seconds, a timedelta or a compound such as "1h30m"."""
     if isinstance(duration, bool):
         raise ValueError(f"a duration cannot be {duration}: give seconds, a timedelta or a text such as '5m'")
     if isinstance(duration, str):
@@ -83,13 +87,14 @@ def to_ms(duration: Duration) -> int:
         raise ValueError("a duration has at most 18 digits of seconds")
     if duration < 0:
         raise ValueError(f"a duration cannot be negative: {duration} seconds")
-    # a float means the decimal number it prints as: 1.001 is 1001 ms, though its binary value lies just below
+    # a float means the decimal number it prints as: 1.001 is 1001 ms, though its binary value
+    # lies just below
     seconds = Fraction(float.__repr__(duration)) if isinstance(duration, float) else duration
     return math.floor(seconds * 1_000)
 
 
 def format_ms(ms: int) -> str:
-    """The shortest compound for people: 148_000 is "2m28s", 0 is "0s"."""
+    """Return the shortest compound for people: 148_000 is "2m28s", 0 is "0s"."""
     if ms == 0:
         return "0s"
     parts = []
@@ -102,11 +107,12 @@ def format_ms(ms: int) -> str:
 
 
 def go_duration_ms(text: str, units_ns: Mapping[str, int] = _GO_UNITS_NS) -> int:
-    """Milliseconds, floored, of what Go's `time.ParseDuration` reads: "6m5s", "1.5h", "-250us", "0".
+    """Return the milliseconds, floored, of Go's `time.ParseDuration`: "6m5s", "-1.5h", "0".
 
-    ValueError is in Go's words. Go cuts the text into parts, each a number and the unit that follows it; a unit is
-    everything up to the next digit or point. It checks part by part, first the number, then the unit, and at the end
-    the sum. The arithmetic is in whole nanoseconds, and flooring to milliseconds comes last.
+    ValueError is in Go's words. Go cuts the text into parts, each a number and the unit that
+    follows it; a unit is everything up to the next digit or point. It checks part by part, first
+    the number, then the unit, and at the end the sum. The arithmetic is in whole nanoseconds, and
+    flooring to milliseconds comes last.
     """
     unsigned = text[1:] if text.startswith(("+", "-")) else text
     if unsigned == "0":

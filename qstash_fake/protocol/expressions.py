@@ -1,13 +1,20 @@
 """Expressions: the language of `Upstash-Retry-Delay`, arithmetic over the one variable `retried`.
 
-Knows numbers, operators and nine functions; not attempts, units of time or the clock. An expression is compiled once,
-when a message is published; its evaluation neither recurses nor raises.
+Knows numbers, operators and nine functions; not attempts, units of time or the clock. An
+expression is compiled once, when a message is published; its evaluation neither recurses nor
+raises.
 
-The compiler writes the expression in postfix order, every operand before its operation: `1 + 2 * retried` becomes
-`1 2 retried * +`. A stack machine evaluates that from left to right: a number or the variable is pushed, an operation
-takes as many numbers as it needs from the top of the stack and pushes its result. A program that the compiler made
-leaves exactly one number, so the machine checks nothing. All numbers are floats with the rules of IEEE 754, which has
-a result for everything: `pow(9, pow(9, 9))` is infinite and costs nothing, `0 / 0` is no number.
+The compiler writes the expression in postfix order, every operand before its operation:
+
+    1 + 2 * retried   →   1 2 retried * +
+
+A stack machine evaluates that from left to right. It pushes a number or the variable; for an
+operation it takes as many numbers as that needs from the top of the stack and pushes the result. A
+program of the compiler's leaves exactly one number, whatever is in it, so the machine checks nothing.
+
+All numbers are floats with the rules of IEEE 754, as in Go. There everything has a result:
+`pow(9, pow(9, 9))` is infinite and costs nothing, `0 / 0` is no number (NaN), and NaN spreads. Python
+raises in many of these cases; the functions below give the result instead.
 """
 
 import math
@@ -43,7 +50,7 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the expression that *text* is; ValueError says what is wrong, and in which column, from 1."""
+        """Return the expression *text*; ValueError says what is wrong, at which column (from 1)."""
         return cls(text)
 
     def evaluate(self, retried: int) -> float:
@@ -92,6 +99,8 @@ def _whole(rounding: Callable[[float], int], x: float) -> float:
 
 
 def _half_away_from_zero(x: float) -> int:
+    # As Go's math.Round does. Python's round() goes to the even neighbour, and floor(x + 0.5) is
+    # wrong for 0.49999999999999994, where the sum rounds up to 1.
     whole = math.trunc(x)
     return whole if abs(x - whole) < 0.5 else whole + (1 if x > 0 else -1)
 
@@ -136,9 +145,10 @@ _TOKEN = re.compile(
 class _Compiler:
     """Precedence climbing: reads the text once, from left to right, and writes the program.
 
-    `_expression(lowest)` compiles an operand and then every operator that binds at least as tightly as *lowest*. It
-    compiles the right side of an operator with a *lowest* one above the operator's own, so `20 - 5 - 3` groups to the
-    left. Only parentheses and calls recurse; their depth is bounded, and with it the depth of Python's own stack.
+    `_expression(lowest)` compiles an operand and then every operator that binds at least as
+    tightly as *lowest*. It compiles the right side of an operator with a *lowest* one above the
+    operator's own, so `20 - 5 - 3` groups to the left. Only parentheses and calls recurse; their
+    depth is bounded, and with it the depth of Python's own stack.
     """
 
     def __init__(self, text: str) -> None:

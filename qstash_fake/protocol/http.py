@@ -1,8 +1,8 @@
-"""HTTP headers: how a name is spelled, and how a value goes between bytes, wire text and readable text.
+"""HTTP headers: the spelling of names, and values between bytes, wire text and readable text.
 
-Three forms of a value: the bytes of the wire; *wire text*, a character for each of those bytes (latin-1), which is
-what the fake keeps; and what people read, the UTF-8 that most of those bytes are. QStash stores names in Go's
-canonical form and shows a header as a list of values.
+Three forms of a value: the bytes of the wire; *wire text*, a character for each of those bytes
+(latin-1), which is what the fake keeps; and what people read, the UTF-8 that most of those bytes
+are. QStash stores names in Go's canonical form and shows a header as a list of values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 
 @lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
-    """Return *name* as Go's textproto.CanonicalMIMEHeaderKey spells it: `content-type` → `Content-Type`."""
+    """Return *name* as Go spells it (CanonicalMIMEHeaderKey): `content-type` → `Content-Type`."""
     if not _TOKEN.fullmatch(name):
         return name
     return "-".join(part[:1].upper() + part[1:].lower() for part in name.split("-"))
@@ -39,7 +39,7 @@ def header_map(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def text(value: str) -> str:
-    """Return what people read in the wire text *value*: its bytes as UTF-8, or itself if they are not UTF-8."""
+    """Return what people read in wire text *value*: its bytes as UTF-8, else *value* itself."""
     if value.isascii():
         return value
     try:
@@ -49,19 +49,20 @@ def text(value: str) -> str:
 
 
 def wire(value: str) -> str:
-    """Return the wire text of *value*, which people wrote: a character for each byte of its UTF-8."""
+    """Return the wire text of readable *value*: a character for each byte of its UTF-8."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode("latin-1")
 
 
 def decode(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return header *pairs* off the wire as text, a character for each byte; `encode` gives the bytes back."""
+    """Return header *pairs* off the wire as wire text; `encode` gives the bytes back."""
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
 
 
 def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    """Return *headers* as they go over the wire, a byte for each character.
+    """Return wire text *headers* as they go over the wire, a byte for each character.
 
-    A value with a character that is no byte (one that a test wrote, not one that `decode` gave) goes as UTF-8.
+    A value with a character that is no byte (one that a test wrote, not one that `decode` gave)
+    goes as UTF-8.
     """
     return [(name.encode(), _encoded(value)) for name, value in headers]
 

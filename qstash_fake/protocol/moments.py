@@ -1,8 +1,8 @@
-"""Moments: an instant as unix milliseconds, as a datetime, as ISO 8601 text and as the date of an HTTP header.
+"""Moments: an instant as unix milliseconds, datetime, ISO 8601 text and HTTP date.
 
-Inside the fake an instant is an `int` of milliseconds since 1970; here it is read and written for everybody else.
-Knows calendars; not which instant is now. HTTP dates are computed in whole numbers, so that an application time
-which is frozen meanwhile changes nothing.
+Inside the fake an instant is an `int` of milliseconds since 1970; here it is read and written for
+everybody else. Knows calendars; not which instant is now. HTTP dates are computed in whole
+numbers, so that an application time which is frozen meanwhile changes nothing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ _HTTP_DATE = re.compile(  # RFC 1123; assumed: the two obsolete forms of an HTTP
 
 
 def to_datetime(time_ms: int) -> datetime:
-    """Return unix milliseconds as an aware UTC datetime, exactly; a time after the year 9999 is the end of it."""
+    """Return unix milliseconds, at most `LAST_MS`, as an aware UTC datetime."""
     return _EPOCH + timedelta(milliseconds=min(time_ms, LAST_MS))
 
 
 def moment_to_ms(moment: datetime | str) -> int:
-    """Return an aware datetime, or an ISO 8601 text, as unix milliseconds, floored; a text without offset is UTC."""
+    """Return an aware datetime, or an ISO 8601 text, as unix milliseconds, floored.
+
+    A text without an offset is UTC.
+    """
     if isinstance(moment, str):
         try:
             parsed = datetime.fromisoformat(moment)
@@ -51,9 +54,10 @@ def iso(moment: datetime) -> str:
 
 
 def http_date_ms(text: str) -> int | None:
-    """Return the unix milliseconds of `Thu, 01 Jan 2026 00:00:30 GMT`; None where *text* has another form.
+    """Return the unix milliseconds of `Thu, 01 Jan 2026 00:00:30 GMT`; None for another form.
 
-    ValueError if the form is right and the day is not, such as 30 February. The name of the day is not checked.
+    ValueError if the form is right and the day is not, such as 30 February. The name of the day
+    is not checked.
     """
     parts = _HTTP_DATE.fullmatch(text)
     if parts is None:

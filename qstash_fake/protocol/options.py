@@ -1,7 +1,8 @@
 """Publish options: what the `Upstash-*` headers say, parsed once.
 
-The same grammar serves publishes, schedules, the defaults of a URL group, the overrides of a redrive and the
-callback families: an option that was not given is None, and `over` lays one set of options over another.
+The same grammar serves publishes, schedules, the defaults of a URL group, the overrides of a
+redrive and the headers of callbacks. An option that was not given is None; `over` lays one set of
+options over another.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ DEFAULT_PERIOD_MS = 1_000  # seen in real answers: the period of a flow-control 
 MIN_PERIOD_MS = 1_000  # assumed: periods are shown in whole seconds
 MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
 MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time that the clock can reach
-MAX_NESTING = 8  # assumed: callbacks of callbacks of …
-# Upstash Workflow marks its messages so; they are refused, because nothing here would act on them.
+MAX_NESTING = 8  # assumed: how deep callbacks of callbacks go
+# The headers of Upstash Workflow are refused: nothing here would act on them.
 WORKFLOW_PREFIX = "upstash-workflow-"
 FORWARD_PREFIX = "upstash-forward-"
 NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
@@ -43,7 +44,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these on
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
-# Belongs to one connection or to the request that carries it, never to the message. RFC 9110, 7.6.1.
+# These belong to a connection or to one request, never to the message. RFC 9110, 7.6.1.
 HOP_BY_HOP = frozenset(
     {"connection", "content-length", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te"}
     | {"trailer", "transfer-encoding", "upgrade"}
@@ -94,7 +95,10 @@ class Options:
     cron: Cron | None = None
 
     def over(self, defaults: Options) -> Options:
-        """Return these options, each that was not given taken from *defaults*; forwarded headers join by name."""
+        """Return these options, and those of *defaults* where none was given.
+
+        A forwarded header of *defaults* stays unless these options forward one of the same name.
+        """
         own = {name.lower() for name, _ in self.forward}
         joined = (*(pair for pair in defaults.forward if pair[0].lower() not in own), *self.forward)
         given = {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
@@ -108,10 +112,10 @@ NO_OPTIONS = Options()
 def parse_options(pairs: Sequence[tuple[str, str]]) -> Options:
     """Return the options that header *pairs*, names in any case, ask for; or refuse them with 400.
 
-    The first of several values counts, as in Go's `Header.Get`; forwarded headers keep all of theirs. An empty
-    value is no value, except for a cron expression.
+    The first of several values counts, as in Go's `Header.Get`; forwarded headers keep all of
+    theirs. An empty value is no value, except for a cron expression.
     """
-    # Most headers of a publish are its client's own: one look at each name tells that it is no option.
+    # Most headers of a publish are its client's own. One look at each name tells that.
     _refuse_control_characters(pairs)
     grouped: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -132,8 +136,8 @@ def _refuse_control_characters(pairs: Sequence[tuple[str, str]]) -> None:
 def _parse(grouped: Mapping[str, list[str]], *, family: str, nesting: int) -> Options:
     """Return the options of one family of headers, whose names begin with *family* on the wire.
 
-    A callback's family has the grammar of the publish itself: `Upstash-Callback-Retries` is read as the
-    `Upstash-Retries` of the callback. So in *grouped* every name begins with `upstash-`.
+    A callback's family has the grammar of the publish itself: `Upstash-Callback-Retries` is read
+    as the `Upstash-Retries` of the callback. So in *grouped* every name begins with `upstash-`.
     """
     if nesting > MAX_NESTING:
         raise Refused(400, f"callbacks of callbacks are nested deeper than {MAX_NESTING}")
@@ -177,7 +181,7 @@ def _header(family: str, name: str) -> str:
 
 def _forwarded(key: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
     name = key.removeprefix(FORWARD_PREFIX)
-    # QStash does not honour Upstash-Forward-Content-Type: the publish's own Content-Type is the message's.
+    # QStash ignores Upstash-Forward-Content-Type: a message has the Content-Type of its publish.
     if name in HOP_BY_HOP or name in ("", "content-type"):
         return
     if not http.is_token(name):
@@ -228,7 +232,7 @@ def parse_count(text: str) -> int:
 
 
 def parse_name(text: str) -> str:
-    """Return *text* if a queue, a schedule or a URL group can be called so, or raise ValueError."""
+    """Return *text* if it can name a queue, a schedule or a URL group, or raise ValueError."""
     if not urls.NAME.fullmatch(text):
         raise ValueError(f"{text!r} has other characters than letters, digits, hyphen, period and underscore")
     return text
@@ -257,7 +261,7 @@ def _timeout_ms(text: str) -> int:
 
 
 def _not_before_ms(text: str) -> int:
-    # QStash changelog, December 2024: fractions of a second count; floored to the millisecond (assumed)
+    # QStash changelog, December 2024: fractions of a second count. assumed: floored to milliseconds
     match = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a time in unix seconds")
@@ -308,10 +312,11 @@ _SCALARS: Mapping[str, _Row] = {
     "upstash-schedule-id": _Row("schedule_id", parse_name),
     "upstash-cron": _Row("cron", Cron.parse),
 }
-# QStash changelog, March 2025: a message with a delayed callback is refused. assumed: Not-Before is a
-# delay, too, and the words of the refusal, which are made like those for a delay in enqueue.
+# QStash changelog, March 2025: a message with a delayed callback is refused. assumed: Not-Before
+# is a delay, too, and the words of the refusal, which are made like those for a delay in enqueue.
 _NOT_OF_CALLBACKS = frozenset({"upstash-delay", "upstash-not-before"})
 _LIMITS: Mapping[str, Callable[[str], int]] = {"parallelism": _limit, "rate": _limit, "period": _period_ms}
-# The headers that configure a callback: the prefix of their names → the option that holds what they say.
+# The headers that configure a callback: the prefix of their names → the option that holds what
+# they say.
 _FAMILIES = {"upstash-failure-callback-": "failure_callback_options", "upstash-callback-": "callback_options"}
 _FAMILY_PREFIXES = tuple(_FAMILIES)

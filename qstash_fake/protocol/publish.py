@@ -1,4 +1,4 @@
-"""One publish as it arrives: the destination out of the raw path, the options out of headers and query, the body."""
+"""One publish as it arrives: destination from the raw path, options from headers and query."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PublishRequest:
     options: Options
     body: bytes = b""
     incoming: Headers = ()
-    """The request's own headers, where `Upstash-Header-Forward` passes them on, or a group's defaults may."""
+    """The request's own headers, if its options or a group's defaults can forward them."""
     caller_ip: str = ""
 
 
@@ -35,8 +35,8 @@ def parse_publish(
 ) -> PublishRequest:
     """Return the request made to the raw path rest *raw_destination*, query and all; or refuse it.
 
-    A header wins over the query parameter of the same name; query parameters that QStash consumes are cut out of
-    the destination, whose other bytes stay as they are.
+    A header wins over the query parameter of the same name; query parameters that QStash consumes
+    are cut out of the destination, whose other bytes stay as they are.
     """
     destination, parameters = cut_parameters(raw_destination)
     if parameters:
@@ -53,7 +53,7 @@ def parse_publish(
 
 
 def cut_parameters(target: str) -> tuple[str, list[tuple[str, str]]]:
-    """Split the `upstash-*` and `qstash_token` parameters off *target*; their values are decoded."""
+    """Return *target* without its `upstash-*` and `qstash_token` parameters, and these decoded."""
     path, mark, query = target.partition("?")
     kept: list[str] = []
     cut: list[tuple[str, str]] = []
@@ -69,7 +69,7 @@ def cut_parameters(target: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """Return the headers that belong to the message when all of its publish's headers are forwarded.
+    """Return the headers of a publish that `Upstash-Header-Forward` gives to the message.
 
     Not the connection's own, not QStash's, not the token that authenticated the call (assumed).
     """
@@ -82,6 +82,6 @@ def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
 
 
 def into_queue(request: PublishRequest, queue: str) -> PublishRequest:
-    """Return *request* as it is enqueued, or refuse it."""
+    """Return *request* for *queue*, or refuse it."""
     check(Kind.ENQUEUE, request.options)
     return dataclasses.replace(request, options=dataclasses.replace(request.options, queue=queue))

@@ -1,7 +1,7 @@
 """Redaction: which parts of a message the API shows only as a hash, and that hash.
 
-Knows `Upstash-Redact-Fields` and how a redacted value looks. It is for what is shown; deliveries, callbacks
-and redrives use the original values.
+Knows `Upstash-Redact-Fields` and how a redacted value looks. It is for what is shown; deliveries,
+callbacks and redrives use the original values.
 """
 
 import re
@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-# QStash docs, howto/redact-fields, which spell it both `header` and `headers`; the name is an RFC 9110 token
+# QStash docs, howto/redact-fields, which spell it both `header` and `headers`; the name is an RFC
+# 9110 token
 _HEADER = re.compile(
     r"headers?(?:\[[ \t]*(?P<name>[-!#$%&'*+.^_`|~0-9a-z]+)[ \t]*\])?",
     re.IGNORECASE | re.ASCII,
@@ -26,7 +27,7 @@ class Redaction:
 
     @classmethod
     def parse(cls, text: str) -> "Redaction":
-        """What a value such as `body, header[Authorization]` hides; ValueError names an unknown field."""
+        """Return what `body, header[Authorization]` hides; ValueError names an unknown field."""
         body = all_headers = False
         names = set()
         for field in (part.strip(" \t") for part in text.split(",")):
@@ -43,11 +44,11 @@ class Redaction:
         return cls(body=body, all_headers=all_headers, header_names=frozenset(names))
 
     def redact_body(self, body: bytes) -> bytes:
-        """The body as the API shows it; an empty body stays empty (assumed)."""
+        """Return the body as the API shows it; an empty body stays empty (assumed)."""
         return _hashed(body).encode() if self.body and body else body
 
     def redact_headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        """The headers as the API shows them: same names and order, hidden values hashed."""
+        """Return the headers as the API shows them: same names and order, hidden values hashed."""
         return tuple(
             (name, _hashed(value.encode("utf-8", "surrogatepass")) if self._hides(name) else value)
             for name, value in headers

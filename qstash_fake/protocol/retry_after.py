@@ -14,7 +14,10 @@ _SECONDS = re.compile(r"[-+]?[0-9]{1,18}")
 
 
 def wait_ms(text: str, now_ms: int) -> int | None:
-    """Milliseconds that the value *text* asks for at *now_ms* (unix), negative for a past date; None if unreadable."""
+    """Return the milliseconds from *now_ms* (unix) that *text* asks for; None if unreadable.
+
+    A past date and a negative number give a negative wait.
+    """
     text = text.strip(" \t")
     if _SECONDS.fullmatch(text):
         return int(text) * 1_000

@@ -1,10 +1,11 @@
 """URLs: what a destination may be, which two are the same, and how a pattern matches one.
 
-Scheme and host compare in lower case, a default port is dropped, an empty path is `/`; the rest counts as sent.
+Scheme and host compare in lower case, a default port is dropped, an empty path is `/`; the rest
+counts as sent.
 
-A message's URL is looked at several times in each delivery, and a suite has few URLs. What is computed from a URL
-alone is therefore remembered, for the `REMEMBERED` URLs that were asked for last; headers, which may
-hold tokens, never are.
+A message's URL is looked at several times in each delivery, and a suite has few URLs. What is
+computed from a URL alone is therefore remembered, for the `REMEMBERED` URLs that were asked for
+last; headers, which may hold tokens, never are.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class UrlParts(NamedTuple):
 
 
 class Server(NamedTuple):
-    """The server that a URL names; whoever asks it, and with which password, is left out."""
+    """The server of a URL, without user information."""
 
     host: str  # in lower case; an IPv6 address stands in its brackets
     port: int  # that of the scheme where the URL has none
@@ -71,7 +72,7 @@ class Destination:
 
 @lru_cache(REMEMBERED)
 def parse_destination(text: str) -> Destination:
-    """Return the destination that *text*, the raw rest of a publish path, names; or refuse it as QStash does."""
+    """Return the destination in *text*, the raw rest of a publish path, or refuse it."""
     if not text:
         raise Refused(400, EMPTY_DESTINATION)
     if _SCHEME.match(text):
@@ -86,7 +87,7 @@ def parse_destination(text: str) -> Destination:
 
 @lru_cache(REMEMBERED)
 def absolute_url(text: str) -> str:
-    """Return *text* if it is an http(s) URL with a host, its `https:/host` mended to `https://host`."""
+    """Return the http(s) URL *text*, `https:/host` mended to `https://host`; or refuse it."""
     match = _SCHEME.match(text)
     if match is None:
         raise Refused(400, INVALID_SCHEME)
@@ -101,7 +102,10 @@ def absolute_url(text: str) -> str:
 
 @lru_cache(REMEMBERED)
 def _is_host(host: str) -> bool:
-    """Tell whether *host*, with its port, can be connected to: assumed to be refused at publish, as Go parses it."""
+    """Tell whether a server can be at *host*, a name or address and maybe a port.
+
+    Assumed: QStash refuses at publish what Go's URL parser refuses.
+    """
     match = _HOST.fullmatch(host)
     if match is None or int(match[2] or 0) > 65_535:
         return False
@@ -124,9 +128,10 @@ def split(url: str) -> UrlParts:
 
 @lru_cache(REMEMBERED)
 def server(url: str) -> Server:
-    """Return the server that the absolute *url* names.
+    """Return the server of the absolute *url*.
 
-    A port that is no number of at most five digits stays in the host, a name that no machine can have.
+    A port that is no number of at most five digits stays in the host, a name that no machine can
+    have.
     """
     scheme, host, _, _ = split(url)
     authority = host.rpartition("@")[2]
@@ -141,7 +146,7 @@ def _default_port(scheme: str) -> int:
 
 @lru_cache(REMEMBERED)
 def normalize(url: str) -> str:
-    """Return the one spelling that equal URLs share."""
+    """Return the spelling that all equal URLs have in common."""
     scheme, host, path, query = split(url)
     user, at, _ = host.rpartition("@")
     name, port, _ = server(url)
@@ -151,10 +156,10 @@ def normalize(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UrlPattern:
-    """What `on`, `assert_*` and `duplicate_next` take for a URL; it is taken to pieces once, when it is made.
+    """What `on`, `assert_*` and `duplicate_next` take for a URL.
 
-    Exact, the query compared only if the pattern has one; a trailing `*` makes it a prefix; a compiled
-    regular expression must match the whole URL.
+    A text means exactly that URL; its query is compared only if the pattern has one. A trailing `*`
+    makes the text a prefix. A compiled regular expression must match the whole URL.
     """
 
     pattern: str | re.Pattern[str]
@@ -172,7 +177,7 @@ class UrlPattern:
 
 
 def _test(pattern: str | re.Pattern[str]) -> Callable[[str], object]:
-    """Return the function that tells, by the truth of its answer, whether *pattern* means a URL."""
+    """Return the function that tells whether *pattern* means a URL; made once for each pattern."""
     if isinstance(pattern, re.Pattern):
         return pattern.fullmatch
     if pattern.endswith("*"):
@@ -193,12 +198,12 @@ def _prefix(text: str) -> str:
 
 
 def under(prefix: str, url: str) -> bool:
-    """Tell whether *url* lies at or below the mount point *prefix*, which ends at a path boundary."""
+    """Tell whether *url* is the mount point *prefix*, or lies below it in path or query."""
     base, given = _place(prefix).removesuffix("/"), _place(url)
     return given.startswith(base) and given[len(base) :][:1] in ("", "/", "?")
 
 
 @lru_cache(REMEMBERED)
 def _place(url: str) -> str:
-    """Return the normal form of *url* without user information: the server is the same whoever asks it."""
+    """Return the normal form of *url* without user information, which names no other server."""
     return normalize(_USER.sub("", url))

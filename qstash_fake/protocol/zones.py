@@ -1,8 +1,8 @@
 """Zones: the window around an instant in which a time zone keeps one offset from UTC.
 
-Inside such a window a wall clock runs like any other clock: it shows UTC plus the offset, skips nothing
-and repeats nothing. Whoever searches wall-clock times can therefore forget about time zones inside a
-window, and begin again with the next offset where it ends.
+Inside such a window a wall clock runs like any other clock: it shows UTC plus the offset, skips
+nothing and repeats nothing. Whoever searches wall-clock times can therefore forget about time
+zones inside a window, and begin again with the next offset where it ends.
 """
 
 from __future__ import annotations
@@ -30,19 +30,22 @@ class Window(NamedTuple):
 ALWAYS_UTC = Window(-(1 << 62), 1 << 62, 0)
 NO_WINDOW = Window(0, 0, 0)
 
-# How the end of a window is found. zoneinfo tells the offset at an instant, but not when it changes next.
-# The offset is therefore probed in steps of three days, forward from the start. Between the last probe with
-# the old offset and the first with another one lies one change, and bisection finds its second.
+# How the end of a window is found. zoneinfo tells the offset at an instant, but not when it
+# changes next. The offset is therefore probed in steps of three days, forward from the start.
+# Between the last probe with the old offset and the first with another one lies one change, and
+# bisection finds its second.
 #
-# This is right as long as no zone leaves an offset and comes back to it within one step. The shortest time
-# that a zone has kept an offset since 1970 is just under seven days (tz database: Boa Vista in 2000, Gaza in
-# 2040), more than twice the step. A future rule with a shorter period would need a shorter step.
+# This is right as long as no zone leaves an offset and comes back to it within one step. The
+# shortest time that a zone has kept an offset since 1970 is just under seven days (tz database:
+# Boa Vista in 2000, Gaza in 2040), more than twice the step. A future rule with a shorter period
+# would need a shorter step.
 #
-# A window ends after a year in any case: a zone that never changes then costs 122 probes a year of firings.
+# A window ends after a year in any case: a zone that never changes then costs 122 probes a year
+# of firings.
 
 
 def window_from(zone: ZoneInfo, start_s: int) -> Window:
-    """Return the window from *start_s* to the next change of offset, or of a year if there is none."""
+    """Return the window from *start_s* to the next change of offset, at most a year long."""
     offset_s = _offset_s(zone, start_s)
     same_s, limit_s = start_s, start_s + _LONGEST_S
     while same_s < limit_s:
