@@ -64,10 +64,11 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     A value with a character that is no byte (one that a test wrote, not one that `decode` gave)
     goes as UTF-8.
     """
-    return [(name.encode(), _encoded(value)) for name, value in headers]
+    return [(name.encode(), value_bytes(value)) for name, value in headers]
 
 
-def _encoded(value: str) -> bytes:
+def value_bytes(value: str) -> bytes:
+    """Return the bytes of one value on the wire, as `encode` does."""
     try:
         return value.encode("latin-1")
     except UnicodeEncodeError:

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-# QStash docs, howto/redact-fields, which spell it both `header` and `headers`; the name is an RFC
-# 9110 token
+from qstash_fake.protocol.http import value_bytes
+
+# QStash docs, howto/redact-fields, has `header` and `headers`; a name is a token of RFC 9110
 _HEADER = re.compile(
     r"headers?(?:\[[ \t]*(?P<name>[-!#$%&'*+.^_`|~0-9a-z]+)[ \t]*\])?",
     re.IGNORECASE | re.ASCII,
@@ -49,10 +50,7 @@ class Redaction:
 
     def redact_headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Return the headers as the API shows them: same names and order, hidden values hashed."""
-        return tuple(
-            (name, _hashed(value.encode("utf-8", "surrogatepass")) if self._hides(name) else value)
-            for name, value in headers
-        )
+        return tuple((name, _hashed(value_bytes(value)) if self._hides(name) else value) for name, value in headers)
 
     def _hides(self, name: str) -> bool:
         return self.all_headers or name.lower() in self.header_names

@@ -1,9 +1,11 @@
 """Redaction: what `Upstash-Redact-Fields` hides, and how a hidden value looks."""
 
 import dataclasses
+from hashlib import sha256
 
 import pytest
 
+from qstash_fake.protocol.http import decode
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
 HELLO = "REDACTED:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # printf hello | sha256sum
@@ -91,3 +93,9 @@ def test_nothing_hides_nothing():
 def test_a_redaction_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         NOTHING.body = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("sent", ["caf\xe9".encode(), b"caf\xe9", b"\xff"])
+def test_the_hash_of_a_header_is_that_of_the_bytes_that_are_sent(sent):
+    (shown,) = Redaction(all_headers=True).redact_headers(decode([(b"X-Team", sent)]))
+    assert shown == ("X-Team", f"REDACTED:{sha256(sent).hexdigest()}")
