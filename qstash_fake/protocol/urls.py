@@ -192,9 +192,9 @@ def _test(pattern: str | re.Pattern[str]) -> Callable[[str], object]:
 def _prefix(text: str) -> str:
     """Normalize the fixed part of a prefix pattern, which may end inside its host or its path."""
     scheme, host, path, query = split(text)
-    if not path and not query:
-        return f"{scheme.lower()}://{host.lower()}"
-    return normalize(text)
+    if path or query or host.endswith(f":{_default_port(scheme)}"):
+        return normalize(text)
+    return f"{scheme.lower()}://{host.lower()}"
 
 
 def under(prefix: str, url: str) -> bool:
