@@ -27,12 +27,13 @@ from qstash_fake.api.operations import (
     schedules,
     url_groups,
 )
-from qstash_fake.api.routing import Route, Routes
+from qstash_fake.api.routing import Routes
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import ConnectionDropped, Refused
 from qstash_fake.protocol import http
 
 Handler = Callable[[Call], Reply]
+Pairs = Sequence[tuple[str, str]]
 
 # Method, path, handler; routing.py says how a path is written. A new operation is a handler and a row.
 OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
@@ -118,71 +119,58 @@ class Api:
         self.faults, self.calls, self.chat_answer = Faults(), Calls(), llm.CHAT_ANSWER
         self.problems.clear()
 
-    def answer(
-        self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, *, caller_ip: str = LOCALHOST
-    ) -> Reply:
+    def answer(self, method: str, target: str, headers: Pairs, body: bytes, *, caller_ip: str = LOCALHOST) -> Reply:
         """Return the reply to a request for *target*, the raw path and query.
 
         Raises nothing but ConnectionDropped: an error of our own is a 500 with its traceback in `problems`.
         """
         self._tell_time()
         with self.broker.lock:
-            before = self.broker.accepted
+            before, status, error = self.broker.accepted, 0, None
             try:
-                reply, error = self._operate(method, target, headers, body, caller_ip), None
+                reply = self._operate(method, target, headers, body, caller_ip)
+                status = reply.status
             except ConnectionDropped as dropped:
-                self.calls.note(self.broker, method, target, 0, error=str(dropped))
+                error = str(dropped)
                 raise
             except Refused as refused:
-                reply, error = self._refuse(refused, method, target), refused.error
+                reply, status, error = self._refuse(refused, method, target), refused.status, refused.error
             except Exception as failure:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
                 self.problems.append("".join(traceback.format_exception(failure)))
-                error = f"qstash_fake failed: {failure!r}"
-                reply = error_reply(Refused(500, error))
-            made = self.broker.accepted - before
-            self.calls.note(self.broker, method, target, reply.status, error=error, made=made)
+                status, error = 500, f"qstash_fake failed: {failure!r}"
+                reply = error_reply(Refused(status, error))
+            finally:
+                self.calls.note(self.broker, (method, target), status, error, before)
             return reply
 
-    def refusal(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> Reply | None:
+    def refusal(self, method: str, target: str, headers: Pairs) -> Reply | None:
         """Return the reply to a request that is not let in, whose body nobody has to read; None if it is let in."""
         self._tell_time()
         with self.broker.lock:
             try:
                 self._admit(method, target, headers, _declared_size(headers))
             except Refused as refused:
-                reply = self._refuse(refused, method, target)
-                self.calls.note(self.broker, method, target, reply.status, error=refused.error)
-                return reply
+                self.calls.note(self.broker, (method, target), refused.status, refused.error, self.broker.accepted)
+                return self._refuse(refused, method, target)
             return None
 
-    def _operate(
-        self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, caller_ip: str
-    ) -> Reply:
+    def _operate(self, method: str, target: str, headers: Pairs, body: bytes, caller_ip: str) -> Reply:
         route = self._admit(method, target, headers, len(body))
         self.faults.spend()  # by a call that was let in alone
-        path, _, query = target.partition("?")
         if route is not None:
-            return route.handler(
-                Call(
-                    broker=self.broker,
-                    path=route.variables,
-                    query_string=query,
-                    headers=headers,
-                    body=body,
-                    caller_ip=caller_ip,
-                    chat_answer=self.chat_answer,
-                )
-            )
+            handler, variables = route
+            return handler(Call(self.broker, variables, target, headers, body, caller_ip, self.chat_answer))
+        path = target.partition("?")[0]
         if _ROUTES.knows(target):
             raise Refused(405, "Method Not Allowed")  # QStash's own words
         if NOT_SIMULATED.match(path):
             raise Refused(501, f"{method} {path} is not simulated by qstash_fake")
         raise Refused(404, f"{method} {path} not found")
 
-    def _admit(self, method: str, target: str, headers: Sequence[tuple[str, str]], size: int) -> Route[Handler] | None:
+    def _admit(self, method: str, target: str, headers: Pairs, size: int) -> tuple[Handler, Mapping[str, str]] | None:
         """Return the route of a request with a body of *size* bytes, None if there is none; or do not let it in."""
         route = _ROUTES.find(method, target)
-        changes = method != "GET" or (route is not None and route.handler in _CHANGING)
+        changes = method != "GET" or (route is not None and route[0] in _CHANGING)
         self.auth.check("POST" if changes else "GET", headers, _token_query(target))
         if size > MAX_BODY:
             raise Refused(413, f"request body too large: it has more than {MAX_BODY} bytes")
@@ -200,7 +188,7 @@ def _token_query(target: str) -> str:
     return target.partition("?")[2].replace("?", "&")
 
 
-def _declared_size(headers: Sequence[tuple[str, str]]) -> int:
+def _declared_size(headers: Pairs) -> int:
     """Return what Content-Length says, 0 if it says nothing that can be read."""
     length = http.first(headers, "content-length") or ""
     return int(length[:20]) if length.isdecimal() else 0  # 20 digits tell; Python reads no more than 4,300

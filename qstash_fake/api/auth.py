@@ -25,7 +25,7 @@ class Auth:
     def check(self, method: str, pairs: Sequence[tuple[str, str]], query_string: str) -> None:
         """Refuse a request without a token that may make it."""
         token = _token(pairs, query_string).encode()
-        if _among(token, self._read_only):
+        if self._read_only and _among(token, self._read_only):
             if method != "GET":
                 raise Refused(403, "this token is read-only")  # assumed
         elif not token or (self._tokens is not None and not _among(token, self._tokens)):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import NamedTuple
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message
@@ -39,15 +36,9 @@ class ApiCall:
         return f"<ApiCall {self.at:%Y-%m-%dT%H:%M:%S.%f} {self.method} {self.path} {self.status}{error}>"
 
 
-class _Noted(NamedTuple):
-    """What is kept of a call: making an ApiCall of each costs a publish more than reading a few of them later."""
-
-    time_ms: int
-    method: str
-    target: str
-    status: int
-    error: str | None
-    messages: Sequence[Message]
+# What is kept of a call, which must not cost a publish more than it has to: time in unix milliseconds, method, target,
+# status, error, and how many messages there ever were before it and after it.
+_Noted = tuple[int, str, str, int, str | None, int, int]
 
 
 class Calls:
@@ -56,23 +47,24 @@ class Calls:
     def __init__(self) -> None:
         self._noted: deque[_Noted] = deque(maxlen=MAX_CALLS)
 
-    def note(
-        self, broker: Broker, method: str, target: str, status: int, *, error: str | None = None, made: int = 0
-    ) -> None:
-        """Note that a call was answered just now; the newest *made* messages are its own."""
-        messages = tuple(islice(reversed(broker.messages.values()), made))[::-1] if made else ()
-        self._noted.append(_Noted(broker.now_ms, method, target, status, error, messages))
+    def note(self, broker: Broker, asked: tuple[str, str], status: int, error: str | None, before: int) -> None:
+        """Note that what was *asked*, method and target, has been answered just now.
 
-    def all(self) -> list[ApiCall]:
-        """Return the calls as a test sees them."""
+        *before* is how many messages *broker* had ever accepted before the call; the call made those after them.
+        """
+        self._noted.append((broker.now_ms, *asked, status, error, before, broker.accepted))
+
+    def of(self, broker: Broker) -> list[ApiCall]:
+        """Return the calls as a test sees them; messages that *broker* has forgotten are left out."""
+        messages = {message.sequence: message for message in broker.messages.values()}
         return [
             ApiCall(
-                at=to_datetime(noted.time_ms),
-                method=noted.method,
-                path=noted.target.partition("?")[0],
-                status=noted.status,
-                error=None if noted.error is None else _QUERY.sub("?…", noted.error),
-                messages=tuple(noted.messages),
+                at=to_datetime(time_ms),
+                method=method,
+                path=target.partition("?")[0],
+                status=status,
+                error=None if error is None else _QUERY.sub("?…", error),
+                messages=tuple(messages[n] for n in range(before + 1, after + 1) if n in messages),
             )
-            for noted in tuple(self._noted)
+            for time_ms, method, target, status, error, before, after in tuple(self._noted)
         ]

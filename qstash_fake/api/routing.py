@@ -17,6 +17,7 @@ H = TypeVar("H")  # what stands in a row beside its method and its path
 
 _VARIABLE = re.compile(r"\{(\w+)(?::(id))?(\.\.\.)?\}")
 _REST = "/{rest}"
+_TWO_SEGMENTS = re.compile(r"/[^/?]*/[^/?]*")
 
 
 class Row(NamedTuple, Generic[H]):
@@ -27,12 +28,9 @@ class Row(NamedTuple, Generic[H]):
     raw: bool  # matched against the target with its query
     handler: H
 
-
-class Route(NamedTuple, Generic[H]):
-    """The row that a request belongs to, and the variables of its path."""
-
-    handler: H
-    variables: Mapping[str, str]
+    def match(self, target: str) -> re.Match[str] | None:
+        """Match *target*; the query counts only for a row that takes the raw rest."""
+        return self.pattern.fullmatch(target if self.raw else target.partition("?")[0])
 
 
 class Routes(Generic[H]):
@@ -47,28 +45,26 @@ class Routes(Generic[H]):
             row = Row(method, re.compile(pattern, re.IGNORECASE | re.DOTALL), raw, handler)
             self._rows.setdefault(_start(path), []).append(row)
 
-    def find(self, method: str, target: str) -> Route[H] | None:
-        """Return the route of a request for *target*, the raw path and query; None if no row fits."""
-        path = target.partition("?")[0]
-        for row in self._rows.get(_start(path), ()):
-            if row.method == method and (match := row.pattern.fullmatch(target if row.raw else path)):
+    def find(self, method: str, target: str) -> tuple[H, Mapping[str, str]] | None:
+        """Return the handler of a request for *target*, the raw path and query, and the variables of its path.
+
+        None if no row fits.
+        """
+        for row in self._rows.get(_start(target), ()):
+            if row.method == method and (match := row.match(target)):
                 variables = match.groupdict(default="")
-                return Route(
-                    row.handler,
-                    {name: value if name == "rest" else unquote(value) for name, value in variables.items()},
-                )
+                return row.handler, {n: value if n == "rest" else unquote(value) for n, value in variables.items()}
         return None
 
     def knows(self, target: str) -> bool:
         """Tell whether a row fits *target* with some method."""
-        path = target.partition("?")[0]
-        rows = self._rows.get(_start(path), ())
-        return any(row.pattern.fullmatch(target if row.raw else path) for row in rows)
+        return any(row.match(target) for row in self._rows.get(_start(target), ()))
 
 
-def _start(path: str) -> str:
-    """Return the first two segments of *path* in lower case."""
-    return "/".join(path.split("/", 3)[1:3]).lower()
+def _start(target: str) -> str:
+    """Return the first two segments of a path in lower case, empty if it has no two."""
+    match = _TWO_SEGMENTS.match(target)
+    return match[0].lower() if match else ""
 
 
 def _group(variable: re.Match[str]) -> str:

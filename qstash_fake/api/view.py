@@ -29,7 +29,7 @@ class ApiView:
     @property
     def calls(self) -> list[ApiCall]:
         """The calls, oldest first; refused ones and repetitions too. The newest 10,000 are kept."""
-        return self._api.calls.all()
+        return self._api.calls.of(self._api.broker)
 
     @property
     def problems(self) -> list[str]:

@@ -77,4 +77,7 @@ def value_bytes(value: str) -> bytes:
 
 def first(headers: Iterable[tuple[str, str]], name: str) -> str | None:
     """Return the first value of header *name*, which is given in lower case."""
-    return next((value for key, value in headers if key.lower() == name), None)
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
