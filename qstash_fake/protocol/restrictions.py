@@ -58,7 +58,7 @@ RESTRICTIONS: Mapping[Kind, tuple[Restriction, ...]] = {
 
 
 def parse_options_of(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Options:
-    """Return what header *pairs* of a request of this *kind* ask for; or refuse them with 400."""
+    """Return the options that header *pairs* of a request of this *kind* ask for; or refuse them with 400."""
     options = parse_options(pairs)
     check(kind, options)
     return options

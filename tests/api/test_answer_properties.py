@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from qstash_fake.api.answer import OPERATIONS, Api
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.message import Outcome
+from tests.world import start_next
 
 LATIN_1 = st.text(st.characters(max_codepoint=255), max_size=12)  # a character for each byte, as a header is read
 PRINTABLE = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), min_size=1, max_size=12)
@@ -165,3 +167,30 @@ def test_whatever_an_operation_is_given_it_answers(operation, variable, query, h
 @given(st.text(max_size=12), st.text(max_size=30), HEADERS, BODIES)
 def test_whatever_is_called_is_answered(method, target, headers, body):
     answer_whatever(method, target, headers, body)
+
+
+OUTCOMES = st.builds(
+    Outcome,
+    status=st.integers(0, 999),
+    headers=st.lists(st.tuples(st.sampled_from(["x-a", "X-A", "!", "retry-after"]), LATIN_1), max_size=3).map(tuple),
+    body=st.binary(max_size=12),
+    error=st.sampled_from([None, "timeout", "half a pair: \ud800"]),
+    exception=st.none() | st.just(ValueError()),
+    duration_ms=st.integers(0, 10**9),
+)
+
+
+@attack
+@given(OUTCOMES, st.sampled_from([None, "free"]), st.sampled_from(["0", "1"]))
+def test_whatever_comes_of_an_attempt_the_lists_show_it(outcome, plan, retries):
+    broker = Broker(0, plan=plan)
+    api, token = Api(broker, Auth()), ("Authorization", "Bearer secret")
+    headers = [token, ("Upstash-Retries", retries), ("Upstash-Callback", "https://a.example/done")]
+    api.answer("POST", "/v2/publish/https://a.example/", headers, b"\xff")
+    broker.complete(start_next(broker), outcome)
+    assert broker.next_message(outcome.duration_ms) is not None  # the callback, or a retry
+    for path in ("events", "logs", "dlq", f"messages/{next(iter(broker.messages))}"):
+        reply = api.answer("GET", f"/v2/{path}", [token], b"")
+        assert reply.status == 200
+        json.loads(reply.body)
+    assert not api.problems
