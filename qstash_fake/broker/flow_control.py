@@ -157,7 +157,9 @@ class FlowControlKeys:
 
     def get_or_make(self, name: str) -> FlowControlKey:
         """Return the key called *name*, made without limits if there is none."""
-        key = self.by_name.get(name)
-        if key is None:
-            key = self.by_name[name] = FlowControlKey(name, self._lanes, self._agenda)
+        key = self.by_name[name] = self.look_up(name)
         return key
+
+    def look_up(self, name: str) -> FlowControlKey:
+        """Return the key called *name*; one that is not there as it would be made, idle and without limits."""
+        return self.by_name.get(name) or FlowControlKey(name, self._lanes, self._agenda)

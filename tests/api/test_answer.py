@@ -38,7 +38,7 @@ PATHS = [
     ("GET", "/v2/topics/emails", 404),
     ("DELETE", "/v2/topics/emails", 200),
     ("GET", "/v2/flowControl", 200),
-    ("GET", "/v2/flowControl/key", 404),
+    ("GET", "/v2/flowControl/key", 200),
     ("GET", "/v2/globalParallelism", 200),
     ("GET", "/v2/keys", 200),
     ("POST", "/v2/keys/rotate", 200),

@@ -181,7 +181,6 @@ def test_a_wrong_cron_expression_is_refused_in_the_words_of_its_parser(qstash):
         ("GET", "/v2/dlq/1-1", "dlq message 1-1 not found"),
         ("DELETE", "/v2/dlq/1-1", "dlq message 1-1 not found"),
         ("POST", "/v2/dlq/retry/1-1", "dlq message 1-1 not found"),
-        ("GET", "/v2/flowControl/a/b", "flow control key a/b not found"),
     ],
 )
 def test_what_is_not_there_is_404(qstash, method, path, error):

@@ -250,10 +250,18 @@ def test_a_name_has_only_letters_digits_hyphen_period_and_underscore(qstash, pat
     assert qstash.refusal("POST", path.format(name), (), {"endpoints": [{"url": JOBS}]})[0] == 400
 
 
-@pytest.mark.parametrize("name", ["%00", "%FF", "%ED%A0%80", "\ud800", "a" * 100_000, "%2F%2F", "..", "%2e%2e"])
-@pytest.mark.parametrize("path", ["/v2/messages/{}", "/v2/dlq/{}", "/v2/schedules/{}", "/v2/flowControl/{}", "/v2/{}"])
+ODD_NAMES = ["%00", "%FF", "%ED%A0%80", "\ud800", "a" * 100_000, "%2F%2F", "..", "%2e%2e"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("path", ["/v2/messages/{}", "/v2/dlq/{}", "/v2/schedules/{}", "/v2/{}"])
 def test_what_is_not_there_is_not_found_whatever_it_is_called(qstash, path, name):
     assert qstash.refusal("GET", path.format(name))[0] == 404
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_flow_control_key_can_be_looked_up_whatever_it_is_called(qstash, name):
+    assert qstash.json("GET", f"/v2/flowControl/{name}")["parallelismCount"] == 0
 
 
 @pytest.mark.parametrize("target", ["", "?", "*", "//v2/keys", "/v2//keys", "/v2/keys/../keys", "/v2/keys\n", "\x00"])

@@ -100,7 +100,6 @@ ERRORS = {
     "GET /v2/dlq/{dlqId} 404": Ask("/v2/dlq/0-99"),
     "DELETE /v2/dlq/{dlqId} 404": Ask("/v2/dlq/0-99"),
     "POST /v2/dlq/retry/{dlqId} 404": Ask("/v2/dlq/retry/0-99"),
-    "GET /v2/flowControl/{flowControlKey} 404": Ask("/v2/flowControl/unknown"),
     "POST /v2/flowControl/{flowControlKey}/resume 400": Ask("/v2/flowControl/unknown/resume"),
     "POST /v2/flowControl/{flowControlKey}/pin 400": Ask("/v2/flowControl/partner-api/pin?rate=0"),
     "POST /v2/flowControl/{flowControlKey}/unpin 400": Ask("/v2/flowControl/partner-api/unpin"),
@@ -109,6 +108,7 @@ ERRORS = {
 # Errors that the description lists and the fake never answers, and why.
 NEVER = {
     "POST /v2/dlq/retry 404": "ids that are not there are skipped, as the TypeScript SDK's tests show (PROTOCOL 1.5)",
+    "GET /v2/flowControl/{flowControlKey} 404": "the service shows an unused key as an idle one, reports of 2026-09-10",
     "POST /v2/flowControl/{flowControlKey}/pause 400": "a key may be paused before its first message",
     "POST /v2/flowControl/{flowControlKey}/resetRate 500": "the fake does not fail",
 }

@@ -225,6 +225,25 @@ def test_a_flow_control_key_shows_every_field_always(qstash):
     }
 
 
+@pytest.mark.parametrize(("path", "key"), [("unused", "unused"), ("a/b", "a/b"), ("obs:live", "obs:live")])
+def test_a_key_that_nobody_has_used_is_shown_idle_and_not_kept(qstash, path, key):
+    shown = get(qstash, f"/v2/flowControl/{path}")
+    assert shown == {
+        "flowControlKey": key,
+        "waitListSize": 0,
+        "parallelismMax": 0,
+        "parallelismCount": 0,
+        "rateMax": 0,
+        "rateCount": 0,
+        "ratePeriod": 1,
+        "ratePeriodStart": 0,
+        "isPaused": False,
+        "isPinnedParallelism": False,
+        "isPinnedRate": False,
+    }
+    assert get(qstash, "/v2/flowControl") == []
+
+
 def test_a_flow_control_key_counts_what_waits_runs_and_has_started(qstash):
     headers = LIMITS | {"Upstash-Flow-Control-Value": "parallelism=1, rate=5, period=1m"}
     qstash.publish(headers)

@@ -17,10 +17,7 @@ def list_keys(call: Call) -> Reply:
 
 
 def get_key(call: Call) -> Reply:
-    name = call.path["key"]
-    if (key := call.broker.flow_control.get(name)) is None:
-        raise Refused(404, f"flow control key {name} not found")
-    return json_reply(wire.flow_control(key, call.broker.now_ms))
+    return json_reply(wire.flow_control(call.broker.look_up_key(call.path["key"]), call.broker.now_ms))
 
 
 def pause_key(call: Call) -> Reply:
