@@ -43,8 +43,8 @@ wheel: $(STAMP)  ## build the wheel, and use it in a second environment without 
 	@$(PY) -m hatchling build -t wheel -d dist
 	@bash .ci/wheel-test.sh $(PY) dist/*.whl
 
-bench: $(STAMP)  ## benchmarks: a table and a JSON file
-	@$(PY) benchmarks/run.py
+bench: $(STAMP)  ## the budgets: a table and a JSON file; make bench BENCH='publish delivery' picks
+	@$(PY) benchmarks/run.py --json benchmarks/results.json $(BENCH)
 
 clean:  ## remove .venv and everything that was built
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,199 +1,198 @@
-"""Measure what the fake costs, each with its budget: `make bench` prints a table and writes benchmarks/results.json.
+"""Measure every budget beside what it is a ratio of: `make bench`, or `python benchmarks/run.py [SECTION ...]`.
 
-Ratios compare two things inside one run; absolute times are CPU time of the machine that ran it.
+Each measurement has a process of its own for each checkout, which lives for all rounds; the rounds of two checkouts
+alternate. Budgets are marked as kept or not, and nothing fails by them: another machine has other numbers.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
-import tracemalloc
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import httpx
-import respx
-from qstash import QStash
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
+from measure import Numbers
+from table import ROWS, Row
 
-from qstash_fake import QStashFake
-from qstash_fake.api.view import behind
-from qstash_fake.broker.broker import Broker
-from qstash_fake.broker.message import Outcome
-from qstash_fake.delivery import asgi
-from qstash_fake.delivery.exchange import plain_request
-from qstash_fake.protocol.publish import PublishRequest, parse_publish
-
-URL = "https://shop.example/jobs"
-HEAVY = ("httpx", "starlette", "jwt", "croniter", "freezegun")
-RESULTS: list[dict[str, Any]] = []
+HERE = Path(__file__).resolve().parent
+ENOUGH_S = 6  # after so many seconds of one measurement, for each checkout, no further round begins
+PEERS = ("qstash", "httpx", "respx", "pyjwt", "pytest", "starlette", "fastapi", "flask", "moto", "fakeredis")
+LINE = "{what:<77}{before:>9}{after:>9} {unit:<8}{budget:>6} {mark:<5}{numbers}"
 
 
-def record(what: str, value: float, unit: str, budget: str) -> None:
-    RESULTS.append({"what": what, "value": round(value, 4), "unit": unit, "budget": budget})
-    print(f"{what:<62} {value:>12,.3f} {unit:<14} {budget}")
+class Worker:
+    """The process that takes one measurement of one checkout, round by round."""
+
+    def __init__(self, row: Row, checkout: Path) -> None:
+        command = [sys.executable, str(HERE / "worker.py"), row.measure.__name__, str(checkout)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(checkout), text=True
+        )
+        self.rounds: list[Numbers] = []
+
+    def take_a_round(self) -> None:
+        """Take one round; a measurement that fails tells why on standard error, has no rounds and takes none."""
+        assert self._process.stdin
+        assert self._process.stdout
+        if self._process.poll() is not None:
+            return
+        print(file=self._process.stdin, flush=True)
+        if line := self._process.stdout.readline():
+            self.rounds.append(json.loads(line))
+        else:
+            self.rounds.clear()
+            self._process.wait()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.__exit__(None, None, None)  # closes its input, which ends it, and waits
 
 
-def seconds(function: Callable[[], object], repeat: int = 1) -> float:
-    """Return the shortest of three runs, divided by *repeat*."""
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        for _ in range(repeat):
-            function()
-        best = min(best, time.process_time() - start)
-    return best / repeat
+def measure(rows: Sequence[Row], checkouts: Mapping[str, Path], most_rounds: int) -> list[dict[str, Any]]:
+    """Take the one measurement of *rows*, in each of *checkouts* in turn; return a result for each row."""
+    with ExitStack() as exits:
+        workers = {name: exits.enter_context(Worker(rows[0], folder)) for name, folder in checkouts.items()}
+        end_s = time.monotonic() + ENOUGH_S * len(workers)
+        for number in range(most_rounds):
+            for worker in list(workers.values())[:: -1 if number % 2 else 1]:  # who comes first differs
+                worker.take_a_round()
+            if time.monotonic() > end_s:
+                break
+    rounds = {name: worker.rounds for name, worker in workers.items() if worker.rounds}
+    return [_result(row, rounds) for row in rows]
 
 
-def request(*headers: tuple[str, str]) -> PublishRequest:
-    return parse_publish(URL, headers, b'{"order":7}', caller_ip="127.0.0.1")
+def _result(row: Row, rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, Any]:
+    """Return a row as it goes into the JSON file; the value is that of the least numbers of all rounds."""
+    least = {
+        checkout: {name: min(numbers[name] for numbers in taken) for name in taken[0]}
+        for checkout, taken in rounds.items()
+    }
+    values = {checkout: row.value(numbers) for checkout, numbers in least.items()}
+    kept = values["after"] <= row.budget if "after" in values and row.budget is not None else None
+    return {
+        "section": row.section,
+        "what": row.what,
+        "unit": row.unit,
+        "budget": row.budget,
+        "values": values,
+        "kept": kept,
+        "rounds": rounds,
+        "numbers": least,
+    }
 
 
-def plugin_unused() -> None:
-    code = (
-        "import sys, time; import pytest; start = time.perf_counter(); import qstash_fake.pytest_plugin; "
-        "print(time.perf_counter() - start); print([m for m in " + repr(HEAVY) + " if m in sys.modules])"
-    )
-    # As users run it: with byte code in a cache, which the first run fills.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    for _ in range(2):
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    out = run.stdout.splitlines()
-    record("plugin installed, fixture unused", float(out[0]) * 1000, "ms", "< 2 ms")
-    record("  heavy modules it imported", len(json.loads(out[1].replace("'", '"'))), "modules", "0")
+# --- how it is shown --------------------------------------------------------------------------------------------
 
 
-def fixture_set_up() -> None:
-    def use() -> None:
-        with QStashFake(freeze="off"):
-            pass
-
-    use()
-    record("fixture set-up and tear-down, nothing advanced", seconds(use, 200) * 1000, "ms", "< 0.5 ms")
+def line(result: Mapping[str, Any]) -> str:
+    """Return a result as a line of the table; a ratio shows the seconds that it was made of."""
+    cells = _cells(result)
+    sides = result["numbers"].get("after", {}) if result["unit"] == "x" else {}
+    return LINE.format(**cells, numbers=", ".join(f"{name} {_duration(s)}" for name, s in sides.items())).rstrip()
 
 
-def publish_through_the_sdk() -> None:
-    client = QStash("token")
-
-    def publish() -> None:
-        client.message.publish_json(url=URL, body={"order": 7})
-
-    with QStashFake(freeze="off"):
-        ours = seconds(publish, 500)
-    with respx.mock(base_url="https://qstash.upstash.io") as mock:
-        mock.post(path__startswith="/v2/publish").mock(return_value=httpx.Response(201, json={"messageId": "msg_1"}))
-        theirs = seconds(publish, 500)
-    record("one publish through the SDK", ours * 1e6, "µs", "")
-    record("  against the same call answered by respx", ours / theirs, "times", "<= 1")
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the table of a JSON file as Markdown."""
+    machine = report["machine"]
+    head = ["what", *report["checkouts"], "unit", "budget", ""]
+    lines = [f"{machine['python']}, {machine['cores']} cores, {machine['cpu']}; {report['date']}", ""]
+    lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for result in report["results"]:
+        cells = _cells(result)
+        shown = [cells["what"], *(cells[name] for name in report["checkouts"])]
+        lines.append(f"| {' | '.join([*shown, cells['unit'], cells['budget'], cells['mark']])} |")
+    return "\n".join(lines)
 
 
-def deliver_into_asgi() -> None:
-    async def endpoint(_: Any) -> Response:
-        return Response()
-
-    app = Starlette(routes=[Route("/jobs", endpoint, methods=["POST"])])
-    bare_request = plain_request("POST", URL, (), b'{"order":7}')
-
-    async def bare() -> None:
-        for _ in range(2000):
-            await asgi.call(app, bare_request)
-
-    bare_cost = seconds(lambda: asyncio.run(bare())) / 2000
-    best = float("inf")
-    for _ in range(3):
-        with QStashFake(freeze="off", start="2026-01-01T00:00:00Z") as fake:
-            fake.mount(app)
-            for _ in range(2000):
-                behind(fake.api).broker.publish(request())
-            best = min(best, seconds_once(fake.drain, 10_000) / 2000)
-    record("one delivery into a no-op ASGI app, all included", best * 1e6, "µs", "")
-    record("  against a bare ASGI call of the same app", best / bare_cost, "times", "<= 25")
+def _cells(result: Mapping[str, Any]) -> dict[str, str]:
+    values, budget = result["values"], result["budget"]
+    return {
+        "what": result["what"],
+        "before": f"{values['before']:.2f}" if "before" in values else "",
+        "after": f"{values['after']:.2f}" if "after" in values else "failed",
+        "unit": result["unit"],
+        "budget": "" if budget is None else f"{budget:g}",
+        "mark": {True: "ok", False: "OVER", None: ""}[result["kept"]],
+    }
 
 
-def seconds_once(function: Callable[..., object], *args: Any) -> float:
-    start = time.process_time()
-    function(*args)
-    return time.process_time() - start
+def _duration(seconds: float) -> str:
+    for unit, scale in (("s", 1), ("ms", 1e3)):
+        if seconds * scale >= 10:
+            return f"{seconds * scale:.0f} {unit}"
+    return f"{seconds * 1e6:,.0f} µs"
 
 
-def run_broker(count: int, *headers: tuple[str, str]) -> float:
-    """Return the seconds that publishing and delivering *count* messages takes, for each."""
-    broker, made = Broker(0), request(*headers)
-    start = time.process_time()
-    for _ in range(count):
-        broker.publish(made)
-    while (message := broker.next_message(1 << 50)) is not None:
-        broker.complete(broker.start(message), Outcome(status=200))
-    return (time.process_time() - start) / count
+# --- what is measured where ---------------------------------------------------------------------------------------
 
 
-def broker_alone() -> None:
-    record("broker alone", 1 / min(run_broker(20_000) for _ in range(3)), "deliveries/s", ">= 50,000")
-    small, large = (min(run_broker(count, ("Upstash-Delay", "1d")) for _ in range(2)) for count in (1_000, 100_000))
-    record("  cost a message, 100,000 pending against 1,000", large / small, "times", "flat")
+def _environment(checkout: Path) -> dict[str, str]:
+    """Return the environment of a worker: this *checkout*, byte code kept as users have it, equal hashes."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"}
 
 
-def closed_gate() -> None:
-    headers = (("Upstash-Flow-Control-Key", "k"), ("Upstash-Flow-Control-Value", "rate=1,period=1s"))
-    small, large = (min(run_broker(count, *headers) for _ in range(2)) for count in (1_000, 10_000))
-    record("10,000 messages behind one closed gate, against 1,000", large / small, "times", "<= 3")
+def _machine() -> dict[str, Any]:
+    info = Path("/proc/cpuinfo")
+    models = [text for text in info.read_text().splitlines() if text.startswith("model name")] if info.exists() else []
+    return {
+        "cores": os.cpu_count(),
+        "cpu": models[0].partition(": ")[2] if models else platform.machine(),
+        "system": platform.system(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
 
 
-def many_gates() -> None:
-    def run(keys: int) -> float:
-        broker = Broker(0)
-        value = ("Upstash-Flow-Control-Value", "rate=1,period=1s")
-        made = [request(("Upstash-Flow-Control-Key", f"k{n}"), value) for n in range(keys)]
-        start = time.process_time()
-        for _ in range(5):
-            for one in made:
-                broker.publish(one)
-        while (message := broker.next_message(1 << 50)) is not None:
-            broker.complete(broker.start(message), Outcome(status=200))
-        return (time.process_time() - start) / (5 * keys)
-
-    record("5 messages behind each of 2,000 gates, against 200", run(2_000) / run(200), "times", "<= 3")
+def _commit(checkout: Path) -> str:
+    command = ["git", "-C", str(checkout), "describe", "--tags", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "no git checkout"
 
 
-def a_year_of_minutes() -> None:
-    tracemalloc.start()
-    with QStashFake(freeze="off", start="2026-01-01T00:00:00Z") as fake:
-        fake.on("*").respond(200)
-        cron = request(("Upstash-Cron", "* * * * *"))
-        behind(fake.api).broker.schedule(cron)
-        fake.clock.advance("50d")  # more than are kept
-        before = tracemalloc.get_traced_memory()[0]
-        fake.clock.advance("50d")
-        growth = tracemalloc.get_traced_memory()[0] / before
-    tracemalloc.stop()
-    with QStashFake(freeze="off", start="2026-01-01T00:00:00Z") as fake:
-        fake.on("*").respond(200)
-        behind(fake.api).broker.schedule(cron)
-        record("advance('365d') with a cron every minute", seconds_once(fake.clock.advance, "365d"), "s", "< 30 s")
-    record("  memory after 100 days against 50", growth, "times", "bounded")
-
-
-def main() -> None:
-    for measure in (
-        plugin_unused,
-        fixture_set_up,
-        publish_through_the_sdk,
-        deliver_into_asgi,
-        broker_alone,
-        closed_gate,
-        many_gates,
-        a_year_of_minutes,
-    ):
-        measure()
-    Path(__file__).with_name("results.json").write_text(json.dumps(RESULTS, indent=2) + "\n")
+def main() -> int:
+    sections = list(dict.fromkeys(row.section for row in ROWS))
+    parser = argparse.ArgumentParser(description="Measure the budgets.", epilog=f"sections: {', '.join(sections)}")
+    parser.add_argument("section", nargs="*", help="measure these sections only", metavar="SECTION")
+    parser.add_argument("--rounds", type=int, default=5, help="at most so many; the least of all counts (5)")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout, measured in turn: `before`")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown at the end")
+    asked = parser.parse_args()
+    if unknown := set(asked.section) - set(sections):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(sections)}")
+    checkouts = {"before": asked.against.resolve()} if asked.against else {}
+    checkouts["after"] = HERE.parent
+    results: list[dict[str, Any]] = []
+    titles = {"before": "before", "after": "after"} if asked.against else {"before": "", "after": "now"}
+    print(LINE.format(**titles, what="", unit="", budget="budget", mark="", numbers="").rstrip())
+    for _, rows in groupby((r for r in ROWS if r.section in (asked.section or sections)), lambda row: row.measure):
+        results += (new := measure(list(rows), checkouts, asked.rounds))
+        print("\n".join(map(line, new)), flush=True)
+    report = {
+        "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "machine": _machine(),
+        "versions": {peer: version(peer) for peer in PEERS},
+        "checkouts": {name: _commit(folder) for name, folder in checkouts.items()},
+        "results": results,
+    }
+    if asked.json:
+        asked.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if asked.markdown:
+        print(f"\n{markdown(report)}")
+    return int(any("after" not in result["values"] for result in results))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

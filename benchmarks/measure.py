@@ -1,0 +1,62 @@
+"""How a measurement is taken: CPU seconds, in short turns of each side, the least of all turns counts.
+
+Only CPU time is looked at, and what others do on the machine adds to it and never takes away: caches are cold,
+the clock rate is low. Each side has many short turns, one after the other. The least of them is the turn that was
+disturbed least, and both sides had the same chance of one.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import process_time  # bound here: neither time engine reaches it
+
+Numbers = Mapping[str, float]
+"""What one measurement gives, by name: seconds, if the name says no other unit."""
+
+
+def cpu_s(work: Callable[[], object], count: int = 1) -> float:
+    """Return the CPU seconds of one `work()`, the mean of *count* in a row."""
+    gc.collect()  # what was left over before is not this turn's
+    start = process_time()
+    for _ in range(count):
+        work()
+    return (process_time() - start) / count
+
+
+def in_turns(turns: int, **sides: Callable[[], float]) -> dict[str, float]:
+    """Let each side measure itself *turns* times, one side after the other; return the least of each.
+
+    What is there before, modules above all, is kept from the collector meanwhile: it collects what the sides make,
+    and how much the other side has imported does not count.
+    """
+    least = dict.fromkeys(sides, float("inf"))
+    gc.collect()
+    gc.freeze()
+    for turn in range(turns):
+        for name in reversed(sides) if turn % 2 else sides:  # who comes first differs, in case it matters
+            least[name] = min(least[name], sides[name]())
+    gc.unfreeze()
+    return least
+
+
+def in_a_fresh_process(measure: Callable[[], Numbers]) -> Numbers:
+    """Return what *measure*, a function at the top of a module, gives where nothing has been imported before it."""
+    code = f"import json, {measure.__module__} as m; print(json.dumps(m.{measure.__name__}()))"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": path}
+    ended = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
+    numbers: Numbers = json.loads(ended.stdout)
+    return numbers
+
+
+def peak_mb() -> float:
+    """Return the most memory, in MB, that this process has had so far."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1 << 20 if sys.platform == "darwin" else 1 << 10)

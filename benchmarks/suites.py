@@ -1,0 +1,130 @@
+"""What a pytest run costs: with the plugin and without it, with the fixture and with respx's."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import redirect_stdout
+from pathlib import Path
+from time import process_time
+
+import pytest
+from measure import Numbers, cpu_s, in_a_fresh_process, in_turns
+
+HEAVY = ("httpx", "starlette", "jwt", "croniter", "freezegun")
+TESTS = 60  # of one run
+
+PLAIN = """
+import pytest
+@pytest.fixture
+def plain(): yield
+@pytest.mark.parametrize("n", range({tests}))
+def test(n, plain): pass
+"""
+FIXTURE = """
+import pytest
+@pytest.mark.parametrize("n", range({tests}))
+def test(n, {fixture}): pass
+"""
+PUBLISHED = """
+import pytest
+from calls import no_op
+from qstash import QStash
+client = QStash("token")
+@pytest.mark.parametrize("n", range({tests}))
+def test(n, qstash_fake):
+    qstash_fake.mount(no_op)
+    client.message.publish_json(url="https://shop.example/jobs", body={{"order": n}}, delay="5m")
+    qstash_fake.clock.advance("5m")
+    qstash_fake.assert_delivered(url="https://shop.example/jobs", json={{"order": n}})
+"""
+MOCKED = """
+import httpx, json, pytest
+from qstash import QStash
+client = QStash("token")
+@pytest.mark.parametrize("n", range({tests}))
+def test(n, respx_mock):
+    route = respx_mock.post("https://qstash.upstash.io/v2/publish/https://shop.example/jobs")
+    route.respond(201, json={{"messageId": "msg_1"}})
+    client.message.publish_json(url="https://shop.example/jobs", body={{"order": n}}, delay="5m")
+    assert json.loads(route.calls.last.request.content) == {{"order": n}}
+"""
+
+
+class Stopwatch:
+    """A pytest plugin: the CPU seconds of the tests alone, collection left out."""
+
+    spent_s = 0.0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        start = process_time()
+        result = yield
+        self.spent_s = process_time() - start
+        return result
+
+
+def plugin_unused() -> Numbers:
+    """What the first import costs in a process that has run pytest, and what its hooks cost in each run."""
+    found = [in_a_fresh_process(plugin_s) for _ in range(3)]
+    return {name: min(numbers[name] for numbers in found) for name in found[0]}
+
+
+def plugin_s() -> Numbers:
+    """Return the seconds of importing the plugin, of runs with it and without it, and how many heavy modules came."""
+    with tempfile.TemporaryDirectory() as folder:
+        test, stub = Path(folder) / "test_it.py", Path(folder) / "stub_plugin.py"
+        test.write_text("def test(): pass\n")
+        stub.write_text("")
+        sys.path.insert(0, folder)
+
+        def run(plugin: str) -> float:
+            return cpu_s(lambda: _run_pytest(test, plugin))
+
+        run("stub_plugin")  # now pytest has imported what it needs itself
+        start = process_time()
+        importlib.import_module("qstash_fake.pytest_plugin")
+        imported = process_time() - start
+        runs = in_turns(8, without=lambda: run("stub_plugin"), hooks=lambda: run("qstash_fake.pytest_plugin"))
+        return {**runs, "import": imported, "modules": sum(name in sys.modules for name in HEAVY)}
+
+
+def fixture() -> Numbers:
+    return _tests(
+        plain=PLAIN,
+        fake=FIXTURE.format(tests="{tests}", fixture="qstash_fake"),
+        respx=FIXTURE.format(tests="{tests}", fixture="respx_mock"),
+    )
+
+
+def whole_test() -> Numbers:
+    return _tests(fake=PUBLISHED, respx=MOCKED)
+
+
+def _tests(**sources: str) -> Numbers:
+    """Return the CPU seconds of one test of each source, all that pytest does for it included."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run(name: str) -> float:
+            test, stopwatch = Path(folder) / f"test_{name}.py", Stopwatch()
+            test.write_text(sources[name].format(tests=TESTS))
+            _run_pytest(test, "qstash_fake.pytest_plugin", "respx.plugin", watched_by=stopwatch)
+            return stopwatch.spent_s / TESTS
+
+        return in_turns(6, **{name: lambda name=name: run(name) for name in sources})
+
+
+def _run_pytest(test: Path, *plugins: str, watched_by: object = None) -> None:
+    """Run pytest in this process, with *plugins* and its own and no other."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["PYTEST_PLUGINS"] = ",".join(plugins)  # pytest looks each name up in all that is installed
+    arguments = ("-q", "-c", os.devnull, "--rootdir", str(test.parent.parent), "--import-mode=importlib", str(test))
+    with redirect_stdout(io.StringIO()) as printed:
+        ended = pytest.main(
+            ["-p", "no:cacheprovider", "-p", "no:warnings", *arguments], plugins=[watched_by] if watched_by else []
+        )
+    assert ended == 0, printed.getvalue()
