@@ -20,7 +20,7 @@ SHOP = "https://shop.example"
 URL = f"{SHOP}/jobs"
 START = "2026-01-01T00:00:00Z"
 BODY = b'{"order":7}'
-MESSAGES = 50  # of one turn: short enough that some turns are not disturbed
+MESSAGES = 100  # of one turn: short enough that some turns are not disturbed
 AUTHORIZED = [("Authorization", "Bearer t"), ("Content-Type", "application/json")]
 
 
@@ -44,7 +44,7 @@ def with_block() -> Numbers:
         with respx.mock:
             pass
 
-    return in_turns(40, fake=lambda: cpu_s(fake, 20), respx=lambda: cpu_s(mock, 20))
+    return in_turns(20, fake=lambda: cpu_s(fake, 50), respx=lambda: cpu_s(mock, 50))
 
 
 def one_publish() -> Numbers:
@@ -67,7 +67,7 @@ def one_publish() -> Numbers:
             mock.post(path__startswith="/v2/publish").mock(return_value=answer)
             return cpu_s(call, MESSAGES)
 
-    return in_turns(40, fake=fake, respx=mocked)
+    return in_turns(20, fake=fake, respx=mocked)
 
 
 # --- a delivery beside the bare call of the same application --------------------------------------------------
@@ -93,7 +93,7 @@ def delivery_into_asgi() -> Numbers:
 
         return await _cpu_s_async(one)
 
-    return in_turns(30, fake=lambda: delivery_s(no_op, lifespan=False), parts=lambda: asyncio.run(parts()))
+    return in_turns(15, fake=lambda: delivery_s(no_op, lifespan=False), parts=lambda: asyncio.run(parts()))
 
 
 def delivery_into_fastapi() -> Numbers:
@@ -108,7 +108,7 @@ def delivery_into_fastapi() -> Numbers:
     async def bare() -> float:
         return await _cpu_s_async(lambda: bare_asgi(app))
 
-    return in_turns(30, fake=lambda: delivery_s(app), bare=lambda: asyncio.run(bare()))
+    return in_turns(15, fake=lambda: delivery_s(app), bare=lambda: asyncio.run(bare()))
 
 
 def delivery_into_flask() -> Numbers:
@@ -120,7 +120,7 @@ def delivery_into_flask() -> Numbers:
     def job() -> str:
         return ""
 
-    return in_turns(30, fake=lambda: delivery_s(app), bare=lambda: cpu_s(lambda: bare_wsgi(app), MESSAGES))
+    return in_turns(15, fake=lambda: delivery_s(app), bare=lambda: cpu_s(lambda: bare_wsgi(app), MESSAGES))
 
 
 def delivery_s(app: Any, *, lifespan: bool = True) -> float:

@@ -31,18 +31,11 @@ def cpu_s(work: Callable[[], object], count: int = 1) -> float:
 
 
 def in_turns(turns: int, **sides: Callable[[], float]) -> dict[str, float]:
-    """Let each side measure itself *turns* times, one side after the other; return the least of each.
-
-    What is there before, modules above all, is kept from the collector meanwhile: it collects what the sides make,
-    and how much the other side has imported does not count.
-    """
+    """Let each side measure itself *turns* times, one side after the other; return the least of each."""
     least = dict.fromkeys(sides, float("inf"))
-    gc.collect()
-    gc.freeze()
     for turn in range(turns):
         for name in reversed(sides) if turn % 2 else sides:  # who comes first differs, in case it matters
             least[name] = min(least[name], sides[name]())
-    gc.unfreeze()
     return least
 
 

@@ -12,7 +12,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from measure import Numbers
 from table import ROWS, Row
 
 HERE = Path(__file__).resolve().parent
-ENOUGH_S = 6  # after so many seconds of one measurement, for each checkout, no further round begins
+ENOUGH_S = 8  # a measurement that has used up so many CPU seconds takes no further round
 PEERS = ("qstash", "httpx", "respx", "pyjwt", "pytest", "starlette", "fastapi", "flask", "moto", "fakeredis")
 LINE = "{what:<77}{before:>9}{after:>9} {unit:<8}{budget:>6} {mark:<5}{numbers}"
 
@@ -39,6 +38,7 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(checkout), text=True
         )
         self.rounds: list[Numbers] = []
+        self.cpu_s = 0.0
 
     def take_a_round(self) -> None:
         """Take one round; a measurement that fails tells why on standard error, has no rounds and takes none."""
@@ -48,7 +48,9 @@ class Worker:
             return
         print(file=self._process.stdin, flush=True)
         if line := self._process.stdout.readline():
-            self.rounds.append(json.loads(line))
+            answer = json.loads(line)
+            self.rounds.append(answer["numbers"])
+            self.cpu_s = answer["cpu_s"]
         else:
             self.rounds.clear()
             self._process.wait()
@@ -64,11 +66,10 @@ def measure(rows: Sequence[Row], checkouts: Mapping[str, Path], most_rounds: int
     """Take the one measurement of *rows*, in each of *checkouts* in turn; return a result for each row."""
     with ExitStack() as exits:
         workers = {name: exits.enter_context(Worker(rows[0], folder)) for name, folder in checkouts.items()}
-        end_s = time.monotonic() + ENOUGH_S * len(workers)
         for number in range(most_rounds):
             for worker in list(workers.values())[:: -1 if number % 2 else 1]:  # who comes first differs
                 worker.take_a_round()
-            if time.monotonic() > end_s:
+            if any(worker.cpu_s > ENOUGH_S for worker in workers.values()):
                 break
     rounds = {name: worker.rounds for name, worker in workers.items() if worker.rounds}
     return [_result(row, rounds) for row in rows]

@@ -37,7 +37,7 @@ def behind_one_queue() -> Numbers:
 
 def _broker(small: list[Pairs], large: list[Pairs]) -> Numbers:
     """Return the seconds of a message in brokers of few messages, one after the other, and in one of many."""
-    brokers = len(large) // len(small) // 2
+    brokers = min(20, len(large) // len(small))
     return in_turns(1, small=lambda: message_s(small, brokers), large=lambda: message_s(large))
 
 

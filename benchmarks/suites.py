@@ -77,19 +77,15 @@ def plugin_unused() -> Numbers:
 def plugin_s() -> Numbers:
     """Return the seconds of importing the plugin, of runs with it and without it, and how many heavy modules came."""
     with tempfile.TemporaryDirectory() as folder:
-        test, stub = Path(folder) / "test_it.py", Path(folder) / "stub_plugin.py"
+        test = Path(folder) / "test_it.py"
         test.write_text("def test(): pass\n")
-        stub.write_text("")
-        sys.path.insert(0, folder)
-
-        def run(plugin: str) -> float:
-            return cpu_s(lambda: _run_pytest(test, plugin))
-
-        run("stub_plugin")  # now pytest has imported what it needs itself
+        _run_pytest(test)  # now pytest has imported what it needs itself
         start = process_time()
-        importlib.import_module("qstash_fake.pytest_plugin")
+        plugin = importlib.import_module("qstash_fake.pytest_plugin")
         imported = process_time() - start
-        runs = in_turns(8, without=lambda: run("stub_plugin"), hooks=lambda: run("qstash_fake.pytest_plugin"))
+        runs = in_turns(
+            10, without=lambda: cpu_s(lambda: _run_pytest(test)), hooks=lambda: cpu_s(lambda: _run_pytest(test, plugin))
+        )
         return {**runs, "import": imported, "modules": sum(name in sys.modules for name in HEAVY)}
 
 
@@ -107,24 +103,23 @@ def whole_test() -> Numbers:
 
 def _tests(**sources: str) -> Numbers:
     """Return the CPU seconds of one test of each source, all that pytest does for it included."""
+    plugins = [importlib.import_module(name) for name in ("qstash_fake.pytest_plugin", "respx.plugin")]
     with tempfile.TemporaryDirectory() as folder:
 
         def run(name: str) -> float:
             test, stopwatch = Path(folder) / f"test_{name}.py", Stopwatch()
             test.write_text(sources[name].format(tests=TESTS))
-            _run_pytest(test, "qstash_fake.pytest_plugin", "respx.plugin", watched_by=stopwatch)
+            _run_pytest(test, *plugins, stopwatch)
             return stopwatch.spent_s / TESTS
 
         return in_turns(6, **{name: lambda name=name: run(name) for name in sources})
 
 
-def _run_pytest(test: Path, *plugins: str, watched_by: object = None) -> None:
+def _run_pytest(test: Path, *plugins: object) -> None:
     """Run pytest in this process, with *plugins* and its own and no other."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ["PYTEST_PLUGINS"] = ",".join(plugins)  # pytest looks each name up in all that is installed
-    arguments = ("-q", "-c", os.devnull, "--rootdir", str(test.parent.parent), "--import-mode=importlib", str(test))
+    usual = ["-q", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:warnings", "--import-mode=importlib"]
     with redirect_stdout(io.StringIO()) as printed:
-        ended = pytest.main(
-            ["-p", "no:cacheprovider", "-p", "no:warnings", *arguments], plugins=[watched_by] if watched_by else []
-        )
+        # A plugin given by name would be looked up in all that is installed.
+        ended = pytest.main([*usual, "--rootdir", str(test.parent.parent), str(test)], plugins=list(plugins))
     assert ended == 0, printed.getvalue()

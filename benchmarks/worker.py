@@ -1,11 +1,13 @@
-"""One measurement in a process of its own: each line on standard input asks for a round, each answer is a line of JSON.
+"""One measurement in a process of its own: each line on standard input asks for a round, a line of JSON answers it.
 
-`run.py` starts it with the measured checkout first on the path.
+The answer has the numbers of the round, and the CPU seconds that the process has used up so far. `run.py` starts it
+with the measured checkout first on the path.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +21,14 @@ def main(name: str, checkout: Path) -> None:
     assert imported.is_relative_to(checkout.resolve()), f"{imported} was imported, not qstash_fake of {checkout}"
     measure = next(row.measure for row in table.ROWS if row.measure.__name__ == name)
     for _ in sys.stdin:
-        print(json.dumps(measure()), flush=True)
+        numbers = measure()
+        print(json.dumps({"numbers": numbers, "cpu_s": used_s()}), flush=True)
+
+
+def used_s() -> float:
+    """Return the CPU seconds of this process and of the processes that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 if __name__ == "__main__":
