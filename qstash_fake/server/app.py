@@ -58,6 +58,10 @@ class ServerApp:
         finally:
             self._answered()
 
+    def end(self) -> None:
+        """Break off what would last: the server ends."""
+        self._control.end()
+
     async def _respond(self, request: Request) -> Response:
         if (problem := self._why_not(request)) is not None:
             return JSONResponse({"error": problem}, 403)

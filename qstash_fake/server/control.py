@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from qstash_fake.api.answer import MAX_BODY
 from qstash_fake.api.asgi import read_body
@@ -25,12 +26,14 @@ from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
 from qstash_fake.protocol.http import decode
 from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
+from qstash_fake.server.events import Events
 from qstash_fake.server.operations import OPERATIONS, Operation, Session
 from qstash_fake.server.words import Json, checked
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.report import Report
 
 ROOT = "/_fake"
+TOKEN = "qstash_token"  # the one word of a query that is for nobody but the check of tokens
 
 
 class Control:
@@ -48,19 +51,19 @@ class Control:
         still: Callable[[], AbstractAsyncContextManager[Sequence[str]]] = lambda: nullcontext(()),
     ) -> None:
         self._fake = fake
-        self._session = Session(fake, targets, still)
+        self._session = Session(fake, targets, still, Events(fake))
         self._fixed_clock = fixed_clock
 
     def end(self) -> None:
-        """Break off the verb that is under way: the server ends."""
+        """Break off what would last: the server ends."""
+        self._session.events.end()
         if self._session.verb is not None:
             self._session.verb.cancel()
 
     async def answer(self, request: Request) -> Response:
         """Answer one request below `/_fake/`."""
         try:
-            result = await self._result(request)
-            return PlainTextResponse(result + "\n") if isinstance(result, str) else JSONResponse(result)
+            return _response(await self._result(request))
         except Refused as refused:
             return JSONResponse({"error": refused.error}, refused.status)
         except DrainLimitReached as error:
@@ -71,7 +74,7 @@ class Control:
             self._fake.api.problems.append("".join(traceback.format_exception(error)))
             return JSONResponse({"error": f"qstash_fake failed: {error!r}"}, 500)
 
-    async def _result(self, request: Request) -> Json | str:
+    async def _result(self, request: Request) -> Json | str | AsyncIterator[str]:
         query = request.scope["query_string"].decode("latin-1")
         inside(self._fake).api.auth.check(request.method, decode(request.headers.raw), query)
         operation = _found(request.method, request.scope["path"])
@@ -80,11 +83,14 @@ class Control:
         body = await read_body(request)
         if len(body) > MAX_BODY:
             raise Refused(413, f"request body too large: it has more than {MAX_BODY} bytes")
-        said = checked(parse_json_object(body), operation.words)
+        given = parse_json_object(body)
+        if request.method == "GET":
+            given |= {name: value for name, value in parse_qsl(query, keep_blank_values=True) if name != TOKEN}
+        said = checked(given, operation.words)
         if operation.is_verb:
             return await self._move(operation, said, request)
         result = operation.function(self._session, **said)
-        answer: Json | str = await result if isinstance(result, Awaitable) else result
+        answer: Json | str | AsyncIterator[str] = await result if isinstance(result, Awaitable) else result
         return answer
 
     async def _move(self, operation: Operation, said: Json, request: Request) -> Json:
@@ -110,6 +116,16 @@ async def _hung_up(request: Request) -> None:
     """Wait until the client closes the connection; its body has been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _response(result: Json | str | AsyncIterator[str]) -> Response:
+    match result:
+        case str():
+            return PlainTextResponse(result + "\n")
+        case AsyncIterator():
+            return StreamingResponse(result, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        case _:
+            return JSONResponse(result)
 
 
 def _found(method: str, path: str) -> Operation:

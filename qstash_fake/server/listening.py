@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.types import Receive, Scope, Send
 
 from qstash_fake.errors import UsageError
 
@@ -80,13 +82,19 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_for(
-    app: Any, connections: Connections, *, ending: Callable[[], object] = lambda: None, quiet: bool = False
-) -> uvicorn.Server:
+class Served(Protocol):
+    """An ASGI application that is told when its server ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def end(self) -> None:
+        """Break off what would last; called while requests are still in progress."""
+
+
+def server_for(app: Served, connections: Connections, *, quiet: bool = False) -> uvicorn.Server:
     """Return uvicorn, ready to serve *app*; or raise UsageError if it is not installed.
 
-    *ending* is called as soon as it begins to end, while requests are still in progress. *quiet*: it logs nothing;
-    else it logs as this process has set up its logging.
+    *quiet*: it logs nothing; else it logs as this process has set up its logging.
     """
     module = _uvicorn()
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -105,7 +113,7 @@ def server_for(
 
     class Server(module.Server):  # type: ignore[name-defined, misc]  # imported above, where a user has it
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            ending()
+            app.end()
             await super().shutdown(sockets)
 
     server: uvicorn.Server = Server(config)
@@ -113,7 +121,7 @@ def server_for(
 
 
 @contextmanager
-def in_thread(app: Callable[[Connections], Any]) -> Iterator[str]:
+def in_thread(app: Callable[[Connections], Served]) -> Iterator[str]:
     """Serve *app* on a free loopback port from a thread of its own until the block ends; gives the URL."""
     connections = Connections()
     server = server_for(app(connections), connections)

@@ -7,7 +7,7 @@ as the API of QStash shows them. Decides nothing itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, get_type_hints
@@ -17,6 +17,7 @@ from qstash_fake.delivery.targets import Route, Targets, url_pattern
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
+from qstash_fake.server.events import Events
 from qstash_fake.server.words import Json, Word, checked, words_in, words_of
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.report import Report
@@ -33,6 +34,7 @@ class Session:
     targets: Targets
     still: Callable[[], AbstractAsyncContextManager[Sequence[str]]]
     """Lets no delivery of a real clock begin; gives the URLs of those that do not end."""
+    events: Events
     routes: dict[Route, Json] = field(default_factory=dict)
     """The routes made here, with what each was asked to be."""
     verb: asyncio.Task[Report] | None = None
@@ -99,6 +101,10 @@ def state(session: Session) -> Json:
             "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
             "flow_control": [wire.flow_control(one, broker.now_ms) for one in broker.flow_control.values()],
         }
+
+
+def events(session: Session, after: str | None = None) -> AsyncIterator[str]:
+    return session.events.stream(session.events.place(after))
 
 
 def timeline(session: Session) -> str:
@@ -181,7 +187,7 @@ def row(function: Callable[..., Any]) -> Operation:
     return Operation(function, words_of(function), is_verb=get_type_hints(function)["return"] is Report)
 
 
-# Path below `/_fake/`, method, what answers: a text is sent as it is, everything else as JSON.
+# Path below `/_fake/`, method, what answers: a text is sent as it is, texts that come are, and the rest as JSON.
 OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "advance": {"POST": row(advance)},
     "advance-to": {"POST": row(advance_to)},
@@ -191,6 +197,7 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "reset": {"POST": row(reset)},
     "state": {"GET": row(state)},
     "timeline": {"GET": row(timeline)},
+    "events": {"GET": row(events)},
     "routes": {"POST": row(add_route), "GET": row(list_routes), "DELETE": row(delete_routes)},
     "fail": {"POST": row(fail)},
     "drop-connection": {"POST": row(drop_connection)},

@@ -20,6 +20,7 @@ from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.server import network
 from qstash_fake.server.app import ServerApp
 from qstash_fake.server.control import Control
+from qstash_fake.server.events import AT_ONCE, Lives, Place, Reader
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
@@ -126,7 +127,6 @@ async def _serve(
                 answered=answered,
             ),
             connections,
-            ending=control.end,
             quiet=True,
         )
         for line in _welcome(fake, settings, url_of(bound)):
@@ -162,20 +162,16 @@ class _Lines:
     def __init__(self, fake: QStashFake, say: Callable[[str], object]) -> None:
         self._fake = fake
         self._say = say
-        self._journal = inside(fake).broker.journal
-        self._mark = 0
+        self._reader = Reader(lives := Lives(fake), Place(lives.current()[0], 0))
 
     def say_new(self) -> None:
         problems = self._fake.api.problems
         while problems:
             self._say(problems.pop(0))
-        journal = inside(self._fake).broker.journal
-        if journal is not self._journal:  # there was a reset
-            self._journal, self._mark = journal, 0
-        entries, self._mark = journal.since(self._mark), journal.total
-        for entry in entries:
-            if isinstance(entry, LogEntry) and entry.attempt is not None and entry.state in ("DELIVERED", "ERROR"):
-                self._say(_line(entry))
+        while new := self._reader.take(AT_ONCE):
+            for _, what in new:
+                if isinstance(what, LogEntry) and what.attempt is not None and what.state in ("DELIVERED", "ERROR"):
+                    self._say(_line(what))
 
 
 def _line(entry: LogEntry) -> str:
