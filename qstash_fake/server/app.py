@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from qstash_fake.api.answer import Api
 from qstash_fake.api.asgi import respond
 from qstash_fake.errors import ConnectionDropped
+from qstash_fake.protocol import urls
 from qstash_fake.server.control import ROOT, Control
 from qstash_fake.server.network import is_loopback
 
@@ -72,22 +72,15 @@ class ServerApp:
 
     def _why_not(self, request: Request) -> str | None:
         for origin in request.headers.getlist("origin"):
-            if not is_loopback(_host_of(origin)):
+            if not is_loopback(urls.server(origin).host):
                 return f"requests of web pages from {origin!r} are refused"
         # What a page loads, such as an image, names no origin. Browsers say who asked, and no page can change it.
         if (site := request.headers.get("sec-fetch-site", "none")) not in SITES:
             return f"requests of web pages from elsewhere are refused, and this one is {site}"
         host = request.headers.get("host", "")
-        if not self._any_host and not is_loopback(_host_of(f"//{host}")):
+        if not self._any_host and not is_loopback(urls.server(f"http://{host}").host):
             return (
                 f"requests for {host!r} are refused: call this server by a loopback address or localhost, "
                 f"or start it with --allow-remote"
             )
         return None
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -169,8 +169,8 @@ def _on_the_wire(request: Request, moved: Moved | None) -> Request:
     if moved is not None:
         prefix, target = _without_user(urls.normalize(moved.prefix)), _without_user(moved.target)
         own = (
-            ("Host", urls.split(target).host),
-            ("X-Forwarded-Host", urls.split(url).host),
+            ("Host", urls.server(target).authority),
+            ("X-Forwarded-Host", urls.server(url).authority),
             ("X-Forwarded-Proto", request.parts.scheme.lower()),
         )
         headers = (*own, *(pair for pair in headers if pair[0] != "Host"))

@@ -20,7 +20,7 @@ from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.server import network
 from qstash_fake.server.app import ServerApp
 from qstash_fake.server.control import Control
-from qstash_fake.server.events import AT_ONCE, Lives, Place, Reader
+from qstash_fake.server.events import AT_ONCE, POLL_S, Lives, Place, Reader
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
@@ -133,14 +133,13 @@ async def _serve(
             say(line)
         signals.ends(server)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
-        delivering = None if settings.virtual else asyncio.create_task(real.run())
-        await asyncio.wait([serving, *([delivering] if delivering else [])], return_when=asyncio.FIRST_COMPLETED)
+        beside = asyncio.create_task(lines.follow() if settings.virtual else real.run())
+        await asyncio.wait((serving, beside), return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
-        if delivering is not None:
-            delivering.cancel()
-            with suppress(asyncio.CancelledError):
-                await delivering  # raises if it has ended by itself: an error of ours, to be seen
+        beside.cancel()
+        with suppress(asyncio.CancelledError):
+            await beside  # raises if it has ended by itself: an error of ours, to be seen
 
 
 def _welcome(fake: QStashFake, settings: Settings, url: str) -> Iterator[str]:
@@ -163,6 +162,12 @@ class _Lines:
         self._fake = fake
         self._say = say
         self._reader = Reader(lives := Lives(fake), Place(lives.current()[0], 0))
+
+    async def follow(self) -> None:
+        """Say what is new again and again, until cancelled: a verb may last for minutes."""
+        while True:
+            self.say_new()
+            await asyncio.sleep(POLL_S)
 
     def say_new(self) -> None:
         problems = self._fake.api.problems

@@ -43,6 +43,18 @@ def test_each_delivery_of_a_verb_is_one_line(still, destination):
     eventually(lambda: [line for line in still.lines if line.endswith(shown)], "the line")
 
 
+def test_lines_are_printed_while_a_verb_is_under_way(still, destination):
+    printed = threading.Event()
+    destination.handle = lambda request: 200 if request.path == "/first" or printed.wait(WITHIN_S) else 500
+    first = still.publish(f"{destination.url}/first")
+    still.publish(f"{destination.url}/second")
+    moving = threading.Thread(target=still.control, args=("deliver-due",))
+    moving.start()
+    eventually(lambda: [line for line in still.lines if f"  {first[:12]}…  " in line], "the line")
+    printed.set()
+    moving.join()
+
+
 def test_advance_to_goes_to_an_instant(still):
     assert still.control("advance-to", time="2099-01-01T00:00:00Z")["now"] == "2099-01-01T00:00:00Z"
     answer = still.client.post("/_fake/advance-to", json={"time": "2098-01-01"})

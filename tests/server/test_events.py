@@ -13,6 +13,7 @@ import pytest
 from qstash_fake import QStashFake
 from qstash_fake.server import events
 from qstash_fake.server.events import Events
+from qstash_fake.testing.fake import inside
 from tests.server.waits import WITHIN_S, eventually
 
 SHOP = "https://shop.example/jobs"
