@@ -11,6 +11,7 @@ QSTASH_HOST = re.compile(r"qstash(-[a-z0-9-]+)?\.upstash\.io")  # the EU alias a
 DEV_SERVER = "http://127.0.0.1:8080"  # the official dev server's address
 # The only paths that are QStash's at the dev server's address: 8080 is many an application's own port.
 _API_PATH = re.compile(r"/(v1|v2|llm)(/|$)", re.IGNORECASE)
+_CONTROL = re.compile(r"/_fake(/|$)")  # of a server of ours, whose address is in QSTASH_URL: only its port answers
 
 _USUAL = re.compile(r"https://qstash(-[a-z0-9-]+)?\.upstash\.io/|http://127\.0\.0\.1:8080/(v1|v2|llm)/")
 
@@ -28,9 +29,11 @@ class Hosts:
         host = urls.split(normal).host.rpartition("@")[2]
         if QSTASH_HOST.fullmatch(host.partition(":")[0]):
             return True
-        origin = _origin(normal)
+        origin, path = _origin(normal), urls.split(normal).path
         if origin == DEV_SERVER:
-            return _API_PATH.match(urls.split(normal).path) is not None
+            return _API_PATH.match(path) is not None
+        if _CONTROL.match(path):
+            return False
         return origin in self._extra or origin == _origin(os.environ.get("QSTASH_URL", ""))
 
     def __or__(self, other: Hosts) -> Hosts:

@@ -24,7 +24,7 @@ from qstash_fake.server.events import AT_ONCE, POLL_S, Lives, Place, Reader
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
-from qstash_fake.testing.environment import DEV_TOKEN
+from qstash_fake.testing.environment import DEV_TOKEN, variables
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.timekeeper import real_now_ms
 
@@ -79,7 +79,11 @@ def serve(settings: Settings, say: Callable[[str], object]) -> None:
 
 @contextmanager
 def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
-    """Serve *fake*, which a test holds and whose clock it moves, on a free loopback port until the block ends."""
+    """Serve *fake*, which a test holds and whose clock it moves, on a free loopback port until the block ends.
+
+    The four variables of this process lead there, too, for what starts a worker with them. Calls of this process to
+    that address are intercepted as all others are; the port is for others.
+    """
 
     def app(connections: Connections) -> ServerApp:
         control = Control(fake, inside(fake).targets, fixed_clock=CLOCK_OF_THE_TEST)
@@ -87,15 +91,14 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
 
     with in_thread(app) as url:
         keys = fake.signing_keys
-        yield LocalServer(
-            url,
-            {
-                "QSTASH_URL": url,
-                "QSTASH_TOKEN": os.environ.get("QSTASH_TOKEN", DEV_TOKEN),
-                "QSTASH_CURRENT_SIGNING_KEY": keys.current,
-                "QSTASH_NEXT_SIGNING_KEY": keys.next,
-            },
-        )
+        environment = {
+            "QSTASH_URL": url,
+            "QSTASH_TOKEN": os.environ.get("QSTASH_TOKEN", DEV_TOKEN),
+            "QSTASH_CURRENT_SIGNING_KEY": keys.current,
+            "QSTASH_NEXT_SIGNING_KEY": keys.next,
+        }
+        with variables(environment):
+            yield LocalServer(url, environment)
 
 
 async def _serve(

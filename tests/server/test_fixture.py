@@ -1,18 +1,23 @@
 """The fixture `qstash_server`: the test's own fake, for clients that cannot be intercepted."""
 
+import functools
 import json
+import os
+import socket
 import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Callable
 from contextlib import closing
 
 import httpx
 import pytest
 from qstash import QStash
 
-from qstash_fake import UsageError
+from qstash_fake import QStashFake, UsageError
 from qstash_fake.server.operations import OPERATIONS, Session, row
+from qstash_fake.server.serve import beside_a_test
 from tests.server.waits import WITHIN_S
 
 START = "2026-01-01T00:00:00Z"
@@ -76,12 +81,71 @@ def test_the_environment_leads_a_subprocess_to_it(qstash_fake, qstash_server):
     qstash_fake.assert_published(url="https://shop.example/jobs", json={"order": 7})
 
 
-def test_the_sdk_of_the_test_may_use_the_port_too(qstash_fake, qstash_server):
+NAMES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
+
+
+def variables():
+    return {name: os.environ.get(name) for name in NAMES}
+
+
+def test_the_environment_of_this_process_leads_to_it_as_long_as_it_is_there():
+    before = variables()
+    with QStashFake(token="s3cret") as fake:
+        without = variables()
+        with beside_a_test(fake) as server:
+            assert variables() == server.environment
+            assert (os.environ["QSTASH_URL"], os.environ["QSTASH_TOKEN"]) == (server.url, "s3cret")
+        assert variables() == without
+    assert variables() == before
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+def test_the_environment_is_restored_in_whatever_order_things_end(order):
+    before = variables()
+    ends = list[Callable[[], object]]()
+    for _ in range(2):
+        fake = QStashFake()
+        for context in (fake, beside_a_test(fake)):
+            context.__enter__()
+            ends.append(functools.partial(context.__exit__, None, None, None))
+    for number in order:
+        ends[number]()
+    assert variables() == before
+
+
+def test_calls_of_this_process_are_answered_in_this_process(qstash_fake, qstash_server, monkeypatch):
+    def connect(*_: object) -> None:
+        raise AssertionError("a connection was made")
+
     client = QStash("any", base_url=qstash_server.url)
     with closing(client.http._client):  # the SDK leaves that to the end of the process
-        client.message.publish(url="https://shop.example/jobs", body="over the port")
-    QStash("any").message.publish(url="https://shop.example/jobs", body="intercepted")
-    assert [message.text for message in qstash_fake.messages] == ["over the port", "intercepted"]
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        client.message.publish(url="https://shop.example/jobs", body="hello")
+        monkeypatch.undo()
+    assert [message.text for message in qstash_fake.messages] == ["hello"]
+
+
+def test_the_control_api_is_called_over_the_port_by_this_process_too(qstash_fake, qstash_server):
+    answer = httpx.get(f"{qstash_server.url}/_fake/state", headers={"authorization": "Bearer x"}, timeout=WITHIN_S)
+    assert (answer.status_code, answer.json()["messages"]) == (200, [])
+
+
+def test_a_reset_during_a_delivery_of_the_test_is_refused(qstash_fake, qstash_server):
+    refused = list[tuple[int, object]]()
+
+    def handle(request):
+        with pytest.raises(urllib.request.HTTPError) as error:
+            call(qstash_server, "/_fake/reset", b"")
+        with error.value as answer:
+            refused.append((answer.code, json.loads(answer.read())))
+        return httpx.Response(200)
+
+    qstash_fake.mount(handle)
+    call(qstash_server, "/v2/publish/https://shop.example/jobs", b"")
+    qstash_fake.drain()
+    error = "reset() was called while drain() runs in another thread: call it when that one has returned"
+    assert refused == [(409, {"error": error})]
+    assert [message.state for message in qstash_fake.messages] == ["DELIVERED"]
 
 
 def test_many_clients_at_once_lose_nothing_while_the_clock_moves(qstash_fake, qstash_server):
