@@ -24,7 +24,7 @@ from qstash_fake.testing.fake import QStashFake, inside
 
 POLL_S = 0.1  # soon enough for people; a test writes the journal from a thread of its own, which wakes nobody
 HEARTBEAT_S = 15.0  # WHATWG HTML, 9.2.7: a comment every 15 seconds or so keeps proxies from closing the connection
-AT_ONCE = 100  # entries that are sent before others get a turn
+AT_ONCE = 20  # entries that are sent before others get a turn
 
 
 class Place(NamedTuple):

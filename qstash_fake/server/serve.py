@@ -20,7 +20,7 @@ from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.server import network
 from qstash_fake.server.app import ServerApp
 from qstash_fake.server.control import Control
-from qstash_fake.server.events import AT_ONCE, POLL_S, Lives, Place, Reader
+from qstash_fake.server.events import POLL_S, Lives, Place, Reader
 from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
@@ -176,7 +176,7 @@ class _Lines:
         problems = self._fake.api.problems
         while problems:
             self._say(problems.pop(0))
-        while new := self._reader.take(AT_ONCE):
+        while new := self._reader.take(1000):
             for _, what in new:
                 if isinstance(what, LogEntry) and what.attempt is not None and what.state in ("DELIVERED", "ERROR"):
                     self._say(_line(what))
