@@ -59,7 +59,7 @@ class ServerApp:
             self._answered()
 
     def end(self) -> None:
-        """Break off what would last: the server ends."""
+        """End what lasts: streams, and the verb that is under way."""
         self._control.end()
 
     async def _respond(self, request: Request) -> Response:

@@ -21,7 +21,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from qstash_fake.api.answer import MAX_BODY
 from qstash_fake.api.asgi import read_body
 from qstash_fake.api.call import parse_json_object
-from qstash_fake.delivery.targets import Targets
 from qstash_fake.errors import DrainLimitReached, QStashFakeError, Refused
 from qstash_fake.protocol.http import decode
 from qstash_fake.protocol.moments import iso
@@ -39,23 +38,22 @@ TOKEN = "qstash_token"  # the one word of a query that is for nobody but the che
 class Control:
     """The control API of one fake. *fixed_clock* says why its verbs cannot be used, None if they can.
 
-    *still* lets no delivery begin for as long as its context lasts, and gives the URLs of those that do not end.
+    In the context of *still* no delivery begins; it gives the URLs of deliveries that do not end.
     """
 
     def __init__(
         self,
         fake: QStashFake,
-        targets: Targets,
         *,
         fixed_clock: str | None = None,
         still: Callable[[], AbstractAsyncContextManager[Sequence[str]]] = lambda: nullcontext(()),
     ) -> None:
         self._fake = fake
-        self._session = Session(fake, targets, still, Events(fake))
+        self._session = Session(fake, still, Events(fake))
         self._fixed_clock = fixed_clock
 
     def end(self) -> None:
-        """Break off what would last: the server ends."""
+        """End the streams, and the verb that is under way."""
         self._session.events.end()
         if self._session.verb is not None:
             self._session.verb.cancel()
@@ -68,7 +66,7 @@ class Control:
             return JSONResponse({"error": refused.error}, refused.status)
         except DrainLimitReached as error:
             return JSONResponse({"error": str(error)}, 409)
-        except (QStashFakeError, ValueError, TypeError, OverflowError) as error:
+        except (QStashFakeError, ValueError, OverflowError) as error:
             return JSONResponse({"error": str(error)}, 400)
         except Exception as error:  # noqa: BLE001 - told like an error of the API: a line, or the end of the test
             self._fake.api.problems.append("".join(traceback.format_exception(error)))

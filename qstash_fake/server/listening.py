@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from starlette.types import Receive, Scope, Send
 
@@ -88,7 +89,7 @@ class Served(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     def end(self) -> None:
-        """Break off what would last; called while requests are still in progress."""
+        """End what lasts; called while requests are still in progress."""
 
 
 def server_for(app: Served, connections: Connections, *, quiet: bool = False) -> uvicorn.Server:
@@ -118,6 +119,37 @@ def server_for(app: Served, connections: Connections, *, quiet: bool = False) ->
 
     server: uvicorn.Server = Server(config)
     return server
+
+
+class Signals:
+    """Notes SIGINT and SIGTERM in its context, and ends the server even before uvicorn listens to them.
+
+    While it serves, uvicorn has handlers of its own; afterwards it raises the signals again for whoever had them.
+    """
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self._server: uvicorn.Server | None = None
+        self._before: dict[int, Any] = {}
+
+    def ends(self, server: uvicorn.Server) -> None:
+        """Let the signals end *server*, those that came already included."""
+        self._server = server
+        server.should_exit = bool(self.seen)
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen.add(number)
+        if self._server is not None:
+            self._server.should_exit = True
 
 
 @contextmanager

@@ -31,18 +31,23 @@ class Session:
     """What the operations work on: one fake, and what they remember of it."""
 
     fake: QStashFake
-    targets: Targets
     still: Callable[[], AbstractAsyncContextManager[Sequence[str]]]
-    """Lets no delivery of a real clock begin; gives the URLs of those that do not end."""
+    """In this context no delivery of a real clock begins; it gives the URLs of deliveries that do not end."""
     events: Events
     routes: dict[Route, Json] = field(default_factory=dict)
     """The routes made here, with what each was asked to be."""
     verb: asyncio.Task[Report] | None = None
     """The verb that is under way."""
 
+    @property
+    def targets(self) -> Targets:
+        """Who answers the deliveries of the fake."""
+        return inside(self.fake).targets
+
     def live_routes(self) -> dict[Route, Json]:
-        """Return those that were not forgotten since, by a reset of the fake."""
-        return {route: asked for route, asked in self.routes.items() if route in self.targets.routes}
+        """Return the routes made here that the fake still has; a reset in the test forgets them."""
+        live = set(self.targets.routes)
+        return {route: asked for route, asked in self.routes.items() if route in live}
 
 
 # --- the clock: what returns a Report is a verb -----------------------------------------------------------------
@@ -147,9 +152,8 @@ def list_routes(session: Session) -> Json:
 
 
 def delete_routes(session: Session) -> Json:
-    live = session.live_routes()
-    for route in live:
-        session.targets.routes.remove(route)
+    live, routes = session.live_routes(), session.targets.routes
+    routes[:] = [route for route in routes if route not in live]
     session.routes.clear()
     return {"deleted": len(live)}
 
@@ -179,7 +183,7 @@ class Operation:
     function: Callable[..., Any]
     words: Mapping[str, Word]
     is_verb: bool
-    """Whether it moves the clock: one at a time does, and none where the clock is real or a test's."""
+    """Whether it moves the clock: only one does at a time, and none where the clock is real or a test's."""
 
 
 def row(function: Callable[..., Any]) -> Operation:
@@ -187,7 +191,7 @@ def row(function: Callable[..., Any]) -> Operation:
     return Operation(function, words_of(function), is_verb=get_type_hints(function)["return"] is Report)
 
 
-# Path below `/_fake/`, method, what answers: a text is sent as it is, texts that come are, and the rest as JSON.
+# Path below `/_fake/`, method, what answers. A stream is sent as server-sent events, a text as text, the rest as JSON.
 OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "advance": {"POST": row(advance)},
     "advance-to": {"POST": row(advance_to)},
@@ -205,7 +209,7 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
 }
 
 _ANSWER = words_in(Answer)
-# Each is one way to answer; the words of an answer are one more.
+# The ways to answer beside an `Answer`; a route has one way.
 _WAYS: Mapping[str, Callable[[Route, Any], object]] = {
     "respond_with": lambda route, answers: route.respond_with(
         [checked(one, _ANSWER) if isinstance(one, dict) else one for one in answers]

@@ -10,26 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self
 
 from qstash_fake.api.auth import Auth
-from qstash_fake.broker.journal import LogEntry
-from qstash_fake.protocol.durations import format_ms
-from qstash_fake.protocol.moments import iso, to_datetime
+from qstash_fake.protocol.moments import to_datetime
 from qstash_fake.server import network
 from qstash_fake.server.app import ServerApp
 from qstash_fake.server.control import Control
-from qstash_fake.server.events import POLL_S, Lives, Place, Reader
-from qstash_fake.server.listening import Connections, bind, in_thread, server_for, url_of
+from qstash_fake.server.lines import Lines
+from qstash_fake.server.listening import Connections, Signals, bind, in_thread, server_for, url_of
 from qstash_fake.server.network import Moved
 from qstash_fake.server.realtime import RealTime
 from qstash_fake.testing.environment import DEV_TOKEN, variables
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.timekeeper import real_now_ms
-
-if TYPE_CHECKING:
-    import uvicorn
 
 REAL_CLOCK = "this server's clock is real and cannot be moved: start it with --clock virtual"
 CLOCK_OF_THE_TEST = "the test moves this clock: call qstash_fake.clock.advance(…) there"
@@ -71,7 +64,7 @@ def serve(settings: Settings, say: Callable[[str], object]) -> None:
     )
     inside(fake).verbs.open()  # not entered: a server changes no environment and intercepts nothing
     inside(fake).api.auth = Auth(settings.tokens or None, settings.read_only_tokens)
-    with bind(settings.host, settings.port) as bound, _Signals() as signals:
+    with bind(settings.host, settings.port) as bound, Signals() as signals:
         asyncio.run(_serve(fake, settings, bound, signals, say))
     if signal.SIGINT in signals.seen:
         raise KeyboardInterrupt
@@ -86,7 +79,7 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
     """
 
     def app(connections: Connections) -> ServerApp:
-        control = Control(fake, inside(fake).targets, fixed_clock=CLOCK_OF_THE_TEST)
+        control = Control(fake, fixed_clock=CLOCK_OF_THE_TEST)
         return ServerApp(inside(fake).api, control, hang_up=connections.hang_up)
 
     with in_thread(app) as url:
@@ -102,19 +95,14 @@ def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
 
 
 async def _serve(
-    fake: QStashFake, settings: Settings, bound: socket.socket, signals: _Signals, say: Callable[[str], object]
+    fake: QStashFake, settings: Settings, bound: socket.socket, signals: Signals, say: Callable[[str], object]
 ) -> None:
-    targets, lines = inside(fake).targets, _Lines(fake, say)
+    lines = Lines(fake, say)
     async with network.client(allow_external=settings.allow_external) as sender:
         for app, prefix in network.mounts(sender, settings.moved, allow_external=settings.allow_external):
             fake.mount(app, prefix, lifespan=False)
-        real = RealTime(inside(fake).timekeeper, targets, lines.say_new)
-        control = Control(
-            fake,
-            targets,
-            fixed_clock=None if settings.virtual else REAL_CLOCK,
-            still=real.still,
-        )
+        real = RealTime(inside(fake).timekeeper, inside(fake).targets, lines.say_new)
+        control = Control(fake, fixed_clock=None if settings.virtual else REAL_CLOCK, still=real.still)
 
         def answered() -> None:
             lines.say_new()
@@ -156,69 +144,3 @@ def _welcome(fake: QStashFake, settings: Settings, url: str) -> Iterator[str]:
         variable = f"QSTASH_{name}_SIGNING_KEY"
         yield f"{variable}={'<the one of your environment>' if os.environ.get(variable) == key else key}"
     yield ""
-
-
-class _Lines:
-    """One line for each attempt that has ended, and for each problem of the API; each is said once."""
-
-    def __init__(self, fake: QStashFake, say: Callable[[str], object]) -> None:
-        self._fake = fake
-        self._say = say
-        self._reader = Reader(lives := Lives(fake), Place(lives.current()[0], 0))
-
-    async def follow(self) -> None:
-        """Say what is new again and again, until cancelled: a verb may last for minutes."""
-        while True:
-            self.say_new()
-            await asyncio.sleep(POLL_S)
-
-    def say_new(self) -> None:
-        problems = self._fake.api.problems
-        while problems:
-            self._say(problems.pop(0))
-        while new := self._reader.take(1000):
-            for _, what in new:
-                if isinstance(what, LogEntry) and what.attempt is not None and what.state in ("DELIVERED", "ERROR"):
-                    self._say(_line(what))
-
-
-def _line(entry: LogEntry) -> str:
-    message, attempt = entry.message, entry.attempt
-    assert attempt is not None
-    result = attempt.error or attempt.status
-    took_ms = entry.time_ms - attempt.started_ms
-    return (
-        f"{iso(to_datetime(attempt.started_ms))}  {message.message_id[:12]}…  {message.method} {message.url}"
-        f"  attempt {attempt.retried + 1} of {message.max_retries + 1}  {result}  in {format_ms(took_ms)}"
-    )
-
-
-class _Signals:
-    """Notes SIGINT and SIGTERM in its context, and ends the server even before uvicorn listens to them.
-
-    While it serves, uvicorn has handlers of its own; afterwards it raises the signals again for whoever had them.
-    """
-
-    def __init__(self) -> None:
-        self.seen: set[int] = set()
-        self._server: uvicorn.Server | None = None
-        self._before: dict[int, Any] = {}
-
-    def ends(self, server: uvicorn.Server) -> None:
-        """Let the signals end *server*, those that came already included."""
-        self._server = server
-        server.should_exit = bool(self.seen)
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.seen.add(number)
-        if self._server is not None:
-            self._server.should_exit = True
