@@ -13,7 +13,7 @@ from typing import Any
 from qstash_fake.api.auth import Auth
 from qstash_fake.api.call import Call, Reply, error_reply
 from qstash_fake.api.calls import Calls
-from qstash_fake.api.faults import Faults
+from qstash_fake.api.faults import Asked, Faults
 from qstash_fake.api.operations import (
     dead_letters,
     flow_control,
@@ -177,7 +177,7 @@ class Api:
         return route
 
     def _refuse(self, refused: Refused, method: str, target: str) -> Reply:
-        if refused.status == 501:
+        if refused.status == 501 and not isinstance(refused, Asked):
             call = f"{method} {target.partition('?')[0]}"  # the query may hold a token
             self.problems.append(refused.error if call in refused.error else f"{call}: {refused.error}")
         return error_reply(refused)

@@ -35,6 +35,10 @@ _RATE_LIMITS: dict[str, Refused] = {
 }
 
 
+class Asked(Refused):
+    """A failure that a test has asked for: whatever its status, nothing is wrong."""
+
+
 class Faults:
     """Faults that wait for the next calls, in the order in which they were asked for."""
 
@@ -67,7 +71,7 @@ class Faults:
             self._waiting.popleft()
         if fault.refused is None:
             raise ConnectionDropped("qstash_fake was told to drop this connection")
-        raise Refused(fault.refused.status, fault.refused.error, fault.refused.headers)  # one exception is raised once
+        raise Asked(fault.refused.status, fault.refused.error, fault.refused.headers)  # one exception is raised once
 
     def _add(self, refused: Refused | None, times: Any) -> None:
         if not isinstance(times, int) or times < 0:

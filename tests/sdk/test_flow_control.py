@@ -233,9 +233,9 @@ def test_the_list_is_searched_by_a_part_of_the_key(client: QStash, http: Any):
     assert [one["flowControlKey"] for one in found] == ["user-2"]
 
 
-def test_an_unknown_key_is_not_found(client: QStash):
-    with pytest.raises(QStashError, match="status: 404"):
-        client.flow_control.get("nobody")
+def test_a_key_that_nobody_has_used_is_shown_idle(client: QStash):
+    info = client.flow_control.get("nobody")
+    assert (info.key, info.wait_list_size, info.parallelism_count, info.rate_count) == ("nobody", 0, 0, 0)
 
 
 def test_the_global_parallelism_counts_what_is_in_flight(client: QStash, shop: Any, qstash_fake: QStashFake):
