@@ -182,6 +182,94 @@ def test_what_is_no_exception_passes_through_after_the_attempt_is_recorded_as_fa
     assert isinstance(message.attempts[0].exception, Interrupt)
 
 
+class Interrupting:
+    """An application of three kinds that raises *error*; asked a second time, it answers."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.errors = [error]
+
+    def function(self, request):
+        self.raise_once()
+        return httpx.Response(200)
+
+    async def coroutine(self, request):
+        self.raise_once()
+        return httpx.Response(200)
+
+    def wsgi(self, environ, start_response):
+        self.raise_once()
+        start_response("200 OK", [])
+        return []
+
+    def raise_once(self):
+        if self.errors:
+            raise self.errors.pop()
+
+
+KINDS = ("function", "coroutine", "wsgi")
+ERRORS: list[type[BaseException]] = [StopAsyncIteration, GeneratorExit, asyncio.CancelledError, SystemExit]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raises"),
+    [
+        *((kind, raises) for kind in KINDS for raises in ERRORS),
+        *((kind, StopIteration) for kind in KINDS if kind != "coroutine"),  # Python lets no coroutine raise it
+    ],
+)
+def test_whatever_a_handler_raises_comes_out_as_itself(qstash_fake, client, kind, raises):
+    error = raises(7)
+    qstash_fake.mount(getattr(Interrupting(error), kind))
+    client.message.publish(url=JOB)
+    with pytest.raises(raises) as raised:
+        qstash_fake.deliver_due()
+    assert raised.value is error
+    (message,) = qstash_fake.messages
+    assert (states(message), message.attempts[0].exception) == (["500", "RETRY"], error)
+    qstash_fake.drain()
+    assert states(message) == ["500", "200", "DELIVERED"]
+
+
+@pytest.mark.parametrize("raises", ERRORS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.asyncio
+async def test_whatever_a_handler_raises_comes_out_of_an_async_verb(qstash_fake, client, kind, raises):
+    error = raises(7)
+    qstash_fake.mount(getattr(Interrupting(error), kind))
+    client.message.publish(url=JOB)
+    with pytest.raises(raises) as raised:
+        await qstash_fake.deliver_due_async()
+    assert raised.value is error
+    (message,) = qstash_fake.messages
+    assert (states(message), message.attempts[0].exception) == (["500", "RETRY"], error)
+    await qstash_fake.drain_async()
+    assert states(message) == ["500", "200", "DELIVERED"]
+
+
+@pytest.mark.parametrize("kind", ["function", "wsgi"])
+@pytest.mark.asyncio
+async def test_a_stop_iteration_comes_out_of_an_async_verb_as_the_cause(qstash_fake, client, kind):
+    error = StopIteration(7)
+    qstash_fake.mount(getattr(Interrupting(error), kind))
+    client.message.publish(url=JOB)
+    with pytest.raises(RuntimeError, match="coroutine raised StopIteration") as raised:
+        await qstash_fake.deliver_due_async()
+    assert raised.value.__cause__ is error
+    assert error.__notes__[0].endswith(f"to {JOB}, attempt 1 of 4")
+    await qstash_fake.drain_async()
+    assert states(qstash_fake.messages[0]) == ["500", "200", "DELIVERED"]
+
+
+def test_a_handlers_exception_has_no_other_as_its_context(qstash_fake, client):
+    error = LookupError("no such order")
+    qstash_fake.mount(failing(error))
+    client.message.publish(url=JOB)
+    with pytest.raises(LookupError):
+        qstash_fake.deliver_due()
+    assert error.__context__ is None
+    assert error.__cause__ is None
+
+
 def test_a_failed_assertion_in_a_handler_fails_the_test(qstash_fake, client):
     def app(request):
         pytest.fail("not what was expected")

@@ -1,6 +1,6 @@
 """Applications that can be mounted: what kinds there are, how each is told apart, and how each is called.
 
-Every kind has `send(request)`; it returns an `Outcome`, or for those with `is_async` an awaitable of one.
+Every kind has `send(request)`, which returns what came unchecked; for those with `is_async` an awaitable of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import httpx
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import asgi, wsgi
-from qstash_fake.delivery.exchange import Request, from_httpx
+from qstash_fake.delivery.answers import Answer, Body
+from qstash_fake.delivery.exchange import Request
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.http import encode
 
@@ -46,10 +47,10 @@ class Asgi:
     is_async: ClassVar[bool] = True
     in_thread: ClassVar[bool] = False
 
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Answer | Outcome:
         with swallowed_exceptions() as swallowed:
-            outcome = await asgi.call(self.app, request, self.lifespan.state if self.lifespan else None)
-        return _with_exception(outcome, swallowed)
+            answer = await asgi.call(self.app, request, self.lifespan.state if self.lifespan else None)
+        return _with_exception(answer, swallowed)
 
     @property
     def is_django(self) -> bool:
@@ -66,10 +67,10 @@ class Wsgi:
     is_async: ClassVar[bool] = False
     in_thread: ClassVar[bool] = True
 
-    def send(self, request: Request) -> Outcome:
+    def send(self, request: Request) -> Answer | Outcome:
         with swallowed_exceptions() as swallowed:
-            outcome = wsgi.call(self.app, request)
-        return _with_exception(outcome, swallowed)
+            answer = wsgi.call(self.app, request)
+        return _with_exception(answer, swallowed)
 
 
 @dataclass(slots=True)
@@ -80,13 +81,13 @@ class PortalClient:
     is_async: ClassVar[bool] = False
     in_thread: ClassVar[bool] = True
 
-    def send(self, request: Request) -> Outcome:
+    def send(self, request: Request) -> Answer | Outcome:
         if self.client.portal is None:
             raise UsageError("the mounted TestClient is closed: mount it inside its `with TestClient(app)` block")
         state = dict(getattr(self.client, "app_state", {}))
         with swallowed_exceptions() as swallowed:
-            outcome = self.client.portal.call(asgi.call, self.client.app, request, state)
-        return _with_exception(outcome, swallowed)
+            answer: Answer | Outcome = self.client.portal.call(asgi.call, self.client.app, request, state)
+        return _with_exception(answer, swallowed)
 
 
 @dataclass(slots=True)
@@ -98,7 +99,10 @@ class Client:
     in_thread: ClassVar[bool] = True
 
     def send(self, request: Request) -> Any:
-        return _answer(self.client.request, request.method, request.url, **_arguments(self.client, request))
+        arguments = _arguments(self.client, request)
+        with Answer() as answer:
+            answer.take(self.client.request(request.method, request.url, **arguments))
+        return answer
 
 
 @dataclass(slots=True)
@@ -107,10 +111,11 @@ class AsyncClient(Client):
 
     is_async: ClassVar[bool] = True
 
-    async def send(self, request: Request) -> Outcome:
-        return await _answer_to_come(
-            self.client.request(request.method, request.url, **_arguments(self.client, request))
-        )
+    async def send(self, request: Request) -> Answer:
+        arguments = _arguments(self.client, request)
+        with Answer() as answer:
+            answer.take(await self.client.request(request.method, request.url, **arguments))
+        return answer
 
 
 @dataclass(slots=True)
@@ -121,15 +126,13 @@ class DjangoClient:
     is_async: ClassVar[bool] = False
     in_thread: ClassVar[bool] = True
 
-    def send(self, request: Request) -> Outcome:
-        with swallowed_exceptions() as swallowed:
-            try:
-                response = self.client.request(**wsgi.environ(request))
-                body = response.getvalue()
-            except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-                return Outcome(status=500, exception=error)
-        outcome = Outcome(status=response.status_code, headers=tuple(response.items()), body=body)
-        return _with_exception(outcome, swallowed)
+    def send(self, request: Request) -> Answer | Outcome:
+        environ, body = wsgi.environ(request), Body()
+        with swallowed_exceptions() as swallowed, Answer() as answer:
+            response = self.client.request(**environ)
+            body.read(response)
+            answer.status, answer.headers, answer.body = response.status_code, response, body.joined()
+        return _with_exception(answer, swallowed)
 
 
 @dataclass(slots=True)
@@ -141,17 +144,18 @@ class DjangoAsyncClient:
     in_thread: ClassVar[bool] = False
     is_django: ClassVar[bool] = True
 
-    async def send(self, request: Request) -> Outcome:
+    async def send(self, request: Request) -> Answer | Outcome:
         from django.test.client import FakePayload
 
-        with swallowed_exceptions() as swallowed:
-            try:
-                response = await self.client.request(**asgi.scope(request), _body_file=FakePayload(request.body))
-                parts = [part async for part in response] if response.streaming else [response.content]
-            except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-                return Outcome(status=500, exception=error)
-        outcome = Outcome(status=response.status_code, headers=tuple(response.items()), body=b"".join(parts))
-        return _with_exception(outcome, swallowed)
+        scope, body = asgi.scope(request), Body()
+        with swallowed_exceptions() as swallowed, Answer() as answer:
+            response = await self.client.request(**scope, _body_file=FakePayload(request.body))
+            if response.streaming:
+                await body.read_async(response)
+            else:
+                body.read(response)
+            answer.status, answer.headers, answer.body = response.status_code, response, body.joined()
+        return _with_exception(answer, swallowed)
 
 
 @dataclass(slots=True)
@@ -162,8 +166,11 @@ class Function:
     is_async: ClassVar[bool] = False
     in_thread: ClassVar[bool] = False
 
-    def send(self, request: Request) -> Outcome:
-        return _answer(self.function, request.to_httpx())
+    def send(self, request: Request) -> Answer:
+        given = request.to_httpx()
+        with Answer() as answer:
+            answer.take(self.function(given))
+        return answer
 
 
 @dataclass(slots=True)
@@ -174,8 +181,11 @@ class AsyncFunction:
     is_async: ClassVar[bool] = True
     in_thread: ClassVar[bool] = False
 
-    async def send(self, request: Request) -> Outcome:
-        return await _answer_to_come(self.function(request.to_httpx()))
+    async def send(self, request: Request) -> Answer:
+        given = request.to_httpx()
+        with Answer() as answer:
+            answer.take(await self.function(given))
+        return answer
 
 
 @dataclass(slots=True)
@@ -196,6 +206,8 @@ class Fixed:
 
 def app_for(app: Any) -> App:
     """Return *app* as one of the kinds, or raise UsageError if it is none of them."""
+    if _is_mock(app):  # before all others, for it has every attribute
+        return AsyncFunction(app) if inspect.iscoroutinefunction(app) else Function(app)
     if hasattr(app, "is_async") and hasattr(app, "in_thread"):
         kind: App = app  # a kind of its own, such as the server's network
         return kind
@@ -220,6 +232,12 @@ def app_for(app: Any) -> App:
     raise UsageError(f"cannot mount {app!r}: it takes {arguments} arguments; give {KINDS}")
 
 
+def _is_mock(app: Any) -> bool:
+    """Tell whether *app* is a Mock, MagicMock or AsyncMock that can be called."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(app, mock.NonCallableMock) and callable(app)
+
+
 def _client(client: Any) -> App:
     if hasattr(client, "portal") and hasattr(client, "app"):
         # An unentered TestClient starts no lifespan; its application is called as a bare one then.
@@ -239,30 +257,6 @@ def _positional_arguments(call: Callable[..., Any]) -> int:
     return required
 
 
-def _answer(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
-    try:
-        return _checked(call(*args, **kwargs))
-    except UsageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-        return Outcome(status=500, exception=error)
-
-
-async def _answer_to_come(response: Awaitable[Any]) -> Outcome:
-    try:
-        return _checked(await response)
-    except UsageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - see above
-        return Outcome(status=500, exception=error)
-
-
-def _checked(response: Any) -> Outcome:
-    if not hasattr(response, "status_code") or not hasattr(response, "content"):
-        raise UsageError(f"what is mounted returned {response!r}: return an httpx.Response")
-    return from_httpx(response)
-
-
 def _arguments(client: Any, request: Request) -> dict[str, Any]:
     headers = [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]
     is_ascii = all(value.isascii() for _, value in headers)  # more than that, httpx takes as bytes only
@@ -272,10 +266,10 @@ def _arguments(client: Any, request: Request) -> dict[str, Any]:
     return arguments
 
 
-def _with_exception(outcome: Outcome, swallowed: list[Exception]) -> Outcome:
-    if outcome.exception is None and swallowed:
-        outcome.exception = swallowed[-1]
-    return outcome
+def _with_exception(answer: Answer | Outcome, swallowed: list[Exception]) -> Answer | Outcome:
+    if answer.exception is None and swallowed:
+        answer.exception = swallowed[-1]
+    return answer
 
 
 @contextmanager

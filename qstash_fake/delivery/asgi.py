@@ -9,54 +9,83 @@ from urllib.parse import unquote
 import anyio
 
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.protocol.http import encode
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 VERSION = {"version": "3.0", "spec_version": "2.4"}
 
 
-async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = None) -> Outcome:
+async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = None) -> Answer | Outcome:
     """Send *request* to *app* and return what it answered.
 
-    An exception is kept in the outcome. The answer counts if it was complete; an exception without one is 500,
-    and an answer that was begun but not finished is a broken connection.
+    The answer counts if it was complete, whatever is raised after it. An exception without one is 500, and an
+    answer that was begun but not finished is a broken connection.
     """
-    answer: dict[str, Any] = {}
-    body: list[bytes] = []
-    complete = anyio.Event()
-    pending = [{"type": "http.request", "body": request.body, "more_body": False}]
+    exchange, told = _Exchange(request.body), scope(request, state)
+    with Answer(header_type=(bytes,)) as answer:
+        await app(told, exchange.receive, exchange.send)
+    return exchange.outcome(answer)
 
-    async def receive() -> MutableMapping[str, Any]:
-        if pending:
-            return pending.pop()
+
+class _Exchange:
+    """One request and its answer as the application sees them: two callables, and the order of their events.
+
+    A server refuses an event out of order by an exception from `send`, and so does this. In order are: one
+    `http.response.start`, then `http.response.body` until one has no *more_body*. Once as much was read as is kept
+    of an answer, the client hangs up, and what was read is the answer.
+    """
+
+    def __init__(self, request_body: bytes) -> None:
+        self._requests: list[Event] = [{"type": "http.request", "body": request_body, "more_body": False}]
+        self._start: Event | None = None
+        self._body = Body()
+        self._complete = anyio.Event()
+        self._hung_up = False
+
+    async def receive(self) -> Event:
+        if self._requests:
+            return self._requests.pop()
         # The client stays until it has its answer; to leave earlier would cancel a streaming response.
-        await complete.wait()
+        await self._complete.wait()
         return {"type": "http.disconnect"}
 
-    async def send(event: MutableMapping[str, Any]) -> None:
-        if event["type"] == "http.response.start":
-            answer.update(event)
-        elif event["type"] == "http.response.body":
-            body.append(event.get("body", b""))
-            if not event.get("more_body", False):
-                complete.set()
+    async def send(self, event: Event) -> None:
+        kind = event["type"]
+        if self._hung_up:
+            raise OSError("the client has hung up")  # ASGI, HTTP, "Disconnected Client"
+        if self._complete.is_set():
+            raise RuntimeError(f"unexpected ASGI event {kind!r}: the response is complete")
+        expected = "http.response.start" if self._start is None else "http.response.body"
+        if kind != expected:
+            raise RuntimeError(f"expected the ASGI event {expected!r}, but got {kind!r}")
+        if self._start is None:
+            self._start = event
+            return
+        self._body.add(event.get("body", b""))
+        more_body = event.get("more_body", False)
+        self._hung_up = bool(more_body) and self._body.full
+        if self._hung_up or not more_body:
+            self._complete.set()
 
-    exception: Exception | None = None
-    try:
-        await app(scope(request, state), receive, send)
-    except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-        exception = error
-    if not answer:
-        return Outcome(status=500, body=b"Internal Server Error", exception=exception)
-    if not complete.is_set():
-        return Outcome(error="the connection was closed before the response was complete", exception=exception)
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.get("headers", ()))
-    return Outcome(status=answer["status"], headers=headers, body=b"".join(body), exception=exception)
+    def outcome(self, answer: Answer) -> Answer | Outcome:
+        """Fill *answer*, which has the application's exception, with what the application sent."""
+        if self._hung_up:
+            answer.exception = None  # it comes of hanging up
+        if self._start is None:
+            answer.exception = answer.exception or RuntimeError("the ASGI application returned without an answer")
+        elif not self._complete.is_set():
+            return Outcome(error=BROKEN, exception=answer.exception)
+        else:
+            answer.status, answer.headers = self._start.get("status"), self._start.get("headers", ())
+            answer.body = self._body.joined()
+        return answer
 
 
 def scope(request: Request, state: dict[str, Any] | None = None) -> Scope:
@@ -130,13 +159,13 @@ class Lifespan:
         if refusal is not None:
             raise RuntimeError(f"the application's {what} failed: {refusal}")
 
-    async def _receive(self) -> MutableMapping[str, Any]:
+    async def _receive(self) -> Event:
         while not self._inbox:
             self._arrived = anyio.Event()
             await self._arrived.wait()
         return self._inbox.pop(0)
 
-    async def _send(self, event: MutableMapping[str, Any]) -> None:
+    async def _send(self, event: Event) -> None:
         if event["type"].endswith(".failed"):
             self._refusal = event.get("message") or "no message"
         self._answered.set()

@@ -12,7 +12,6 @@ import httpx
 import jwt
 
 from qstash_fake.broker.broker import Delivery
-from qstash_fake.broker.message import Outcome
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import Headers, encode
 
@@ -97,8 +96,3 @@ def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer PyJWT warns of short keys; a user's key is his choice
         return jwt.encode(claims, key, algorithm="HS256")
-
-
-def from_httpx(response: httpx.Response) -> Outcome:
-    """Return what the *response* of a callable or of a test client comes to."""
-    return Outcome(status=response.status_code, headers=tuple(response.headers.multi_items()), body=response.content)

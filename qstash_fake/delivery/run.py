@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
+from qstash_fake.delivery.answers import Answer, failed, outcome_of
 from qstash_fake.delivery.apps import App, Asgi, Fixed
 from qstash_fake.delivery.asgi import Lifespan
 from qstash_fake.delivery.exchange import Request, request_for
@@ -26,6 +27,23 @@ class Call(NamedTuple):
     request: Request
 
 
+Came = Outcome | BaseException
+"""What came of a call: the outcome, or what ended it and is raised whatever the settings.
+
+The latter is no Exception of the application's, such as a KeyboardInterrupt, or it is a mistake of a test or of ours.
+"""
+
+Calls = Generator[Call, Came, None]
+
+
+class Raised(Exception):  # noqa: N818 - an envelope, no error
+    """Brings *error* out of the generators of a verb; a StopIteration as such would end them instead."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 @dataclass(slots=True)
 class Deliveries:
     """How deliveries are made. *at_instant* is called with the time, unix milliseconds, just before each one."""
@@ -35,12 +53,11 @@ class Deliveries:
     at_instant: Callable[[int], object]
     raise_app_exceptions: bool = True
 
-    def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Generator[Call, Outcome, None]:
+    def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Calls:
         """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
 
-        *guard* is called before each one; if it or *at_instant* raises, that one has not started.
-        What the application raised is raised here after its outcome is recorded; so is anything else that ends
-        the call, such as a KeyboardInterrupt, which counts as a failed attempt.
+        *guard* is called before each one; if it or *at_instant* raises, that one has not started. What is to be
+        raised is raised, as `Raised`, after the attempt is recorded; an attempt that was ended counts as failed.
         """
 
         def before_start() -> None:
@@ -51,15 +68,19 @@ class Deliveries:
             delivery, target = started
             try:
                 if isinstance(target.app, Fixed):  # nobody would see the request, so none is made or signed
-                    outcome = target.app.answer()
+                    came: Came = target.app.answer()
                 else:
-                    outcome = yield Call(target, request_for(delivery))
-            except BaseException as error:
-                self.broker.complete(delivery, Outcome(status=500, exception=error))
+                    came = yield Call(target, request_for(delivery))
+            except BaseException as error:  # no request could be made, or the driver has ended without an answer
+                self.broker.complete(delivery, failed(error))
                 raise
-            self.broker.complete(delivery, target.settle(delivery.message, outcome))
-            if outcome.exception is not None and self.raise_app_exceptions:
-                raise _annotated(outcome.exception, delivery.message, delivery.attempt.retried)
+            if not isinstance(came, Outcome):
+                self.broker.complete(delivery, failed(came))
+                raise Raised(came)
+            raised = came.exception
+            self.broker.complete(delivery, target.settle(delivery.message, came))
+            if raised is not None and self.raise_app_exceptions:
+                raise Raised(_annotated(raised, delivery.message, delivery.attempt.retried))
 
 
 def start_next(
@@ -96,27 +117,29 @@ class SyncDriver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lifespans: list[tuple[Lifespan, asyncio.Task[None]]] = []
 
-    def run(self, calls: Generator[Call, Outcome, None]) -> None:
+    def run(self, calls: Calls) -> None:
         """Drive *calls* to their end."""
-        answer: Outcome | BaseException | None = None
-        while (call := _step(calls, answer)) is not None:
+        came: Came | None = None
+        while (call := _step(calls, came)) is not None:
             try:
-                answer = self._send(call.target.app, call.request)
-            except BaseException as error:  # noqa: BLE001 - the generator records it and raises it again
-                answer = error
+                came = self._send(call.target.app, call.request)
+            except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
+                came = error
 
-    def _send(self, app: App, request: Request) -> Outcome:
+    def _send(self, app: App, request: Request) -> Came:
         if app.is_async and not getattr(app, "is_django", False):
             if isinstance(app, Asgi):
-                self._start_lifespan(app)
-            outcome: Outcome = self._on_loop(app.send(request))
-            return outcome
-        send: Callable[[Request], Outcome] = app.send
+                with Answer() as startup:
+                    self._start_lifespan(app)
+                if startup.exception is not None:
+                    return outcome_of(startup)
+            return self._on_loop(_came_of(app, request))
+        send: Callable[[Request], Answer | Outcome] = app.send
         if app.is_async:
             from asgiref.sync import async_to_sync
 
             send = async_to_sync(app.send)
-        return contextvars.copy_context().run(send, request)
+        return outcome_of(contextvars.copy_context().run(send, request))
 
     def _start_lifespan(self, app: Asgi) -> None:
         mount = next((mount for mount in self._targets.mounts if mount.app is app), None)
@@ -162,33 +185,39 @@ def _shut_down(loop: asyncio.AbstractEventLoop, lifespan: Lifespan, task: asynci
     loop.run_until_complete(task)
 
 
-async def run_async(calls: Generator[Call, Outcome, None]) -> None:
+async def run_async(calls: Calls) -> None:
     """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread."""
-    answer: Outcome | BaseException | None = None
-    while (call := _step(calls, answer)) is not None:
+    came: Came | None = None
+    while (call := _step(calls, came)) is not None:
         try:
-            answer = await send_async(call.target.app, call.request)
-        except BaseException as error:  # noqa: BLE001 - the generator records it and raises it again
-            answer = error
+            came = await asyncio.create_task(_came_of(call.target.app, call.request))
+        except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
+            came = error
 
 
-def _step(calls: Generator[Call, Outcome, None], answer: Outcome | BaseException | None) -> Call | None:
-    """Hand *answer* to the generator and return its next call, None at its end."""
+def _step(calls: Calls, came: Came | None) -> Call | None:
+    """Tell the generator what came of its last call and return the next one, None at its end; raise what it brings."""
     try:
-        return calls.throw(answer) if isinstance(answer, BaseException) else calls.send(answer)  # type: ignore[arg-type]
+        return calls.send(came)  # type: ignore[arg-type]  # None starts it
     except StopIteration:
         return None
+    except Raised as raised:
+        error = raised.error
+    raise error
 
 
-def send_async(app: App, request: Request) -> Awaitable[Outcome]:
+async def send_async(app: App, request: Request) -> Outcome:
     """Send *request* to *app* on the running loop; what may block goes to a thread."""
     if app.is_async:
-        return asyncio.create_task(app.send(request))
+        return outcome_of(await app.send(request))
     if app.in_thread:
-        return asyncio.to_thread(app.send, request)
-    return asyncio.create_task(_inline(app, request))
+        return outcome_of(await asyncio.to_thread(app.send, request))
+    return outcome_of(app.send(request))
 
 
-async def _inline(app: App, request: Request) -> Outcome:
-    outcome: Outcome = app.send(request)
-    return outcome
+async def _came_of(app: App, request: Request) -> Came:
+    """Return what `send_async` returns or raises: a task that raises SystemExit would end the whole loop."""
+    try:
+        return await send_async(app, request)
+    except BaseException as error:  # noqa: BLE001 - see above
+        return error

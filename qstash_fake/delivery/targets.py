@@ -15,9 +15,9 @@ import httpx
 from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.broker.message import Attempt, Message, Outcome
 from qstash_fake.broker.store import MAX_DONE
+from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.apps import App, Asgi, Fixed, app_for
 from qstash_fake.delivery.asgi import Lifespan
-from qstash_fake.delivery.exchange import from_httpx
 from qstash_fake.errors import UnroutedDestination, UsageError
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.durations import Duration, to_ms
@@ -26,7 +26,7 @@ from qstash_fake.protocol.urls import UrlPattern
 DEFAULT_TIMEOUT_MS = 15 * 60_000  # assumed: the shortest plan's limit
 UNROUTED = ("error", "accept", "fail")
 
-Answer = int | Mapping[str, Any] | httpx.Response
+Reply = int | Mapping[str, Any] | httpx.Response
 """A status, the keyword arguments of `respond`, or a whole response."""
 
 
@@ -57,9 +57,9 @@ class Route:
         """Answer with *status* and at most one of *json*, *text* and *content*."""
         return self._answer_with([_outcome(status, json, text, content, headers)])
 
-    def respond_with(self, answers: Iterable[Answer]) -> Self:
+    def respond_with(self, answers: Iterable[Reply]) -> Self:
         """Answer with one after the other; after the last this route is spent."""
-        given = [_from_answer(answer) for answer in answers]
+        given = [_from_reply(answer) for answer in answers]
         if not given:
             raise UsageError("respond_with([]) answers nothing: give at least one status")
         return self._answer_with(given, cycle=False)
@@ -246,14 +246,16 @@ def _normalized(prefix: str | None) -> str:
     return "" if prefix is None else urls.normalize(prefix).removesuffix("/")
 
 
-def _from_answer(answer: Answer) -> Outcome:
-    if isinstance(answer, int):
-        return _outcome(answer)
-    if isinstance(answer, httpx.Response):
-        return from_httpx(answer)
-    if isinstance(answer, Mapping):
-        return _outcome(**answer)
-    raise UsageError(f"respond_with takes statuses, dicts of respond's arguments or httpx.Responses, not {answer!r}")
+def _from_reply(reply: Reply) -> Outcome:
+    if isinstance(reply, int):
+        return _outcome(reply)
+    if isinstance(reply, Mapping):
+        return _outcome(**reply)
+    if not isinstance(reply, httpx.Response):
+        raise UsageError(f"respond_with takes statuses, dicts of respond's arguments or httpx.Responses, not {reply!r}")
+    answer = Answer()
+    answer.take(reply)
+    return _checked(answer)
 
 
 def _outcome(
@@ -265,17 +267,22 @@ def _outcome(
 ) -> Outcome:
     if sum(part is not None for part in (json, text, content)) > 1:
         raise UsageError("respond takes one of json=, text= and content=")
-    if status not in range(100, 1000):
-        raise UsageError(f"respond({status!r}): the status is an HTTP status")
-    body, content_type = content or b"", None
+    if status not in STATUSES:
+        raise UsageError(f"respond({status!r}): the status is an HTTP status, a number from 100 to 599")
+    answer, content_type = Answer(), None
+    answer.status, answer.headers, answer.body = status, headers or {}, content or b""
     if json is not None:
-        body, content_type = jsonlib.dumps(json).encode(), "application/json"
+        answer.body, content_type = jsonlib.dumps(json).encode(), "application/json"
     elif text is not None:
-        body, content_type = text.encode(), "text/plain; charset=utf-8"
-    given = tuple((headers or {}).items())
-    named = any(name.lower() == "content-type" for name, _ in given)
-    return Outcome(
-        status=status,
-        headers=(*((("content-type", content_type),) if content_type and not named else ()), *given),
-        body=body,
-    )
+        answer.body, content_type = text.encode(), "text/plain; charset=utf-8"
+    outcome = _checked(answer)
+    if content_type and not any(name.lower() == "content-type" for name, _ in outcome.headers):
+        outcome.headers = (("content-type", content_type), *outcome.headers)
+    return outcome
+
+
+def _checked(answer: Answer) -> Outcome:
+    outcome = outcome_of(answer)
+    if outcome.exception is not None:
+        raise UsageError(f"no route can answer so: {outcome.exception}")
+    return outcome

@@ -3,50 +3,73 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.protocol.http import encode
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
+_STATUS_LINE = re.compile(r"([0-9]{3})( .*)?")  # PEP 3333; the space may be missing where there is no reason
 
-def call(app: WsgiApp, request: Request) -> Outcome:
-    """Send *request* to *app* in this thread and return what it answered; an exception is kept in the outcome."""
-    started: list[tuple[str, list[tuple[str, str]]]] = []
-    body: list[bytes] = []
 
-    def start_response(
-        status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
-    ) -> Callable[[bytes], object]:
-        if exc_info is not None and any(body):  # PEP 3333: the headers are gone already
+def call(app: WsgiApp, request: Request) -> Answer | Outcome:
+    """Send *request* to *app* in this thread and return what it answered.
+
+    The answer counts if it was complete, whatever is raised after it. An exception before the first byte of the
+    body is 500, and one after it is a broken connection.
+    """
+    exchange, told = _Exchange(), environ(request)
+    with Answer(header_type=(str,)) as answer:
+        exchange.read(app(told, exchange.start_response))
+    return exchange.outcome(answer)
+
+
+class _Exchange:
+    """One answer as the application gives it; PEP 3333 says in which order."""
+
+    def __init__(self) -> None:
+        self._start: tuple[int, Any] | None = None
+        self._body = Body()
+
+    def start_response(self, status: Any, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
+        if exc_info is not None and self._body.begun:  # the headers are gone already
             raise exc_info[1].with_traceback(exc_info[2])
-        started[:] = [(status, list(headers))]
-        return body.append
+        if exc_info is None and self._start is not None:
+            raise RuntimeError("start_response() was called twice; the second time it needs exc_info")
+        line = _STATUS_LINE.fullmatch(status) if isinstance(status, str) else None
+        if line is None:
+            raise TypeError(f"start_response() got the status {status!r}: give a line such as '200 OK'")
+        self._start = (int(line[1]), headers)
+        return self._body.add
 
-    exception: Exception | None = None
-    complete = False
-    try:
-        chunks = app(environ(request), start_response)
+    def read(self, parts: Iterable[bytes]) -> None:
+        """Read *parts* to their end, or until no more is kept of an answer, and close them."""
         try:
-            body.extend(chunks)
-            complete = True
+            self._body.read(parts)
         finally:
-            if close := getattr(chunks, "close", None):
+            if close := getattr(parts, "close", None):
                 close()
-    except Exception as error:  # noqa: BLE001 - whatever the application raises belongs to its outcome
-        exception = error
-    if not started or (not complete and not any(body)):
-        return Outcome(status=500, body=b"Internal Server Error", exception=exception)
-    if not complete:
-        return Outcome(error="the connection was closed before the response was complete", exception=exception)
-    status, headers = started[0]
-    return Outcome(status=int(status.split()[0]), headers=tuple(headers), body=b"".join(body), exception=exception)
+
+    def outcome(self, answer: Answer) -> Answer | Outcome:
+        """Fill *answer*, which has the application's exception, with what the application sent."""
+        if self._start is None:
+            answer.exception = answer.exception or RuntimeError(
+                "the WSGI application returned without a call of start_response()"
+            )
+        elif self._body.complete:
+            answer.status, answer.headers = self._start
+            answer.body = self._body.joined()
+        elif self._body.begun:
+            return Outcome(error=BROKEN, exception=answer.exception)
+        return answer
 
 
 def environ(request: Request) -> Environ:

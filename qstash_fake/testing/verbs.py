@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
 from qstash_fake.broker.broker import Broker
-from qstash_fake.broker.message import Outcome
-from qstash_fake.delivery.run import Call, Deliveries, SyncDriver, run_async
+from qstash_fake.delivery.run import Calls, Deliveries, SyncDriver, run_async
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
-
-Calls = Generator[Call, Outcome, None]
 
 
 @dataclass(slots=True, eq=False)

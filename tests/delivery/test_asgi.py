@@ -15,11 +15,12 @@ from starlette.routing import Route
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import asgi
+from qstash_fake.delivery.answers import outcome_of
 from qstash_fake.delivery.exchange import Request, plain_request
 
 
 def call(app, request: Request | None = None, state=None) -> Outcome:
-    return asyncio.run(asgi.call(app, request or post(), state))
+    return outcome_of(asyncio.run(asgi.call(app, request or post(), state)))
 
 
 def post(url: str = "https://shop.example/jobs", body: bytes = b"x", headers=()) -> Request:
@@ -116,9 +117,53 @@ def test_an_exception_without_an_answer_is_a_500():
     assert (outcome.status, outcome.body, outcome.exception) == (500, b"Internal Server Error", error)
 
 
-def test_no_answer_at_all_is_a_500():
+def test_an_application_that_answers_nothing_is_told_so():
     outcome = call(answers())
-    assert (outcome.status, outcome.exception) == (500, None)
+    assert (outcome.status, repr(outcome.exception)) == (
+        500,
+        "RuntimeError('the ASGI application returned without an answer')",
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "body", "error"),
+    [
+        ((START, END, START), 200, b"done", "unexpected ASGI event 'http.response.start': the response is complete"),
+        ((START, END, END), 200, b"done", "unexpected ASGI event 'http.response.body': the response is complete"),
+        ((START, START, END), 0, b"", "expected the ASGI event 'http.response.body', but got 'http.response.start'"),
+        (
+            (END, START),
+            500,
+            b"Internal Server Error",
+            "expected the ASGI event 'http.response.start', but got 'http.response.body'",
+        ),
+        (
+            (START, {"type": "http.response.trailers"}, END),
+            0,
+            b"",
+            "expected the ASGI event 'http.response.body', but got 'http.response.trailers'",
+        ),
+    ],
+)
+def test_an_event_out_of_order_raises_from_send_and_changes_nothing(events, status, body, error):
+    outcome = call(answers(*events))
+    assert (outcome.status, outcome.body, repr(outcome.exception)) == (status, body, f"RuntimeError({error!r})")
+
+
+def test_an_application_that_swallows_what_send_raises_keeps_its_answer():
+    async def app(scope, receive, send):
+        await send(START)
+        with pytest.raises(RuntimeError):
+            await send(START)
+        await send(END)
+
+    outcome = call(app)
+    assert (outcome.status, outcome.body, outcome.exception) == (200, b"done", None)
+
+
+def test_an_event_without_a_status_is_no_answer():
+    outcome = call(answers({"type": "http.response.start"}, END))
+    assert str(outcome.exception) == "the answer has the status None: give a number from 100 to 599"
 
 
 @pytest.mark.parametrize("raises", [None, RuntimeError("half way")])

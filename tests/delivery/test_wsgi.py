@@ -8,6 +8,7 @@ import pytest
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery import wsgi
+from qstash_fake.delivery.answers import outcome_of
 from qstash_fake.delivery.exchange import Request, plain_request
 
 
@@ -16,7 +17,7 @@ def post(url: str = "https://shop.example/jobs", body: bytes = b"x", headers=())
 
 
 def call(app, request: Request | None = None) -> Outcome:
-    return wsgi.call(app, request or post())
+    return outcome_of(wsgi.call(app, request or post()))
 
 
 def hello(environ, start_response):
@@ -147,8 +148,34 @@ def test_an_exception_without_an_answer_is_a_500():
     assert (outcome.status, outcome.body, outcome.exception) == (500, b"Internal Server Error", error)
 
 
-def test_no_answer_at_all_is_a_500():
-    assert call(lambda environ, start_response: []).status == 500
+@pytest.mark.parametrize("answer", [[], [b"ok"], {"statusCode": 200, "body": "ok"}, iter([b"ok"])])
+def test_an_application_that_never_calls_start_response_is_told_so(answer):
+    outcome = call(lambda environ, start_response: answer)
+    assert (outcome.status, repr(outcome.exception)) == (
+        500,
+        "RuntimeError('the WSGI application returned without a call of start_response()')",
+    )
+
+
+def test_start_response_may_be_called_as_late_as_the_first_part():
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"a"
+
+    assert call(app).body == b"a"
+
+
+def test_a_second_start_response_needs_exc_info():
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        start_response("503 Service Unavailable", [])
+        return [b""]
+
+    outcome = call(app)
+    assert (outcome.status, repr(outcome.exception)) == (
+        500,
+        "RuntimeError('start_response() was called twice; the second time it needs exc_info')",
+    )
 
 
 @pytest.mark.parametrize(("first", "status"), [(b"part", 0), (b"", 500)])

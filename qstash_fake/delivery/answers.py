@@ -1,0 +1,183 @@
+"""From what an application answers and raises to the outcome of an attempt. The one place that checks an answer.
+
+An application can answer anything. What calls it hands on what came, unchecked, as an `Answer`; `outcome_of` makes
+an outcome of it that the broker, the API and the callbacks can rely on. An answer that no server could send is the
+application's error, as an exception of its own is: the attempt fails with status 500 and says why.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import AsyncIterable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from qstash_fake.broker.message import Outcome
+from qstash_fake.protocol.http import is_token, wire
+
+STATUSES = range(100, 600)  # RFC 9110, 15: other values are no status
+MAX_BODY = 50 * 1024 * 1024  # bytes that are read of an answer; the largest plan's message size, QStash pricing
+BROKEN = "the connection was closed before the response was complete"
+_BYTES = (bytes, bytearray, memoryview)
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80  # characters
+_HEADER_BREAKERS = frozenset("\r\n\0")  # RFC 9110, 5.5: such a value would end the header
+
+
+class Answer:
+    """What an application says and raises. As a context manager it keeps the exception that leaves its block.
+
+    Inside the block stands the application's own code and nothing else: a mistake of ours there would be told as
+    one of the application's.
+    """
+
+    __slots__ = ("body", "exception", "header_type", "headers", "status")
+
+    def __init__(self, header_type: tuple[type, ...] = (str, bytes)) -> None:
+        self.status: Any = None
+        self.headers: Any = ()
+        self.header_type = header_type
+        self.body: Any = b""
+        self.exception: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.exception = error
+        return True
+
+    def take(self, response: Any) -> None:
+        """Take over what stands in *response*: that of httpx, httpx2 or requests, or what looks like one."""
+        if not hasattr(response, "status_code") or not hasattr(response, "headers"):
+            raise TypeError(
+                f"what is mounted returned {_shown(response)}: return an httpx.Response, "
+                f"or anything with status_code, headers and content"
+            )
+        self.status, self.headers, self.body = response.status_code, response.headers, response.content
+
+
+class Body:
+    """The body of an answer that comes in parts; no more than MAX_BODY bytes are kept."""
+
+    __slots__ = ("_parts", "_room", "complete")
+
+    def __init__(self) -> None:
+        self.complete = False
+        """Whether nothing more is to come, or to be read."""
+        self._parts: list[Any] = []
+        self._room = MAX_BODY
+
+    def read(self, parts: Iterable[Any]) -> None:
+        """Read *parts* to their end, or until the body is full."""
+        for part in parts:
+            self.add(part)
+            if self.full:
+                break
+        self.complete = True
+
+    async def read_async(self, parts: AsyncIterable[Any]) -> None:
+        """Do what `read` does."""
+        async for part in parts:
+            self.add(part)
+            if self.full:
+                break
+        self.complete = True
+
+    def add(self, part: Any) -> None:
+        """Keep *part*, or as much of it as there is room for; after one that is no bytes nothing more is read."""
+        kept = bytes(part)[: self._room] if isinstance(part, _BYTES) else part
+        self._parts.append(kept)
+        self._room = self._room - len(kept) if isinstance(kept, bytes) else 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no more is read."""
+        return self._room == 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a byte has come."""
+        return self._room < MAX_BODY
+
+    def joined(self) -> Any:
+        """Return what has come in one piece; or the part that is no bytes."""
+        wrong = self._parts and not isinstance(self._parts[-1], bytes)
+        return self._parts[-1] if wrong else b"".join(self._parts)
+
+
+def outcome_of(answer: Answer | Outcome) -> Outcome:
+    """Return what *answer* comes to: an outcome as it is; an answer that is none, or an exception, is a 500."""
+    if isinstance(answer, Outcome):
+        return answer
+    if answer.status is None and answer.exception is not None:
+        return failed(answer.exception)
+    try:
+        return Outcome(
+            status=_status(answer.status),
+            headers=tuple(_header(pair, answer.header_type) for pair in _pairs(answer.headers)),
+            body=_bytes(answer.body)[:MAX_BODY],
+            exception=answer.exception,
+        )
+    except (TypeError, ValueError) as problem:
+        return failed(answer.exception or problem)
+
+
+def failed(error: BaseException) -> Outcome:
+    """Return the outcome of an attempt that came to nothing but *error*."""
+    return Outcome(status=500, body=b"Internal Server Error", exception=error)
+
+
+def _status(given: Any) -> int:
+    if isinstance(given, int) and given in STATUSES:
+        return int(given)
+    wrong = ValueError if isinstance(given, int) else TypeError
+    raise wrong(f"the answer has the status {_shown(given)}: give a number from 100 to 599")
+
+
+def _pairs(given: Any) -> list[tuple[Any, Any]]:
+    # httpx's headers keep values of one name apart in multi_items(), the others in items().
+    read = getattr(given, "multi_items", None) or getattr(given, "items", None)
+    try:
+        return [(name, value) for name, value in (read() if read else given)]
+    except Exception:  # noqa: BLE001 - a look-alike of headers may raise anything when it is read
+        raise TypeError(f"the answer has the headers {_shown(given)}: give pairs of a name and a value") from None
+
+
+def _header(pair: tuple[Any, Any], wanted: tuple[type, ...]) -> tuple[str, str]:
+    for part in pair:
+        if not isinstance(part, wanted):
+            types = " or ".join(one.__name__ for one in wanted)
+            raise TypeError(f"the answer has the header {_shown(pair)}: give name and value as {types}")
+    name, value = (_text(part) for part in pair)
+    if not is_token(name):
+        raise ValueError(f"the answer has the header {_shown(pair)}, whose name no header can have")
+    if not value.isprintable() and not _HEADER_BREAKERS.isdisjoint(value):
+        raise ValueError(f"the answer has the header {_shown(pair)}, whose value has a line break or a null")
+    return name, value
+
+
+def _text(given: str | bytes) -> str:
+    """Return a name or a value with a character for each byte, as it comes off the wire."""
+    if isinstance(given, bytes):
+        return given.decode("latin-1")
+    try:
+        given.encode("latin-1")
+    except UnicodeEncodeError:
+        return wire(given)
+    return given
+
+
+def _bytes(given: Any) -> bytes:
+    if isinstance(given, _BYTES):
+        return bytes(given)
+    raise TypeError(f"the answer has the body, or a part of it, {_shown(given)}: give bytes")
+
+
+def _shown(given: Any) -> str:
+    """Return *given* as people read it, as short as a line."""
+    return _REPR.repr(given)
