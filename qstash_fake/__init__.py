@@ -13,7 +13,7 @@ from qstash_fake.errors import DrainLimitReached, QStashFakeError, UnroutedDesti
 if TYPE_CHECKING:
     from qstash_fake.broker.account_views import Schedule
     from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message
-    from qstash_fake.delivery.targets import Route
+    from qstash_fake.delivery.routes import Route
     from qstash_fake.testing.clock import Clock
     from qstash_fake.testing.fake import QStashFake
     from qstash_fake.testing.report import Report
@@ -44,7 +44,7 @@ _HOMES = {
     "Message": "broker.views",
     "QStashFake": "testing.fake",
     "Report": "testing.report",
-    "Route": "delivery.targets",
+    "Route": "delivery.routes",
     "Schedule": "broker.account_views",
 }
 

@@ -19,8 +19,8 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Outcome
-from qstash_fake.delivery import asgi, wsgi
 from qstash_fake.delivery.exchange import request_for
+from qstash_fake.delivery.kinds import asgi, wsgi
 from tests.world import start_next
 
 pytestmark = pytest.mark.qstash_fake(freeze="off")  # nothing here looks at a clock

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import time
-import warnings
 from dataclasses import dataclass
 
 import httpx
-import jwt
 
 from qstash_fake.broker.broker import Delivery
+from qstash_fake.delivery.signing import sign
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import Headers, encode
 
 USER_AGENT = "Upstash-QStash"
-SIGNATURE_LIFETIME_S = 300  # QStash docs, features/security; checked on a real token
 # What a delivery says of itself; a forwarded header of the same name does not reach the destination.
 _OWN = frozenset({"user-agent", "upstash-message-id", "upstash-retried", "upstash-signature", "upstash-caller-ip"})
 
@@ -74,25 +69,3 @@ def plain_request(method: str, url: str, headers: Headers, body: bytes, timeout_
     length = (("Content-Length", str(len(body))),) if body or method not in ("GET", "DELETE") else ()
     headers = (("Host", host), *headers, *length)
     return Request(method=method, url=url, headers=headers, body=body, timeout_ms=timeout_ms)
-
-
-def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> str:
-    """Return the `Upstash-Signature` of *body* sent to *url*, issued *age_s* seconds ago. QStash docs, security.
-
-    The time is the application's, `time.time()` looked up at the call: a verifier refuses an `iat` even one
-    second ahead of its own clock.
-    """
-    issued = int(time.time()) - age_s
-    claims = {
-        "aud": "",
-        "body": base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode(),
-        "exp": issued + SIGNATURE_LIFETIME_S,
-        "iat": issued,
-        "iss": "Upstash",
-        "jti": token_id,
-        "nbf": 0,
-        "sub": url,
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer PyJWT warns of short keys; a user's key is his choice
-        return jwt.encode(claims, key, algorithm="HS256")

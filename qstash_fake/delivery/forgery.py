@@ -7,7 +7,8 @@ from typing import Any
 
 from qstash_fake.broker.ids import Ids, token_id
 from qstash_fake.broker.keys import SigningKeys
-from qstash_fake.delivery.exchange import USER_AGENT, Request, plain_request, sign
+from qstash_fake.delivery.exchange import USER_AGENT, Request, plain_request
+from qstash_fake.delivery.signing import sign
 
 EXPIRED_S = 3600  # how long ago an expired signature was made; it lives five minutes
 

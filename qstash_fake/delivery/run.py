@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, TypeVar
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.delivery.answers import Answer, failed, outcome_of
-from qstash_fake.delivery.apps import App, Asgi, Fixed
-from qstash_fake.delivery.asgi import Lifespan
 from qstash_fake.delivery.exchange import Request, request_for
-from qstash_fake.delivery.targets import Target, Targets
+from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
+from qstash_fake.delivery.kinds.functions import Fixed
+from qstash_fake.delivery.lifespans import Lifespan
+from qstash_fake.delivery.mounts import Answerer, Answerers
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ T = TypeVar("T")
 class Call(NamedTuple):
     """A request to be sent, and who answers it."""
 
-    target: Target
+    answerer: Answerer
     request: Request
 
 
@@ -49,7 +50,7 @@ class Deliveries:
     """How deliveries are made. *at_instant* is called with the time, unix milliseconds, just before each one."""
 
     broker: Broker
-    targets: Targets
+    answerers: Answerers
     at_instant: Callable[[int], object]
     raise_app_exceptions: bool = True
 
@@ -64,13 +65,13 @@ class Deliveries:
             guard()
             self.at_instant(self.broker.now_ms)
 
-        while (started := start_next(self.broker, self.targets, until_ms, before_start)) is not None:
-            delivery, target = started
+        while (started := start_next(self.broker, self.answerers, until_ms, before_start)) is not None:
+            delivery, answerer = started
             try:
-                if isinstance(target.app, Fixed):  # nobody would see the request, so none is made or signed
-                    came: Came = target.app.answer()
+                if isinstance(answerer.app, Fixed):  # nobody would see the request, so none is made or signed
+                    came: Came = answerer.app.answer()
                 else:
-                    came = yield Call(target, request_for(delivery))
+                    came = yield Call(answerer, request_for(delivery))
             except BaseException as error:  # no request could be made, or the driver has ended without an answer
                 self.broker.complete(delivery, failed(error))
                 raise
@@ -78,14 +79,14 @@ class Deliveries:
                 self.broker.complete(delivery, failed(came))
                 raise Raised(came)
             raised = came.exception
-            self.broker.complete(delivery, target.settle(delivery.message, came))
+            self.broker.complete(delivery, answerer.settle(delivery.attempt, came))
             if raised is not None and self.raise_app_exceptions:
                 raise Raised(_annotated(raised, delivery.message, delivery.attempt.retried))
 
 
 def start_next(
-    broker: Broker, targets: Targets, until_ms: int, before_start: Callable[[], object] = lambda: None
-) -> tuple[Delivery, Target] | None:
+    broker: Broker, answerers: Answerers, until_ms: int, before_start: Callable[[], object] = lambda: None
+) -> tuple[Delivery, Answerer] | None:
     """Start the first delivery due at or before *until_ms* and return it with who answers it; None if there is none.
 
     If *before_start* raises, or nobody answers and that is an error, nothing has started.
@@ -95,10 +96,10 @@ def start_next(
         if message is None:
             return None
         before_start()
-        target = targets.find(message)
+        answerer = answerers.find(message)
         delivery = broker.start(message)
-        target.begin(delivery.attempt)
-        return delivery, target
+        answerer.begin(delivery.attempt)
+        return delivery, answerer
 
 
 def _annotated(error: BaseException, message: Message, retried: int) -> BaseException:
@@ -112,43 +113,33 @@ def _annotated(error: BaseException, message: Message, retried: int) -> BaseExce
 class SyncDriver:
     """Calls applications from synchronous code: WSGI in this thread, ASGI on a private loop that is made lazily."""
 
-    def __init__(self, targets: Targets) -> None:
-        self._targets = targets
+    def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lifespans: list[tuple[Lifespan, asyncio.Task[None]]] = []
+        self._lifespans: list[Lifespan] = []
 
     def run(self, calls: Calls) -> None:
         """Drive *calls* to their end."""
         came: Came | None = None
         while (call := _step(calls, came)) is not None:
             try:
-                came = self._send(call.target.app, call.request)
+                came = self._send(call.answerer.app, call.request)
             except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
                 came = error
 
     def _send(self, app: App, request: Request) -> Came:
-        if app.is_async and not getattr(app, "is_django", False):
-            if isinstance(app, Asgi):
-                with Answer() as startup:
-                    self._start_lifespan(app)
-                if startup.exception is not None:
-                    return outcome_of(startup)
-            return self._on_loop(_came_of(app, request))
-        send: Callable[[Request], Answer | Outcome] = app.send
-        if app.is_async:
-            from asgiref.sync import async_to_sync
+        if isinstance(app, SyncApp):
+            return outcome_of(contextvars.copy_context().run(app.send, request))
+        if app.runs_lifespan and app.lifespan is None:
+            with Answer() as startup:
+                self._start_lifespan(app)
+            if startup.exception is not None:
+                return outcome_of(startup)
+        return self._on_loop(_came_of(app, request))
 
-            send = async_to_sync(app.send)
-        return outcome_of(contextvars.copy_context().run(send, request))
-
-    def _start_lifespan(self, app: Asgi) -> None:
-        mount = next((mount for mount in self._targets.mounts if mount.app is app), None)
-        if mount is None or not mount.runs_lifespan or app.lifespan is not None:
-            return
-        lifespan = Lifespan(app.app)
-        task = self._private_loop().create_task(lifespan.run())
+    def _start_lifespan(self, app: AsyncApp) -> None:
+        lifespan = app.make_lifespan()
         self._on_loop(lifespan.startup())  # one that fails is tried again at the next attempt
-        self._lifespans.append((lifespan, task))
+        self._lifespans.append(lifespan)
         app.lifespan = lifespan
 
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -166,8 +157,8 @@ class SyncDriver:
             return
         try:
             with ExitStack() as exits:  # what one raises does not keep the others from their shutdown
-                for lifespan, task in self._lifespans:
-                    exits.callback(_shut_down, loop, lifespan, task)
+                for lifespan in self._lifespans:
+                    exits.callback(lambda one: loop.run_until_complete(one.shutdown()), lifespan)
         finally:
             self._lifespans.clear()
             left = asyncio.all_tasks(loop)
@@ -180,17 +171,12 @@ class SyncDriver:
             loop.close()
 
 
-def _shut_down(loop: asyncio.AbstractEventLoop, lifespan: Lifespan, task: asyncio.Task[None]) -> None:
-    loop.run_until_complete(lifespan.shutdown())
-    loop.run_until_complete(task)
-
-
 async def run_async(calls: Calls) -> None:
     """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread."""
     came: Came | None = None
     while (call := _step(calls, came)) is not None:
         try:
-            came = await asyncio.create_task(_came_of(call.target.app, call.request))
+            came = await asyncio.create_task(_came_of(call.answerer.app, call.request))
         except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
             came = error
 
@@ -208,11 +194,7 @@ def _step(calls: Calls, came: Came | None) -> Call | None:
 
 async def send_async(app: App, request: Request) -> Outcome:
     """Send *request* to *app* on the running loop; what may block goes to a thread."""
-    if app.is_async:
-        return outcome_of(await app.send(request))
-    if app.in_thread:
-        return outcome_of(await asyncio.to_thread(app.send, request))
-    return outcome_of(app.send(request))
+    return outcome_of(await app.send_async(request))
 
 
 async def _came_of(app: App, request: Request) -> Came:

@@ -16,15 +16,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.conditions import DEFAULT_TIMEOUT_MS
 from qstash_fake.delivery.exchange import Request
-from qstash_fake.delivery.targets import DEFAULT_TIMEOUT_MS
+from qstash_fake.delivery.kinds.base import AsyncApp
 from qstash_fake.protocol import urls
 
 # Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and its kind.
@@ -104,17 +105,15 @@ def mounts(
     ]
 
 
-@dataclass(slots=True)
-class Network:
+@dataclass
+class Network(AsyncApp):
     """What is reached over the network; answers deliveries as a mounted application does."""
 
     sender: httpx.AsyncClient
     allow_external: bool
     moved: Moved | None = None
-    is_async: ClassVar[bool] = True
-    in_thread: ClassVar[bool] = False
 
-    async def send(self, request: Request) -> Outcome:
+    async def send_async(self, request: Request) -> Outcome:
         """Send *request* and return what came of it; whatever goes wrong is a failed attempt."""
         timeout_ms = DEFAULT_TIMEOUT_MS if request.timeout_ms is None else request.timeout_ms
         try:

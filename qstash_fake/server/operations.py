@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, get_type_hints
 
 from qstash_fake.api import wire
-from qstash_fake.delivery.targets import Route, Targets, url_pattern
+from qstash_fake.delivery.mounts import Answerers
+from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
@@ -40,7 +41,7 @@ class Session:
     """The verb that is under way."""
 
     @property
-    def targets(self) -> Targets:
+    def targets(self) -> Answerers:
         """Who answers the deliveries of the fake."""
         return inside(self.fake).targets
 

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.exchange import request_for
+from qstash_fake.delivery.mounts import Answerer, Answerers
 from qstash_fake.delivery.run import send_async, start_next
-from qstash_fake.delivery.targets import Target, Targets
 from qstash_fake.testing.timekeeper import Timekeeper, steady_clock
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
@@ -24,7 +24,7 @@ STILL_S = 1.0  # what deliveries are given to end before a reset; a handler may 
 class RealTime:
     """Makes the deliveries of one clock as real time passes; *moved* is called after each step."""
 
-    def __init__(self, timekeeper: Timekeeper, targets: Targets, moved: Callable[[], object]) -> None:
+    def __init__(self, timekeeper: Timekeeper, targets: Answerers, moved: Callable[[], object]) -> None:
         self._now_ms = timekeeper.real_now_ms = steady_clock()
         self._timekeeper = timekeeper
         self._targets = targets
@@ -77,12 +77,12 @@ class RealTime:
         del self._in_flight[task]
         self.wake()
 
-    async def _deliver(self, broker: Broker, delivery: Delivery, target: Target) -> None:
+    async def _deliver(self, broker: Broker, delivery: Delivery, answerer: Answerer) -> None:
         try:
-            outcome = await send_async(target.app, request_for(delivery))
+            outcome = await send_async(answerer.app, request_for(delivery))
         except Exception as error:  # noqa: BLE001 - one delivery that cannot be made must not stop the others
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
-        outcome = target.settle(delivery.message, outcome)
+        outcome = answerer.settle(delivery.attempt, outcome)
         broker.observe(self._now_ms())
         outcome.duration_ms = max(outcome.duration_ms, broker.now_ms - delivery.attempt.started_ms)
         broker.complete(delivery, outcome)

@@ -7,7 +7,7 @@ from typing import Any
 from qstash_fake.api import wire
 from qstash_fake.broker.message import Message
 from qstash_fake.broker.views import Attempt, view_of
-from qstash_fake.delivery.targets import Route
+from qstash_fake.delivery.routes import Route
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.report import Report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -19,9 +18,9 @@ from qstash_fake.broker.journal import Step
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, view_of
-from qstash_fake.delivery.asgi import AsgiApp, Lifespan
 from qstash_fake.delivery.forgery import signed_request
-from qstash_fake.delivery.targets import Route, url_pattern
+from qstash_fake.delivery.lifespans import AsgiApp, Lifespan
+from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.errors import UsageError
 from qstash_fake.testing import assertions, timeline
 from qstash_fake.testing.clock import Clock
@@ -229,14 +228,12 @@ class QStashFake:
     async def lifespan(self, app: AsgiApp) -> AsyncIterator[None]:
         """Run the lifespan of *app* on the running loop, for tests that use the `_async` verbs."""
         lifespan = Lifespan(app)
-        task = asyncio.create_task(lifespan.run())
         await lifespan.startup()
         try:
             with self._inside.targets.running(lifespan):
                 yield
         finally:
             await lifespan.shutdown()
-            await task
 
     # --- what a test asserts ------------------------------------------------------------------------------------
 

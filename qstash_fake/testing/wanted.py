@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from qstash_fake.broker import views
 from qstash_fake.broker.message import Message
-from qstash_fake.delivery.targets import url_pattern
+from qstash_fake.delivery.routes import url_pattern
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.http import text
 from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, json_test, show, unlike

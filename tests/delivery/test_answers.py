@@ -413,7 +413,7 @@ def test_a_mistake_in_what_calls_the_application_is_raised_and_ends_the_attempt(
     def broken(request):
         raise ZeroDivisionError("a mistake of ours")
 
-    monkeypatch.setattr("qstash_fake.delivery.wsgi.environ", broken)
+    monkeypatch.setattr("qstash_fake.delivery.kinds.wsgi.environ", broken)
     with QStashFake(raise_app_exceptions=raise_app_exceptions) as fake:
         fake.mount(wsgi())
         QStash("token").message.publish(url=JOB, retries=0)

@@ -10,7 +10,8 @@ import pytest
 from qstash import QStash, Receiver
 
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
-from qstash_fake.delivery.exchange import Request, plain_request, sign
+from qstash_fake.delivery.exchange import Request, plain_request
+from qstash_fake.delivery.signing import sign
 from tests.times import FIRST_RETRY_S
 
 START = 1_767_225_600  # 2026-01-01T00:00:00Z

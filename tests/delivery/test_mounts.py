@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from qstash_fake import UnroutedDestination, UsageError
-from qstash_fake.delivery.targets import Targets
+from qstash_fake.delivery.mounts import Answerers
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -60,9 +60,9 @@ def test_a_mount_takes_what_lies_at_or_below_its_prefix(qstash_fake, client, pre
     ],
 )
 def test_a_mount_does_not_take_what_lies_beside_its_prefix(url):
-    targets = Targets()
-    targets.mount(named("api"), "https://shop.example/api", lifespan=False)
-    assert targets.mount_for(url) is None
+    answerers = Answerers()
+    answerers.mount(named("api"), "https://shop.example/api", lifespan=False)
+    assert answerers.mount_for(url) is None
 
 
 def test_a_prefix_without_a_path_takes_the_whole_host(qstash_fake, client):
@@ -142,4 +142,4 @@ def test_unrouted_fail_is_a_failed_attempt_without_an_answer(qstash_fake, client
 
 def test_an_unknown_rule_for_the_unrouted_is_refused():
     with pytest.raises(UsageError, match="unrouted='ignore' is unknown: use one of 'error', 'accept', 'fail'"):
-        Targets("ignore")
+        Answerers("ignore")

@@ -25,7 +25,7 @@ def send(url, *, allow_external=False, moved=None, **parts):
     async def sent():
         async with network.client(allow_external=allow_external) as sender:
             request = Request(**{"method": "POST", "url": url, "headers": (), "body": b"", **parts})
-            return await Network(sender, allow_external, moved).send(request)
+            return await Network(sender, allow_external, moved).send_async(request)
 
     return asyncio.run(sent())
 
@@ -150,7 +150,7 @@ def test_cookies_are_not_kept(destination):
         async with network.client(allow_external=False) as sender:
             request = Request(method="GET", url=destination.url, headers=(), body=b"")
             for _ in range(2):
-                assert (await Network(sender, False).send(request)).status == 200
+                assert (await Network(sender, False).send_async(request)).status == 200
             assert not sender.cookies
 
     destination.handle = lambda request: (200, {"set-cookie": "session=1; path=/"})

@@ -9,6 +9,7 @@ import time_machine
 
 from qstash_fake import QStashFake
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.kinds.base import AsyncApp
 from qstash_fake.protocol.publish import parse_publish
 from qstash_fake.server import realtime
 from qstash_fake.server.realtime import RealTime
@@ -85,10 +86,8 @@ def test_no_more_than_so_many_are_in_flight(monkeypatch):
     fake = QStashFake(freeze="off")
     inside, most = set(), set[int]()
 
-    class Slow:
-        is_async, in_thread = True, False
-
-        async def send(self, request):
+    class Slow(AsyncApp):
+        async def send_async(self, request):
             inside.add(request)
             most.add(len(inside))
             await asyncio.sleep(0.001)
@@ -126,10 +125,8 @@ def test_rate_limits_hold_in_real_time():
 def test_what_is_in_flight_when_it_ends_stays_in_flight():
     fake = QStashFake(freeze="off")
 
-    class Never:
-        is_async, in_thread = True, False
-
-        async def send(self, request):
+    class Never(AsyncApp):
+        async def send_async(self, request):
             await asyncio.Event().wait()
 
     fake.mount(Never())
@@ -146,10 +143,8 @@ def test_what_is_in_flight_when_it_ends_stays_in_flight():
 def test_an_attempt_lasts_as_long_as_it_takes_and_the_retry_waits_from_its_end():
     fake = QStashFake(freeze="off")
 
-    class Slow:
-        is_async, in_thread = True, False
-
-        async def send(self, request):
+    class Slow(AsyncApp):
+        async def send_async(self, request):
             await asyncio.sleep(0.05)
             return Outcome(status=503)
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from qstash_fake import UsageError
+from qstash_fake.delivery.kinds.table import KINDS
 
 JOB = "https://shop.example/jobs/echo?a=%20"
 ANSWER = b"POST https://shop.example/jobs/echo?a=%20 0 b'\\xff'"
@@ -109,7 +110,7 @@ def _text(request, body: bytes) -> str:
     return f"{request.method} {request.url} {request.headers['Upstash-Retried']} {body!r}"
 
 
-KINDS = {
+APPS = {
     "FastAPI": fastapi_app,
     "FastAPI with a sync endpoint": fastapi_app_with_a_sync_endpoint,
     "Starlette": starlette_app,
@@ -128,9 +129,9 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=APPS)
 def app(request):
-    return KINDS[request.param]()
+    return APPS[request.param]()
 
 
 def test_each_kind_is_delivered_to(qstash_fake, client, app):
@@ -204,6 +205,42 @@ def test_redirects_are_not_followed_whatever_the_client_would_do(qstash_fake, cl
     client.message.publish(url="https://shop.example/jobs/away", retries=0)
     qstash_fake.deliver_due()
     assert qstash_fake.dlq[0].response_status == 307
+
+
+class Job:
+    """An application of a user's with attributes that applications of other kinds have."""
+
+    is_async = in_thread = portal = generic = open = application = app = handler = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        return respond(request)
+
+
+class JobWithRequest(Job):
+    def request(self, method: str, url: str) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("make", [Job, JobWithRequest])
+def test_attributes_do_not_make_an_object_another_kind(qstash_fake, client, make):
+    qstash_fake.mount(make())
+    client.message.publish(url=JOB, body=b"\xff")
+    qstash_fake.deliver_due()
+    assert qstash_fake.attempts[0].body == ANSWER
+
+
+def test_a_class_that_inherits_from_a_test_client_is_of_its_kind(qstash_fake, client):
+    class ShopClient(starlette.testclient.TestClient):
+        pass
+
+    qstash_fake.mount(ShopClient(starlette_app()))
+    client.message.publish(url=JOB, body=b"\xff")
+    qstash_fake.deliver_due()
+    assert qstash_fake.attempts[0].body == ANSWER
+
+
+def test_every_row_says_why_it_tells_its_kind():
+    assert len({row.name for row in KINDS}) == len({row.why for row in KINDS}) == len(KINDS)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from wsgiref.validate import validator
 import pytest
 
 from qstash_fake.broker.message import Outcome
-from qstash_fake.delivery import wsgi
 from qstash_fake.delivery.answers import outcome_of
 from qstash_fake.delivery.exchange import Request, plain_request
+from qstash_fake.delivery.kinds import wsgi
 
 
 def post(url: str = "https://shop.example/jobs", body: bytes = b"x", headers=()) -> Request:

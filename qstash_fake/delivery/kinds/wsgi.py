@@ -1,4 +1,4 @@
-"""Calling a WSGI application: one request."""
+"""WSGI applications, called as PEP 3333 says."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.kinds.base import Reply, SyncApp
+from qstash_fake.delivery.kinds.swallowed import swallowed_exceptions, with_exception
 from qstash_fake.protocol.http import encode
 
 Environ = dict[str, Any]
@@ -20,7 +23,19 @@ WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 _STATUS_LINE = re.compile(r"([0-9]{3})( .*)?")  # PEP 3333; the space may be missing where there is no reason
 
 
-def call(app: WsgiApp, request: Request) -> Answer | Outcome:
+@dataclass(eq=False)
+class Wsgi(SyncApp):
+    """A WSGI application."""
+
+    app: WsgiApp
+
+    def send(self, request: Request) -> Reply:
+        with swallowed_exceptions() as swallowed:
+            answer = call(self.app, request)
+        return with_exception(answer, swallowed)
+
+
+def call(app: WsgiApp, request: Request) -> Reply:
     """Send *request* to *app* in this thread and return what it answered.
 
     The answer counts if it was complete, whatever is raised after it. An exception before the first byte of the
@@ -58,7 +73,7 @@ class _Exchange:
             if close := getattr(parts, "close", None):
                 close()
 
-    def outcome(self, answer: Answer) -> Answer | Outcome:
+    def outcome(self, answer: Answer) -> Reply:
         """Fill *answer*, which has the application's exception, with what the application sent."""
         if self._start is None:
             answer.exception = answer.exception or RuntimeError(

@@ -14,9 +14,9 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from qstash_fake.broker.message import Outcome
-from qstash_fake.delivery import asgi
 from qstash_fake.delivery.answers import outcome_of
 from qstash_fake.delivery.exchange import Request, plain_request
+from qstash_fake.delivery.kinds import asgi
 
 
 def call(app, request: Request | None = None, state=None) -> Outcome:

@@ -8,7 +8,8 @@ import pytest
 
 from qstash_fake import UsageError
 from qstash_fake.broker.message import Message
-from qstash_fake.delivery.targets import Targets, url_pattern
+from qstash_fake.delivery.mounts import Answerers
+from qstash_fake.delivery.routes import url_pattern
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -239,9 +240,9 @@ def test_message_and_pattern_agree_on_what_a_regex_matches():
         not_before_ms=0,
         max_retries=3,
     )
-    targets = Targets()
-    route = targets.on(re.compile(r".*\?copy=\d"), None)
-    assert route.matches(message)
+    answerers = Answerers()
+    route = answerers.on(re.compile(r".*\?copy=\d"), None).respond(200)
+    assert answerers.find(message).routes == (route,)
 
 
 def test_a_route_that_answers_with_nothing_is_refused(qstash_fake):

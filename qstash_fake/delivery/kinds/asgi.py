@@ -1,8 +1,8 @@
-"""Calling an ASGI application: one request, and the lifespan around all of them."""
+"""ASGI applications, called as a server calls them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,18 +11,30 @@ import anyio
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.kinds.base import AsyncApp, Reply
+from qstash_fake.delivery.kinds.swallowed import swallowed_exceptions, with_exception
+from qstash_fake.delivery.lifespans import VERSION, AsgiApp, Event, Lifespan, Scope
 from qstash_fake.protocol.http import encode
 
-Scope = MutableMapping[str, Any]
-Event = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-VERSION = {"version": "3.0", "spec_version": "2.4"}
+@dataclass(eq=False)
+class Asgi(AsyncApp):
+    """A bare ASGI application; *runs_lifespan* is told by whoever mounts it."""
+
+    app: AsgiApp
+    lifespan: Lifespan | None = None
+    runs_lifespan: bool = False
+
+    async def send_async(self, request: Request) -> Reply:
+        with swallowed_exceptions() as swallowed:
+            answer = await call(self.app, request, self.lifespan.state if self.lifespan else None)
+        return with_exception(answer, swallowed)
+
+    def make_lifespan(self) -> Lifespan:
+        return Lifespan(self.app)
 
 
-async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = None) -> Answer | Outcome:
+async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = None) -> Reply:
     """Send *request* to *app* and return what it answered.
 
     The answer counts if it was complete, whatever is raised after it. An exception without one is 500, and an
@@ -74,7 +86,7 @@ class _Exchange:
         if self._hung_up or not more_body:
             self._complete.set()
 
-    def outcome(self, answer: Answer) -> Answer | Outcome:
+    def outcome(self, answer: Answer) -> Reply:
         """Fill *answer*, which has the application's exception, with what the application sent."""
         if self._hung_up:
             answer.exception = None  # it comes of hanging up
@@ -109,63 +121,3 @@ def scope(request: Request, state: dict[str, Any] | None = None) -> Scope:
     if state is not None:
         result["state"] = dict(state)
     return result
-
-
-class Lifespan:
-    """The startup and shutdown of an ASGI application; an app that raises on the scope does not support it."""
-
-    def __init__(self, app: AsgiApp) -> None:
-        self.state: dict[str, Any] = {}
-        self.app = app
-        self._inbox: list[dict[str, str]] = []
-        self._arrived = anyio.Event()
-        self._answered = anyio.Event()
-        self._error: Exception | None = None
-        self._refusal: str | None = None
-        self._started = False
-        self._ended = False
-
-    async def run(self) -> None:
-        """Be the application's lifespan task, from `startup` to the end of `shutdown`."""
-        try:
-            await self.app({"type": "lifespan", "asgi": dict(VERSION), "state": self.state}, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - kept for whoever waits for the application's answer
-            self._error = error
-        finally:
-            self._ended = True
-            self._answered.set()
-
-    async def startup(self) -> None:
-        """Wait until the application, whose `run` is running, has started; raise what kept it from it."""
-        await self._ask("lifespan.startup")
-        self._started = True
-
-    async def shutdown(self) -> None:
-        """Let the application shut down."""
-        if not self._ended:
-            await self._ask("lifespan.shutdown")
-
-    async def _ask(self, what: str) -> None:
-        if not self._ended:
-            self._answered = anyio.Event()
-            self._inbox.append({"type": what})
-            self._arrived.set()
-            await self._answered.wait()
-        refusal, self._refusal = self._refusal, None
-        # One that raises on its startup, and says nothing, does not support lifespans (ASGI, lifespan protocol).
-        if self._error is not None and (refusal is not None or self._started):
-            self._error.add_note(f"raised by the application in its {what}")
-            raise self._error
-        if refusal is not None:
-            raise RuntimeError(f"the application's {what} failed: {refusal}")
-
-    async def _receive(self) -> Event:
-        while not self._inbox:
-            self._arrived = anyio.Event()
-            await self._arrived.wait()
-        return self._inbox.pop(0)
-
-    async def _send(self, event: Event) -> None:
-        if event["type"].endswith(".failed"):
-            self._refusal = event.get("message") or "no message"
-        self._answered.set()

@@ -1,0 +1,43 @@
+"""Conditions: what becomes of an outcome between the application and QStash. Each is a row of a chain.
+
+A condition takes the message, the attempt and the outcome so far, and returns the outcome with its duration in virtual
+time. It calls nobody: the application was called before, at the start of the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qstash_fake.broker.message import Attempt, Message, Outcome
+
+DEFAULT_TIMEOUT_MS = 15 * 60_000  # assumed: the shortest plan's limit
+
+Condition = Callable[[Message, Attempt, Outcome], Outcome]
+
+
+def takes(duration_ms: int) -> Condition:
+    """Return the condition that an answer is *duration_ms* under way."""
+
+    def condition(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
+        outcome.duration_ms = max(outcome.duration_ms, duration_ms)
+        return outcome
+
+    return condition
+
+
+def times_out(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Let the outcome, which is a time-out already, last as long as QStash waits for an answer."""
+    outcome.duration_ms = DEFAULT_TIMEOUT_MS if message.timeout_ms is None else message.timeout_ms
+    return outcome
+
+
+def within_timeout(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Discard an answer that comes after the message's timeout; an exception of the application stays known."""
+    timeout_ms = message.timeout_ms
+    if timeout_ms is None or outcome.duration_ms <= timeout_ms:
+        return outcome
+    return Outcome(error="timeout", duration_ms=timeout_ms, exception=outcome.exception)
+
+
+ALWAYS: tuple[Condition, ...] = (within_timeout,)
+"""What holds for every delivery, after the conditions of its routes."""

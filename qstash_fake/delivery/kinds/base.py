@@ -1,0 +1,58 @@
+"""What every kind of application is to the drivers of a verb, and how a kind is told by its class."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from abc import ABC, abstractmethod
+from typing import Any
+
+from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.answers import Answer
+from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.lifespans import Lifespan
+
+Reply = Answer | Outcome
+"""What an application answered, unchecked; or an outcome that is known, such as a broken connection."""
+
+
+class SyncApp(ABC):
+    """An application that answers in the thread that calls it."""
+
+    @abstractmethod
+    def send(self, request: Request) -> Reply:
+        """Send *request* and return what came."""
+
+    async def send_async(self, request: Request) -> Reply:
+        """Do what `send` does, in a worker thread: the loop must not wait for what may block."""
+        return await asyncio.to_thread(self.send, request)
+
+
+class AsyncApp(ABC):
+    """An application that answers on an event loop."""
+
+    lifespan: Lifespan | None = None
+    """What runs around its requests, once it has been started."""
+    runs_lifespan = False
+    """Whether the sync verbs run a lifespan around its requests."""
+
+    @abstractmethod
+    async def send_async(self, request: Request) -> Reply:
+        """Send *request* and return what came."""
+
+    def make_lifespan(self) -> Lifespan:
+        """Return a lifespan of the application, to be started."""
+        raise NotImplementedError
+
+
+App = SyncApp | AsyncApp
+
+
+def is_a(value: object, *names: str) -> bool:
+    """Tell whether *value* is of a class `package.Name`, or of one that inherits from it. Imports nothing."""
+    return any(f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}" in names for cls in type(value).__mro__)
+
+
+def is_coroutine_function(call: Any) -> bool:
+    """Tell whether a call of *call* returns a coroutine; it may be a function, or an object with `__call__`."""
+    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(call.__call__)

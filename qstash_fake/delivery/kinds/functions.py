@@ -1,0 +1,61 @@
+"""Functions that answer a request themselves, and answers that are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.answers import Answer
+from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
+
+
+class Inline(SyncApp):
+    """What answers at once, and so is called on the loop itself."""
+
+    async def send_async(self, request: Request) -> Reply:
+        return self.send(request)
+
+
+@dataclass(eq=False)
+class Function(Inline):
+    """A callable that takes an httpx.Request and returns an httpx.Response, or what looks like one."""
+
+    function: Callable[[httpx.Request], Any]
+
+    def send(self, request: Request) -> Reply:
+        given = request.to_httpx()
+        with Answer() as answer:
+            answer.take(self.function(given))
+        return answer
+
+
+@dataclass(eq=False)
+class AsyncFunction(AsyncApp):
+    """A coroutine function of the same kind."""
+
+    function: Callable[[httpx.Request], Awaitable[Any]]
+
+    async def send_async(self, request: Request) -> Reply:
+        given = request.to_httpx()
+        with Answer() as answer:
+            answer.take(await self.function(given))
+        return answer
+
+
+@dataclass(eq=False)
+class Fixed(Inline):
+    """Always the same outcome; what a route gives, and who answers what is not routed."""
+
+    outcome: Outcome
+
+    def send(self, request: Request) -> Outcome:
+        return self.answer()
+
+    def answer(self) -> Outcome:
+        """Return a copy, for an outcome belongs to one attempt."""
+        return replace(self.outcome)

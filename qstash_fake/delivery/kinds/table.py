@@ -1,0 +1,180 @@
+"""The kinds of applications that can be mounted: how each is told, why that tells it, and what calls it.
+
+The first row that fits counts. A row asks for the class of an object where there is one to ask for, and for how the
+object is called otherwise; never for an attribute that an object of another kind may have.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from qstash_fake.delivery.kinds.asgi import Asgi
+from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp, is_a, is_coroutine_function
+from qstash_fake.delivery.kinds.clients import AsyncClient, Client, PortalClient
+from qstash_fake.delivery.kinds.django import DjangoAsyncClient, DjangoClient, OnAsgiref
+from qstash_fake.delivery.kinds.functions import AsyncFunction, Function
+from qstash_fake.delivery.kinds.wsgi import Wsgi
+from qstash_fake.errors import UsageError
+
+POSSIBLE = (
+    "an ASGI or WSGI application, a test client with .request(), or a callable that takes an httpx.Request "
+    "and returns an httpx.Response"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row: objects that *told* tells, because of *why*, are called as *make* says."""
+
+    name: str
+    told: Callable[[Any], bool]
+    why: str
+    make: Callable[[Any], App]
+
+
+def kind_of(app: Any) -> App:
+    """Return *app* as one of the kinds, or raise UsageError if it is none of them."""
+    row = next((row for row in KINDS if row.told(app)), None)
+    if row is None:
+        raise UsageError(f"cannot mount {app!r}: give {POSSIBLE}")
+    return row.make(app)
+
+
+def _is_ours(app: Any) -> bool:
+    return isinstance(app, (SyncApp, AsyncApp))
+
+
+def _is_mock(app: Any) -> bool:
+    return is_a(app, "unittest.CallableMixin")
+
+
+def _is_entered_test_client(app: Any) -> bool:
+    return is_a(app, "starlette.TestClient") and app.portal is not None
+
+
+def _is_django_handler(app: Any) -> bool:
+    return is_a(app, "django.ASGIHandler")
+
+
+def _has_request(app: Any) -> bool:
+    return not callable(app) and callable(getattr(app, "request", None))
+
+
+def _is_called_with(count: int) -> Callable[[Any], bool]:
+    """Return what tells an object that is called with *count* positional arguments; no class is."""
+    return lambda app: callable(app) and not isinstance(app, type) and _arguments(app) == count
+
+
+def _arguments(call: Callable[..., Any]) -> int:
+    """Return how many positional arguments *call* needs; three, if it does not say or takes any number."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return 3
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is p.empty for p in positional)
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and required < 1:
+        return 3
+    return required
+
+
+def _function(app: Any) -> App:
+    return AsyncFunction(app) if is_coroutine_function(app) else Function(app)
+
+
+def _client(app: Any) -> App:
+    return AsyncClient(app) if is_coroutine_function(app.request) else Client(app)
+
+
+def _refuse_factory(app: Any) -> NoReturn:
+    raise UsageError(f"cannot mount {app!r}: it makes requests and answers none; mount django.test.Client()")
+
+
+def _refuse_callable(app: Any) -> NoReturn:
+    raise UsageError(f"cannot mount {app!r}: it takes {_arguments(app)} arguments; give {POSSIBLE}")
+
+
+KINDS = (
+    Kind(
+        "a kind of its own",
+        _is_ours,
+        "the server's network, which inherits from AsyncApp, says itself how it is called",
+        lambda app: app,
+    ),
+    Kind(
+        "Mock, MagicMock, AsyncMock",
+        _is_mock,
+        "a mock has every attribute, so it would fit the rows below",
+        _function,
+    ),
+    Kind(
+        "Django's test client",
+        lambda app: is_a(app, "django.Client"),
+        "its request() takes a WSGI environ, not a method and a URL",
+        DjangoClient,
+    ),
+    Kind(
+        "Django's asynchronous test client",
+        lambda app: is_a(app, "django.AsyncClient"),
+        "its request() takes an ASGI scope",
+        lambda app: OnAsgiref(DjangoAsyncClient(app)),
+    ),
+    Kind(
+        "Django's request factory",
+        lambda app: is_a(app, "django.RequestFactory"),
+        "the test clients inherit from it; by itself it has no application",
+        _refuse_factory,
+    ),
+    Kind(
+        "Django's ASGI handler",
+        _is_django_handler,
+        "an ASGI application whose synchronous views need the test's thread and its connection to the database",
+        lambda app: OnAsgiref(Asgi(app)),
+    ),
+    Kind(
+        "Flask's and Werkzeug's test client",
+        lambda app: is_a(app, "werkzeug.Client"),
+        "it names its application, which is called without the client's cookies",
+        lambda app: Wsgi(app.application),
+    ),
+    Kind(
+        "Starlette's and FastAPI's TestClient, entered",
+        _is_entered_test_client,
+        "it has a portal to the loop on which it has started the application",
+        PortalClient,
+    ),
+    Kind(
+        "Starlette's and FastAPI's TestClient, not entered",
+        lambda app: is_a(app, "starlette.TestClient"),
+        "it has no portal, starts no lifespan, and names its application",
+        lambda app: Asgi(app.app),
+    ),
+    Kind(
+        "a client such as httpx.Client and httpx.AsyncClient",
+        _has_request,
+        "what cannot be called and has request() can only be asked",
+        _client,
+    ),
+    Kind(
+        "a function, or a coroutine function",
+        _is_called_with(1),
+        "one argument is the request; ASGI and WSGI take more",
+        _function,
+    ),
+    Kind("a WSGI application", _is_called_with(2), "PEP 3333: environ and start_response", Wsgi),
+    Kind(
+        "an ASGI application",
+        _is_called_with(3),
+        "ASGI: scope, receive and send",
+        lambda app: Asgi(app, runs_lifespan=True),
+    ),
+    Kind(
+        "a callable of another number of arguments",
+        lambda app: callable(app) and not isinstance(app, type),
+        "nobody calls an application so",
+        _refuse_callable,
+    ),
+)

@@ -1,0 +1,145 @@
+"""Mounts: the applications and their URLs; and who answers a message: a route, a mount, the rule for the unrouted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from qstash_fake.broker.fanout import LLM_URL
+from qstash_fake.broker.message import Attempt, Message, Outcome
+from qstash_fake.delivery.conditions import ALWAYS, Condition
+from qstash_fake.delivery.kinds.asgi import Asgi
+from qstash_fake.delivery.kinds.base import App, AsyncApp
+from qstash_fake.delivery.kinds.functions import Fixed
+from qstash_fake.delivery.kinds.table import kind_of
+from qstash_fake.delivery.lifespans import Lifespan
+from qstash_fake.delivery.routes import Route, url_pattern
+from qstash_fake.errors import UnroutedDestination, UsageError
+from qstash_fake.protocol import urls
+
+UNROUTED = ("error", "accept", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who answers one message: an application, the routes that were passed on the way, what holds on the way back."""
+
+    app: App
+    routes: tuple[Route, ...]
+    conditions: tuple[Condition, ...]
+
+    def begin(self, attempt: Attempt) -> None:
+        """Note that *attempt* has started."""
+        for route in self.routes:
+            route._note(attempt)
+
+    def settle(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """Return what QStash sees of *outcome*, with its virtual duration."""
+        for condition in self.conditions:
+            outcome = condition(attempt.message, attempt, outcome)
+        return outcome
+
+
+@dataclass(slots=True)
+class Mount:
+    """An application and the URLs it answers; no prefix means every URL."""
+
+    app: App
+    prefix: str | None
+
+
+@dataclass(slots=True)
+class Answerers:
+    """All routes and mounts, and the conditions of every delivery. *unrouted* is `error`, `accept` or `fail`."""
+
+    unrouted: str = "error"
+    mounts: list[Mount] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    conditions: tuple[Condition, ...] = ALWAYS
+    lifespans: list[Lifespan] = field(default_factory=list)
+    """Those that the test runs itself, of applications mounted before or after."""
+
+    def __post_init__(self) -> None:
+        if self.unrouted not in UNROUTED:
+            raise UsageError(f"unrouted={self.unrouted!r} is unknown: use one of {', '.join(map(repr, UNROUTED))}")
+
+    def mount(self, app: Any, prefix: str | None, *, lifespan: bool) -> None:
+        """Let *app* answer every URL at or below *prefix*; one mounted there before is replaced."""
+        if prefix is not None and "://" not in prefix:
+            raise UsageError(f"cannot mount at {prefix!r}: give a URL such as 'https://shop.example', or none at all")
+        self.mounts = [mount for mount in self.mounts if _normalized(mount.prefix) != _normalized(prefix)]
+        kind = kind_of(app)
+        if isinstance(kind, AsyncApp):
+            kind.runs_lifespan = kind.runs_lifespan and lifespan
+        self.mounts.append(Mount(kind, prefix))
+        for running in self.lifespans:
+            for one in self._asgi_apps(running):
+                one.lifespan = running
+
+    @contextmanager
+    def running(self, lifespan: Lifespan) -> Iterator[None]:
+        """Let deliveries know the state of a *lifespan* that the test runs itself, as long as it does."""
+        self.lifespans.append(lifespan)
+        for app in self._asgi_apps(lifespan):
+            app.lifespan = lifespan
+        try:
+            yield
+        finally:
+            self.lifespans.remove(lifespan)
+            for app in self._asgi_apps(lifespan):
+                app.lifespan = None
+
+    def on(self, url: str | re.Pattern[str], method: str | None) -> Route:
+        """Add the route that is asked first from now on."""
+        route = Route(url_pattern(url), method.upper() if method else None)
+        self.routes.append(route)
+        return route
+
+    def find(self, message: Message) -> Answerer:
+        """Return who answers *message*, or raise UnroutedDestination."""
+        passed: list[Route] = []
+        for route in reversed(self.routes):
+            if route.spent or not route._matches(message):
+                continue
+            passed.append(route)
+            if (answer := route._next_answer()) is not None:
+                return Answerer(Fixed(answer), tuple(passed), self._conditions(passed))
+        mount = self.mount_for(message.url)
+        app = mount.app if mount else self._unrouted(message)
+        return Answerer(app, tuple(passed), self._conditions(passed))
+
+    def mount_for(self, url: str) -> Mount | None:
+        """Return the mount with the longest prefix that *url* lies under."""
+        fitting = [mount for mount in self.mounts if mount.prefix is None or urls.under(mount.prefix, url)]
+        return max(fitting, key=lambda mount: len(_normalized(mount.prefix)), default=None)
+
+    def _conditions(self, passed: list[Route]) -> tuple[Condition, ...]:
+        """Return the chain for a delivery that *passed* these routes: the newest `takes` counts."""
+        if not passed:
+            return self.conditions
+        taking = next((route._takes for route in passed if route._takes), None)
+        return (*(one for one in (taking, passed[-1]._times_out) if one), *self.conditions)
+
+    def _asgi_apps(self, lifespan: Lifespan) -> list[Asgi]:
+        kinds = (mount.app for mount in self.mounts)
+        return [kind for kind in kinds if isinstance(kind, Asgi) and kind.app is lifespan.app]
+
+    def _unrouted(self, message: Message) -> App:
+        if self.unrouted == "accept":
+            return Fixed(Outcome(status=200))
+        if self.unrouted == "fail":
+            return Fixed(Outcome(error=f"no app is mounted for {message.url}"))
+        origin = "://".join(urls.split(message.url)[:2])
+        # LLM_URL is the fake's own, mounted in every test.
+        mounted = ", ".join(mount.prefix or "every URL" for mount in self.mounts if mount.prefix != LLM_URL)
+        raise UnroutedDestination(
+            f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or answer it with "
+            f"qstash_fake.on({message.url!r}).respond(200); mounted: {mounted or 'nothing'}"
+        )
+
+
+def _normalized(prefix: str | None) -> str:
+    return "" if prefix is None else urls.normalize(prefix).removesuffix("/")
