@@ -34,7 +34,15 @@ Came = Outcome | BaseException
 The latter is no Exception of the application's, such as a KeyboardInterrupt, or it is a mistake of a test or of ours.
 """
 
-Calls = Generator[Call, Came, None]
+
+class Pause:
+    """Between two deliveries, once in EVENTS_A_PAUSE: whoever else is on the loop may have a turn."""
+
+
+EVENTS_A_PAUSE = 50  # a count, not a time, for the order of what happens must not depend on how fast it happens
+PAUSE = Pause()
+
+Calls = Generator[Call | Pause, Came | None, None]
 
 
 class Raised(Exception):  # noqa: N818 - an envelope, no error
@@ -53,6 +61,8 @@ class Deliveries:
     answerers: Answerers
     at_instant: Callable[[int], object]
     raise_app_exceptions: bool = True
+    events: int = 0
+    """How many deliveries there were."""
 
     def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Calls:
         """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
@@ -69,12 +79,13 @@ class Deliveries:
             delivery, answerer = started
             try:
                 if isinstance(answerer.app, Fixed):  # nobody would see the request, so none is made or signed
-                    came: Came = answerer.app.answer()
+                    came: Came | None = answerer.app.answer()
                 else:
                     came = yield Call(answerer, request_for(delivery))
             except BaseException as error:  # no request could be made, or the driver has ended without an answer
                 self.broker.complete(delivery, failed(error))
                 raise
+            assert came is not None, "a driver sends what came of a call"
             if not isinstance(came, Outcome):
                 self.broker.complete(delivery, failed(came))
                 raise Raised(came)
@@ -82,6 +93,9 @@ class Deliveries:
             self.broker.complete(delivery, answerer.settle(delivery.attempt, came))
             if raised is not None and self.raise_app_exceptions:
                 raise Raised(_annotated(raised, delivery.message, delivery.attempt.retried))
+            self.events += 1
+            if self.events % EVENTS_A_PAUSE == 0:
+                yield PAUSE
 
 
 def start_next(
@@ -121,6 +135,8 @@ class SyncDriver:
         """Drive *calls* to their end."""
         came: Came | None = None
         while (call := _step(calls, came)) is not None:
+            if isinstance(call, Pause):
+                continue
             try:
                 came = self._send(call.answerer.app, call.request)
             except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
@@ -172,19 +188,30 @@ class SyncDriver:
 
 
 async def run_async(calls: Calls) -> None:
-    """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread."""
+    """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread.
+
+    When it is cancelled, the attempt that is in flight fails, and no other starts.
+    """
+    verb = asyncio.current_task()
+    assert verb is not None
+    cancellations = verb.cancelling()
     came: Came | None = None
     while (call := _step(calls, came)) is not None:
+        if isinstance(call, Pause):
+            await asyncio.sleep(0)
+            continue
         try:
             came = await asyncio.create_task(_came_of(call.answerer.app, call.request))
+            if verb.cancelling() > cancellations:  # the application has swallowed it
+                came = asyncio.CancelledError()
         except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
             came = error
 
 
-def _step(calls: Calls, came: Came | None) -> Call | None:
+def _step(calls: Calls, came: Came | None) -> Call | Pause | None:
     """Tell the generator what came of its last call and return the next one, None at its end; raise what it brings."""
     try:
-        return calls.send(came)  # type: ignore[arg-type]  # None starts it
+        return calls.send(came)
     except StopIteration:
         return None
     except Raised as raised:
