@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import AsyncIterable, Iterable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,10 +29,10 @@ class Answer:
     """What an application says and raises. As a context manager it keeps the exception that leaves its block.
 
     Inside the block stands the application's own code and nothing else: a mistake of ours there would be told as
-    one of the application's.
+    one of the application's. What a framework swallows meanwhile is noted with `note_swallowed`.
     """
 
-    __slots__ = ("body", "exception", "header_type", "headers", "status")
+    __slots__ = ("_outer", "body", "exception", "header_type", "headers", "status", "swallowed")
 
     def __init__(self, header_type: tuple[type, ...] = (str, bytes)) -> None:
         self.status: Any = None
@@ -39,13 +40,16 @@ class Answer:
         self.header_type = header_type
         self.body: Any = b""
         self.exception: Exception | None = None
+        self.swallowed: Exception | None = None
 
     def __enter__(self) -> Self:
+        self._outer = _under_way.set(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        _under_way.reset(self._outer)
         if not isinstance(error, Exception):
             return False
         self.exception = error
@@ -59,6 +63,17 @@ class Answer:
                 f"or anything with status_code, headers and content"
             )
         self.status, self.headers, self.body = response.status_code, response.headers, response.content
+
+
+# Copied into the tasks and threads that the application starts for the request, as every context variable is.
+_under_way: ContextVar[Answer | None] = ContextVar("the answer under way", default=None)
+
+
+def note_swallowed(error: object) -> None:
+    """Note on the answer under way that its framework has turned *error* into an answer."""
+    answer = _under_way.get()
+    if answer is not None and isinstance(error, Exception):
+        answer.swallowed = error
 
 
 class Body:
@@ -117,7 +132,7 @@ def outcome_of(answer: Answer | Outcome) -> Outcome:
     if answer.status is None and answer.exception is not None:
         return failed(answer.exception)
     try:
-        return Outcome(
+        outcome = Outcome(
             status=_status(answer.status),
             headers=tuple(_header(pair, answer.header_type) for pair in _pairs(answer.headers)),
             body=_bytes(answer.body)[:MAX_BODY],
@@ -125,6 +140,9 @@ def outcome_of(answer: Answer | Outcome) -> Outcome:
         )
     except (TypeError, ValueError) as problem:
         return failed(answer.exception or problem)
+    if outcome.status == 500 and outcome.exception is None:  # what became another answer was handled
+        outcome.exception = answer.swallowed
+    return outcome
 
 
 def failed(error: BaseException) -> Outcome:

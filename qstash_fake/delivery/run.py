@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from qstash_fake.broker.broker import Broker, Delivery
@@ -15,6 +15,7 @@ from qstash_fake.delivery.answers import Answer, failed, outcome_of
 from qstash_fake.delivery.exchange import Request, request_for
 from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
 from qstash_fake.delivery.kinds.functions import Fixed
+from qstash_fake.delivery.kinds.swallowed import Listening
 from qstash_fake.delivery.lifespans import Lifespan
 from qstash_fake.delivery.mounts import Answerer, Answerers
 
@@ -63,6 +64,11 @@ class Deliveries:
     raise_app_exceptions: bool = True
     events: int = 0
     """How many deliveries there were."""
+    listening: Listening = field(default_factory=Listening)
+
+    def close(self) -> None:
+        """Give back what the deliveries have connected to."""
+        self.listening.end()
 
     def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Calls:
         """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
@@ -70,6 +76,8 @@ class Deliveries:
         *guard* is called before each one; if it or *at_instant* raises, that one has not started. What is to be
         raised is raised, as `Raised`, after the attempt is recorded; an attempt that was ended counts as failed.
         """
+
+        self.listening.begin()
 
         def before_start() -> None:
             guard()

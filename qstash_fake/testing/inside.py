@@ -69,6 +69,7 @@ class Inside:
             exits.enter_context(intercept_requests.intercepted(self.api, hosts))
             exits.callback(self.timekeeper.close)
             exits.callback(self.verbs.close)
+            exits.callback(self._deliveries.close)
             exits.callback(self.driver.close)  # first of all: an application may publish as it shuts down
             if not self.timekeeper.runs:
                 self.timekeeper.stand_still()

@@ -12,7 +12,6 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply
-from qstash_fake.delivery.kinds.swallowed import swallowed_exceptions, with_exception
 from qstash_fake.delivery.lifespans import VERSION, AsgiApp, Event, Lifespan, Scope
 from qstash_fake.protocol.http import encode
 
@@ -26,9 +25,7 @@ class Asgi(AsyncApp):
     runs_lifespan: bool = False
 
     async def send_async(self, request: Request) -> Reply:
-        with swallowed_exceptions() as swallowed:
-            answer = await call(self.app, request, self.lifespan.state if self.lifespan else None)
-        return with_exception(answer, swallowed)
+        return await call(self.app, request, self.lifespan.state if self.lifespan else None)
 
     def make_lifespan(self) -> Lifespan:
         return Lifespan(self.app)

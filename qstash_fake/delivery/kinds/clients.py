@@ -9,7 +9,6 @@ from qstash_fake.delivery.answers import Answer
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds import asgi
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp, is_a
-from qstash_fake.delivery.kinds.swallowed import swallowed_exceptions, with_exception
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.http import encode
 
@@ -24,9 +23,8 @@ class PortalClient(SyncApp):
         if self.client.portal is None:
             raise UsageError("the mounted TestClient is closed: mount it inside its `with TestClient(app)` block")
         state = dict(getattr(self.client, "app_state", {}))
-        with swallowed_exceptions() as swallowed:
-            answer: Reply = self.client.portal.call(asgi.call, self.client.app, request, state)
-        return with_exception(answer, swallowed)
+        reply: Reply = self.client.portal.call(asgi.call, self.client.app, request, state)
+        return reply
 
 
 @dataclass(eq=False)

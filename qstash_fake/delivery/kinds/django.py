@@ -9,7 +9,6 @@ from qstash_fake.delivery.answers import Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds import asgi, wsgi
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
-from qstash_fake.delivery.kinds.swallowed import swallowed_exceptions, with_exception
 
 
 @dataclass(eq=False)
@@ -36,11 +35,11 @@ class DjangoClient(SyncApp):
 
     def send(self, request: Request) -> Reply:
         environ, body = wsgi.environ(request), Body()
-        with swallowed_exceptions() as swallowed, Answer() as answer:
+        with Answer() as answer:
             response = self.client.request(**environ)
             body.read(response)
             answer.status, answer.headers, answer.body = response.status_code, response, body.joined()
-        return with_exception(answer, swallowed)
+        return answer
 
 
 @dataclass(eq=False)
@@ -53,11 +52,11 @@ class DjangoAsyncClient(AsyncApp):
         from django.test.client import FakePayload
 
         scope, body = asgi.scope(request), Body()
-        with swallowed_exceptions() as swallowed, Answer() as answer:
+        with Answer() as answer:
             response = await self.client.request(**scope, _body_file=FakePayload(request.body))
             if response.streaming:
                 await body.read_async(response)
             else:
                 body.read(response)
             answer.status, answer.headers, answer.body = response.status_code, response, body.joined()
-        return with_exception(answer, swallowed)
+        return answer

@@ -1,41 +1,38 @@
-"""Exceptions that a framework turns into a 500 itself, where it tells of them."""
+"""Exceptions that a framework turns into a 500 itself, where it tells of them by a signal."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from qstash_fake.delivery.kinds.base import Reply
+from qstash_fake.delivery.answers import note_swallowed
+
+# Modules whose `got_request_exception` is sent for an exception that no handler of the application's took.
+SIGNALS = ("flask.signals", "django.core.signals")
 
 
-@contextmanager
-def swallowed_exceptions() -> Iterator[list[Exception]]:
-    """Collect the exceptions that Flask and Django turn into a 500 themselves; neither is imported for it."""
-    found: list[Exception] = []
+class Listening:
+    """Notes what the frameworks that are loaded tell, from `begin` to `end`. Imports none of them.
 
-    def note(sender: object, **details: Any) -> None:
-        error = details.get("exception") or sys.exc_info()[1]
-        if isinstance(error, Exception):
-            found.append(error)
+    It listens once for many deliveries, for to connect and disconnect costs as much as a delivery. Which delivery an
+    exception belongs to is told by the context that the signal is sent in.
+    """
 
-    signals = [
-        module.got_request_exception
-        for name in ("flask.signals", "django.core.signals")
-        if (module := sys.modules.get(name)) is not None
-    ]
-    for signal in signals:
-        signal.connect(note)
-    try:
-        yield found
-    finally:
-        for signal in signals:
-            signal.disconnect(note)
+    def __init__(self) -> None:
+        self._signals: dict[str, Any] = {}
 
+    def begin(self) -> None:
+        """Listen to each framework that has been loaded by now."""
+        for name in SIGNALS:
+            if name in sys.modules and name not in self._signals:
+                self._signals[name] = sys.modules[name].got_request_exception
+                self._signals[name].connect(self._note)
 
-def with_exception(answer: Reply, swallowed: list[Exception]) -> Reply:
-    """Return *answer* with the last of what was *swallowed*, if it has no exception of its own."""
-    if answer.exception is None and swallowed:
-        answer.exception = swallowed[-1]
-    return answer
+    def end(self) -> None:
+        """Listen no longer."""
+        for signal in self._signals.values():
+            signal.disconnect(self._note)
+        self._signals.clear()
+
+    def _note(self, sender: object, **details: Any) -> None:
+        note_swallowed(details.get("exception") or sys.exc_info()[1])

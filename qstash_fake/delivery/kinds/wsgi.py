@@ -14,7 +14,6 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import Reply, SyncApp
-from qstash_fake.delivery.kinds.swallowed import swallowed_exceptions, with_exception
 from qstash_fake.protocol.http import encode
 
 Environ = dict[str, Any]
@@ -30,9 +29,7 @@ class Wsgi(SyncApp):
     app: WsgiApp
 
     def send(self, request: Request) -> Reply:
-        with swallowed_exceptions() as swallowed:
-            answer = call(self.app, request)
-        return with_exception(answer, swallowed)
+        return call(self.app, request)
 
 
 def call(app: WsgiApp, request: Request) -> Reply:
