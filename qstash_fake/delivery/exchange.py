@@ -27,21 +27,6 @@ class Request:
     timeout_ms: int | None = None
     """How long an answer may take; counts where a request really goes over a network."""
 
-    @property
-    def parts(self) -> urls.UrlParts:
-        """The URL, split but not decoded; the path is never empty."""
-        parts = urls.split(self.url)
-        return parts if parts.path else parts._replace(path="/")
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the server, the default port filled in."""
-        parts = self.parts
-        host, _, port = parts.host.rpartition("@")[2].rpartition(":")
-        if not host or not port.isdigit():
-            return parts.host.rpartition("@")[2].rstrip(":"), 443 if parts.scheme.lower() == "https" else 80
-        return host, int(port)
-
     def to_httpx(self) -> httpx.Request:
         """Return it as httpx knows it."""
         return httpx.Request(self.method, self.url, headers=encode(self.headers), content=self.body)
@@ -65,7 +50,6 @@ def request_for(delivery: Delivery) -> Request:
 
 def plain_request(method: str, url: str, headers: Headers, body: bytes, timeout_ms: int | None = None) -> Request:
     """Return a request with the Host and Content-Length that its URL and body need."""
-    host = urls.split(url).host.rpartition("@")[2]
     length = (("Content-Length", str(len(body))),) if body or method not in ("GET", "DELETE") else ()
-    headers = (("Host", host), *headers, *length)
+    headers = (("Host", urls.server(url).authority), *headers, *length)
     return Request(method=method, url=url, headers=headers, body=body, timeout_ms=timeout_ms)

@@ -170,7 +170,7 @@ def _on_the_wire(request: Request, moved: Moved | None) -> Request:
         own = (
             ("Host", urls.server(target).authority),
             ("X-Forwarded-Host", urls.server(url).authority),
-            ("X-Forwarded-Proto", request.parts.scheme.lower()),
+            ("X-Forwarded-Proto", urls.split(request.url).scheme.lower()),
         )
         headers = (*own, *(pair for pair in headers if pair[0] != "Host"))
         url = target.removesuffix("/") + urls.normalize(url)[len(prefix.removesuffix("/")) :]

@@ -10,7 +10,7 @@ import pytest
 from qstash import QStash, Receiver
 
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
-from qstash_fake.delivery.exchange import Request, plain_request
+from qstash_fake.delivery.exchange import plain_request
 from qstash_fake.delivery.signing import sign
 from tests.times import FIRST_RETRY_S
 
@@ -203,26 +203,6 @@ def test_an_attempt_is_signed_with_the_key_that_is_current_then(qstash_fake, cli
 
 def test_a_short_signing_key_is_the_users_choice():
     assert sign(JOB, b"", "short", "jwt_1").count(".") == 2  # and no warning of PyJWT's
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("https://shop.example/", ("shop.example", 443)),
-        ("http://shop.example", ("shop.example", 80)),
-        ("http://shop.example:8080/x", ("shop.example", 8080)),
-        ("https://user:secret@shop.example/", ("shop.example", 443)),
-        ("http://[::1]:8080/", ("[::1]", 8080)),
-        ("http://[::1]/", ("[::1]", 80)),
-    ],
-)
-def test_the_address_of_a_url(url, address):
-    assert Request(method="POST", url=url, headers=(), body=b"").address == address
-
-
-def test_a_url_without_a_path_is_asked_for_its_root():
-    parts = plain_request("GET", "https://shop.example?x=1", (), b"").parts
-    assert (parts.path, parts.query) == ("/", "?x=1")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply
 from qstash_fake.delivery.lifespans import VERSION, AsgiApp, Event, Lifespan, Scope
+from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import encode
 
 
@@ -99,22 +101,30 @@ class _Exchange:
 
 def scope(request: Request, state: dict[str, Any] | None = None) -> Scope:
     """Return what an application is told of *request*, and of the *state* that its lifespan has left."""
-    parts = request.parts
-    raw_path = parts.path.encode()
     result: Scope = {
         "type": "http",
         "asgi": dict(VERSION),
         "http_version": "1.1",
         "method": request.method,
-        "scheme": parts.scheme.lower(),
-        "path": unquote(parts.path),
-        "raw_path": raw_path,
-        "query_string": parts.query[1:].encode(),
         "root_path": "",
         "headers": [(name.lower(), value) for name, value in encode(request.headers)],
         "client": ("127.0.0.1", 0),
-        "server": request.address,
+        **_told_of(request.url),
     }
     if state is not None:
         result["state"] = dict(state)
     return result
+
+
+@lru_cache(urls.REMEMBERED)
+def _told_of(url: str) -> dict[str, Any]:
+    """Return what an application is told of *url*."""
+    parts = urls.split(url)
+    path = parts.path or "/"
+    return {
+        "scheme": parts.scheme.lower(),
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": parts.query[1:].encode(),
+        "server": urls.server(url)[:2],
+    }

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import Reply, SyncApp
+from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import encode
 
 Environ = dict[str, Any]
@@ -86,24 +88,13 @@ class _Exchange:
 
 def environ(request: Request) -> Environ:
     """Return what an application is told of *request*."""
-    parts = request.parts
-    host, port = request.address
-    # PEP 3333: what is no ASCII goes as its bytes, each one a character.
-    query = parts.query.encode().decode("latin-1")
-    target = parts.path.encode().decode("latin-1") + query
     result: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(parts.path).decode("latin-1"),
-        "QUERY_STRING": query[1:],
-        "REQUEST_URI": target,
-        "RAW_URI": target,
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
+        **_told_of(request.url),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": parts.scheme.lower(),
         "wsgi.input": io.BytesIO(request.body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": False,
@@ -111,8 +102,31 @@ def environ(request: Request) -> Environ:
         "wsgi.run_once": False,
     }
     for name, value in encode(request.headers):
-        key = name.decode().upper().replace("-", "_")
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        text = value.decode("latin-1")
+        key, text = _key(name), value.decode("latin-1")
         result[key] = f"{result[key]},{text}" if key in result else text
     return result
+
+
+@lru_cache(urls.REMEMBERED)
+def _told_of(url: str) -> Environ:
+    """Return what an application is told of *url*. PEP 3333: what is no ASCII goes as its bytes, each a character."""
+    parts = urls.split(url)
+    path, query = parts.path or "/", parts.query.encode().decode("latin-1")
+    host, port, _ = urls.server(url)
+    target = path.encode().decode("latin-1") + query
+    return {
+        "wsgi.url_scheme": parts.scheme.lower(),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query[1:],
+        "REQUEST_URI": target,
+        "RAW_URI": target,
+    }
+
+
+@lru_cache(urls.REMEMBERED)
+def _key(name: bytes) -> str:
+    """Return the key that a header *name* has. RFC 3875, 4.1.18."""
+    key = name.decode().upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"

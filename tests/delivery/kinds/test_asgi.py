@@ -69,6 +69,26 @@ def test_the_scope_has_what_the_asgi_specification_asks_for():
     }
 
 
+def test_a_url_without_a_path_is_asked_for_its_root():
+    scope = asgi.scope(post("https://shop.example?x=1"))
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/", b"/", b"x=1")
+
+
+def test_what_an_application_does_to_its_scope_is_seen_by_no_other():
+    async def app(scope, receive, send):
+        assert scope.get("seen") is None
+        assert scope["headers"][-1] == (b"content-length", b"1")
+        scope["seen"] = scope["path"] = scope["asgi"]["version"] = "mine"
+        scope["headers"].clear()
+        await send(START)
+        await send(END)
+
+    for _ in range(2):
+        outcome = call(app)
+        assert (outcome.status, outcome.exception) == (200, None)
+    assert asgi.scope(post())["asgi"] == {"version": "3.0", "spec_version": "2.4"}
+
+
 def test_a_header_value_outside_latin_1_goes_as_utf_8():
     seen = []
 

@@ -70,6 +70,18 @@ def test_the_environ_says_what_was_asked():
     }
 
 
+def test_a_url_without_a_path_is_asked_for_its_root():
+    environ = wsgi.environ(post("https://shop.example?x=1"))
+    assert (environ["PATH_INFO"], environ["REQUEST_URI"], environ["QUERY_STRING"]) == ("/", "/?x=1", "x=1")
+
+
+def test_what_an_application_does_to_its_environ_is_seen_by_no_other():
+    for _ in range(2):
+        environ = wsgi.environ(post())
+        assert environ["PATH_INFO"] == "/jobs"
+        environ["PATH_INFO"] = "mine"
+
+
 def test_the_status_the_headers_and_the_body_are_the_outcome():
     def app(environ, start_response):
         start_response("207 Multi-Status", [("X-A", "1"), ("X-A", "2")])
