@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
@@ -19,13 +19,11 @@ from qstash_fake.delivery.kinds.swallowed import Listening
 from qstash_fake.delivery.lifespans import Lifespan
 from qstash_fake.delivery.mounts import Answerer, Answerers
 
-T = TypeVar("T")
-
 
 class Call(NamedTuple):
     """A request to be sent, and who answers it."""
 
-    answerer: Answerer
+    app: App
     request: Request
 
 
@@ -44,6 +42,12 @@ EVENTS_A_PAUSE = 50  # a count, not a time, for the order of what happens must n
 PAUSE = Pause()
 
 Calls = Generator[Call | Pause, Came | None, None]
+
+
+class Done(NamedTuple):
+    """All calls are made; *error* is what the verb raises."""
+
+    error: BaseException | None = None
 
 
 class Raised(Exception):  # noqa: N818 - an envelope, no error
@@ -73,55 +77,58 @@ class Deliveries:
     def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Calls:
         """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
 
-        *guard* is called before each one; if it or *at_instant* raises, that one has not started. What is to be
-        raised is raised, as `Raised`, after the attempt is recorded; an attempt that was ended counts as failed.
+        *guard* is called before each one; if it or *at_instant* raises, or nobody answers and that is an error, that
+        one has not started. What is to be raised is raised, as `Raised`, after the attempt is recorded.
         """
-
         self.listening.begin()
+        broker = self.broker
+        while True:
+            with broker.lock:  # what is found first must still be first when it starts
+                message = broker.next_message(until_ms)
+                if message is None:
+                    return
+                guard()
+                self.at_instant(broker.now_ms)
+                delivery, answerer = _start(broker, self.answerers, message)
+            yield from self._deliver(broker, delivery, answerer)
 
-        def before_start() -> None:
-            guard()
-            self.at_instant(self.broker.now_ms)
-
-        while (started := start_next(self.broker, self.answerers, until_ms, before_start)) is not None:
-            delivery, answerer = started
-            try:
-                if isinstance(answerer.app, Fixed):  # nobody would see the request, so none is made or signed
-                    came: Came | None = answerer.app.answer()
-                else:
-                    came = yield Call(answerer, request_for(delivery))
-            except BaseException as error:  # no request could be made, or the driver has ended without an answer
-                self.broker.complete(delivery, failed(error))
-                raise
-            assert came is not None, "a driver sends what came of a call"
-            if not isinstance(came, Outcome):
-                self.broker.complete(delivery, failed(came))
-                raise Raised(came)
-            raised = came.exception
-            self.broker.complete(delivery, answerer.settle(delivery.attempt, came))
-            if raised is not None and self.raise_app_exceptions:
-                raise Raised(_annotated(raised, delivery.message, delivery.attempt.retried))
-            self.events += 1
-            if self.events % EVENTS_A_PAUSE == 0:
-                yield PAUSE
+    def _deliver(self, broker: Broker, delivery: Delivery, answerer: Answerer) -> Calls:
+        try:
+            if isinstance(answerer.app, Fixed):  # nobody would see the request, so none is made or signed
+                came: Came | None = answerer.app.answer()
+            else:
+                came = yield Call(answerer.app, request_for(delivery))
+        except BaseException as error:  # no request could be made, or the driver has ended without an answer
+            broker.complete(delivery, failed(error))
+            raise
+        assert came is not None, "a driver sends what came of a call"
+        if not isinstance(came, Outcome):
+            broker.complete(delivery, failed(came))
+            raise Raised(came)
+        raised = came.exception
+        broker.complete(delivery, answerer.settle(delivery.attempt, came))
+        if raised is not None and self.raise_app_exceptions:
+            raise Raised(_annotated(raised, delivery.message, delivery.attempt.retried))
+        self.events += 1
+        if self.events % EVENTS_A_PAUSE == 0:
+            yield PAUSE
 
 
-def start_next(
-    broker: Broker, answerers: Answerers, until_ms: int, before_start: Callable[[], object] = lambda: None
-) -> tuple[Delivery, Answerer] | None:
+def start_next(broker: Broker, answerers: Answerers, until_ms: int) -> tuple[Delivery, Answerer] | None:
     """Start the first delivery due at or before *until_ms* and return it with who answers it; None if there is none.
 
-    If *before_start* raises, or nobody answers and that is an error, nothing has started.
+    If nobody answers and that is an error, nothing has started.
     """
-    with broker.lock:  # what is found first must still be first when it starts
+    with broker.lock:
         message = broker.next_message(until_ms)
-        if message is None:
-            return None
-        before_start()
-        answerer = answerers.find(message)
-        delivery = broker.start(message)
-        answerer.begin(delivery.attempt)
-        return delivery, answerer
+        return None if message is None else _start(broker, answerers, message)
+
+
+def _start(broker: Broker, answerers: Answerers, message: Message) -> tuple[Delivery, Answerer]:
+    answerer = answerers.find(message)
+    delivery = broker.start(message)
+    answerer.begin(delivery.attempt)
+    return delivery, answerer
 
 
 def _annotated(error: BaseException, message: Message, retried: int) -> BaseException:
@@ -140,39 +147,45 @@ class SyncDriver:
         self._lifespans: list[Lifespan] = []
 
     def run(self, calls: Calls) -> None:
-        """Drive *calls* to their end."""
-        came: Came | None = None
-        while (call := _step(calls, came)) is not None:
-            if isinstance(call, Pause):
-                continue
-            try:
-                came = self._send(call.answerer.app, call.request)
-            except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
-                came = error
+        """Drive *calls* to their end.
 
-    def _send(self, app: App, request: Request) -> Came:
-        if isinstance(app, SyncApp):
-            return outcome_of(contextvars.copy_context().run(app.send, request))
+        Calls of applications that answer on a loop come one after the other most of the time, and to start and stop
+        a loop costs as much as a call: the loop goes on until one comes that needs this thread without a loop.
+        """
+        step = _step(calls, None)
+        while not isinstance(step, Done):
+            if isinstance(step, Pause):
+                step = _step(calls, None)
+            elif isinstance(step.app, SyncApp):
+                step = _step(calls, _came_here(step.app, step.request))
+            else:
+                step = self._on_loop(_drive(calls, step, self._send, AsyncApp))
+        if step.error is not None:
+            raise step.error
+
+    async def _send(self, app: AsyncApp, request: Request) -> Outcome:
+        """Send *request* to *app*, whose lifespan is started before its first request."""
         if app.runs_lifespan and app.lifespan is None:
+            lifespan = app.make_lifespan()
             with Answer() as startup:
-                self._start_lifespan(app)
+                await lifespan.startup()
             if startup.exception is not None:
-                return outcome_of(startup)
-        return self._on_loop(_came_of(app, request))
+                return outcome_of(startup)  # it is started again at the next attempt
+            self._lifespans.append(lifespan)
+            app.lifespan = lifespan
+        return await send_async(app, request)
 
-    def _start_lifespan(self, app: AsyncApp) -> None:
-        lifespan = app.make_lifespan()
-        self._on_loop(lifespan.startup())  # one that fails is tried again at the next attempt
-        self._lifespans.append(lifespan)
-        app.lifespan = lifespan
-
-    def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self._private_loop().run_until_complete(coroutine)  # as a task, in a copy of the context
-
-    def _private_loop(self) -> asyncio.AbstractEventLoop:
+    def _on_loop(self, driving: Coroutine[Any, Any, Call | Done]) -> Call | Done:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-        return self._loop
+        task = self._loop.create_task(driving)
+        try:
+            return self._loop.run_until_complete(task)
+        except BaseException:
+            if not task.done():  # Ctrl-C has stopped the loop under it: the attempt in flight fails
+                task.cancel()
+                self._loop.run_until_complete(task)
+            raise
 
     def close(self) -> None:
         """Shut applications down in reverse order, cancel what they left running, close the loop."""
@@ -196,35 +209,48 @@ class SyncDriver:
 
 
 async def run_async(calls: Calls) -> None:
-    """Drive *calls* to their end on the running loop, one task a delivery; what may block goes to a thread.
+    """Drive *calls* to their end on the running loop; what may block goes to a thread.
 
     When it is cancelled, the attempt that is in flight fails, and no other starts.
     """
+    step = await _drive(calls, _step(calls, None), send_async, App)
+    assert isinstance(step, Done)
+    if step.error is not None:
+        raise step.error
+
+
+async def _drive(
+    calls: Calls, step: Call | Pause | Done, send: Callable[[Any, Request], Awaitable[Outcome]], here: Any
+) -> Call | Done:
+    """Make the calls from *step* on, one task each, as long as their applications are *here*; return the next step."""
     verb = asyncio.current_task()
     assert verb is not None
     cancellations = verb.cancelling()
-    came: Came | None = None
-    while (call := _step(calls, came)) is not None:
-        if isinstance(call, Pause):
+    while not isinstance(step, Done):
+        if isinstance(step, Pause):
             await asyncio.sleep(0)
+            step = _step(calls, None)
             continue
+        if not isinstance(step.app, here):
+            return step
         try:
-            came = await asyncio.create_task(_came_of(call.answerer.app, call.request))
+            came = await asyncio.create_task(_came_of(send(step.app, step.request)))
             if verb.cancelling() > cancellations:  # the application has swallowed it
                 came = asyncio.CancelledError()
         except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
             came = error
+        step = _step(calls, came)
+    return step
 
 
-def _step(calls: Calls, came: Came | None) -> Call | Pause | None:
-    """Tell the generator what came of its last call and return the next one, None at its end; raise what it brings."""
+def _step(calls: Calls, came: Came | None) -> Call | Pause | Done:
+    """Tell the generator what came of its last call, and return what it wants next."""
     try:
         return calls.send(came)
     except StopIteration:
-        return None
+        return Done()
     except Raised as raised:
-        error = raised.error
-    raise error
+        return Done(raised.error)
 
 
 async def send_async(app: App, request: Request) -> Outcome:
@@ -232,9 +258,17 @@ async def send_async(app: App, request: Request) -> Outcome:
     return outcome_of(await app.send_async(request))
 
 
-async def _came_of(app: App, request: Request) -> Came:
-    """Return what `send_async` returns or raises: a task that raises SystemExit would end the whole loop."""
+async def _came_of(answer: Awaitable[Outcome]) -> Came:
+    """Return what *answer* returns or raises: a task that raises SystemExit would end the whole loop."""
     try:
-        return await send_async(app, request)
+        return await answer
     except BaseException as error:  # noqa: BLE001 - see above
+        return error
+
+
+def _came_here(app: SyncApp, request: Request) -> Came:
+    """Return what *app* answers or raises in this thread, with a context of its own."""
+    try:
+        return outcome_of(contextvars.copy_context().run(app.send, request))
+    except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
         return error

@@ -53,25 +53,30 @@ class _Exchange:
     of an answer, the client hangs up, and what was read is the answer.
     """
 
+    __slots__ = ("_body", "_complete", "_hung_up", "_leaves", "_request", "_start")
+
     def __init__(self, request_body: bytes) -> None:
-        self._requests: list[Event] = [{"type": "http.request", "body": request_body, "more_body": False}]
+        self._request: Event | None = {"type": "http.request", "body": request_body, "more_body": False}
         self._start: Event | None = None
         self._body = Body()
-        self._complete = anyio.Event()
-        self._hung_up = False
+        self._complete = self._hung_up = False
+        self._leaves: anyio.Event | None = None
 
     async def receive(self) -> Event:
-        if self._requests:
-            return self._requests.pop()
+        if self._request is not None:
+            event, self._request = self._request, None
+            return event
         # The client stays until it has its answer; to leave earlier would cancel a streaming response.
-        await self._complete.wait()
+        if not self._complete:
+            self._leaves = self._leaves or anyio.Event()
+            await self._leaves.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, event: Event) -> None:
         kind = event["type"]
         if self._hung_up:
             raise OSError("the client has hung up")  # ASGI, HTTP, "Disconnected Client"
-        if self._complete.is_set():
+        if self._complete:
             raise RuntimeError(f"unexpected ASGI event {kind!r}: the response is complete")
         expected = "http.response.start" if self._start is None else "http.response.body"
         if kind != expected:
@@ -82,8 +87,9 @@ class _Exchange:
         self._body.add(event.get("body", b""))
         more_body = event.get("more_body", False)
         self._hung_up = bool(more_body) and self._body.full
-        if self._hung_up or not more_body:
-            self._complete.set()
+        self._complete = self._hung_up or not more_body
+        if self._complete and self._leaves is not None:
+            self._leaves.set()
 
     def outcome(self, answer: Answer) -> Reply:
         """Fill *answer*, which has the application's exception, with what the application sent."""
@@ -91,7 +97,7 @@ class _Exchange:
             answer.exception = None  # it comes of hanging up
         if self._start is None:
             answer.exception = answer.exception or RuntimeError("the ASGI application returned without an answer")
-        elif not self._complete.is_set():
+        elif not self._complete:
             return Outcome(error=BROKEN, exception=answer.exception)
         else:
             answer.status, answer.headers = self._start.get("status"), self._start.get("headers", ())
