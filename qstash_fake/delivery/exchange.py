@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import httpx
@@ -35,20 +36,24 @@ class Request:
 def request_for(delivery: Delivery) -> Request:
     """Return the request of *delivery*, signed now with the key it brings. QStash docs, howto/receiving."""
     message, content = delivery.message, delivery.content
-    optional = (("Upstash-Schedule-Id", message.schedule_id), ("Upstash-Topic-Name", message.url_group))
-    own = (
+    own = [
         ("User-Agent", USER_AGENT),
-        *(pair for pair in content.headers if pair[0].lower() not in _OWN),
+        *[pair for pair in content.headers if pair[0].lower() not in _OWN],
         ("Upstash-Message-Id", message.message_id),
         ("Upstash-Retried", str(delivery.attempt.retried)),
         ("Upstash-Signature", sign(message.url, content.body, delivery.signing_key, delivery.token_id)),
-        *((name, value) for name, value in optional if value),
-        ("Upstash-Caller-Ip", message.caller_ip),
-    )
+    ]
+    if message.schedule_id:
+        own.append(("Upstash-Schedule-Id", message.schedule_id))
+    if message.url_group:
+        own.append(("Upstash-Topic-Name", message.url_group))
+    own.append(("Upstash-Caller-Ip", message.caller_ip))
     return plain_request(message.method, message.url, own, content.body, message.timeout_ms)
 
 
-def plain_request(method: str, url: str, headers: Headers, body: bytes, timeout_ms: int | None = None) -> Request:
+def plain_request(
+    method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes, timeout_ms: int | None = None
+) -> Request:
     """Return a request with the Host and Content-Length that its URL and body need."""
     length = (("Content-Length", str(len(body))),) if body or method not in ("GET", "DELETE") else ()
     headers = (("Host", urls.server(url).authority), *headers, *length)

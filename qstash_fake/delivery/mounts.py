@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.broker.message import Attempt, Message, Outcome
@@ -23,8 +23,7 @@ from qstash_fake.protocol import urls
 UNROUTED = ("error", "accept", "fail")
 
 
-@dataclass(frozen=True, slots=True)
-class Answerer:
+class Answerer(NamedTuple):
     """Who answers one message: an application, the routes that were passed on the way, what holds on the way back."""
 
     app: App
@@ -57,6 +56,7 @@ class Answerers:
 
     unrouted: str = "error"
     mounts: list[Mount] = field(default_factory=list)
+    """The longest prefix first."""
     routes: list[Route] = field(default_factory=list)
     conditions: tuple[Condition, ...] = ALWAYS
     lifespans: list[Lifespan] = field(default_factory=list)
@@ -75,6 +75,7 @@ class Answerers:
         if isinstance(kind, AsyncApp):
             kind.runs_lifespan = kind.runs_lifespan and lifespan
         self.mounts.append(Mount(kind, prefix))
+        self.mounts.sort(key=lambda mount: -len(_normalized(mount.prefix)))
         for running in self.lifespans:
             for one in self._asgi_apps(running):
                 one.lifespan = running
@@ -113,8 +114,10 @@ class Answerers:
 
     def mount_for(self, url: str) -> Mount | None:
         """Return the mount with the longest prefix that *url* lies under."""
-        fitting = [mount for mount in self.mounts if mount.prefix is None or urls.under(mount.prefix, url)]
-        return max(fitting, key=lambda mount: len(_normalized(mount.prefix)), default=None)
+        for mount in self.mounts:
+            if mount.prefix is None or urls.under(mount.prefix, url):
+                return mount
+        return None
 
     def _conditions(self, passed: list[Route]) -> tuple[Condition, ...]:
         """Return the chain for a delivery that *passed* these routes: the newest `takes` counts."""

@@ -173,7 +173,7 @@ class SyncDriver:
                 return outcome_of(startup)  # it is started again at the next attempt
             self._lifespans.append(lifespan)
             app.lifespan = lifespan
-        return await send_async(app, request)
+        return outcome_of(await app.send_async(request))
 
     def _on_loop(self, driving: Coroutine[Any, Any, Call | Done]) -> Call | Done:
         if self._loop is None:

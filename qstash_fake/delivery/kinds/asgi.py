@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,8 +27,8 @@ class Asgi(AsyncApp):
     lifespan: Lifespan | None = None
     runs_lifespan: bool = False
 
-    async def send_async(self, request: Request) -> Reply:
-        return await call(self.app, request, self.lifespan.state if self.lifespan else None)
+    def send_async(self, request: Request) -> Coroutine[Any, Any, Reply]:
+        return call(self.app, request, self.lifespan.state if self.lifespan else None)
 
     def make_lifespan(self) -> Lifespan:
         return Lifespan(self.app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from typing import Any
 
 from qstash_fake.broker.message import Outcome
@@ -37,7 +38,7 @@ class AsyncApp(ABC):
     """Whether the sync verbs run a lifespan around its requests."""
 
     @abstractmethod
-    async def send_async(self, request: Request) -> Reply:
+    def send_async(self, request: Request) -> Coroutine[Any, Any, Reply]:
         """Send *request* and return what came."""
 
     def make_lifespan(self) -> Lifespan:

@@ -20,7 +20,7 @@ class OnAsgiref(SyncApp):
     def send(self, request: Request) -> Reply:
         from asgiref.sync import async_to_sync
 
-        answer: Reply = async_to_sync(self.app.send_async)(request)
+        answer: Reply = async_to_sync(self.send_async)(request)
         return answer
 
     async def send_async(self, request: Request) -> Reply:
