@@ -45,6 +45,11 @@ def view_of(kind: Callable[[Held], V], inner: Held) -> V:
     return view
 
 
+def inner_of(view: View[T]) -> T:
+    """Return what *view* hangs on; for this package, a test has no use for it."""
+    return view._inner
+
+
 class View(Generic[T]):
     """The common part of all views: what they hang on, and that nothing can be set."""
 

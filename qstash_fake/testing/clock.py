@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Unpack
 
 from qstash_fake.broker.views import moment as moment_or_none
 from qstash_fake.protocol.durations import Duration
 from qstash_fake.protocol.moments import to_datetime
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import Timekeeper
-from qstash_fake.testing.verbs import Verbs
+from qstash_fake.testing.verbs import Done, Units, Verbs
 
 
 class Clock:
@@ -32,13 +33,16 @@ class Clock:
         self._timekeeper.observe()
         return moment_or_none(self._timekeeper.broker.next_event_ms())
 
-    def advance(self, duration: Duration) -> Report:
-        """Move forward by *duration*, making every delivery that falls due on the way, in order."""
-        return self._verbs.run(self._verbs.advance, duration)
+    def advance(self, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
+        """Move forward by *duration*, making every delivery that falls due on the way, in order.
 
-    async def advance_async(self, duration: Duration) -> Report:
+        A duration is a text such as `1h30m`, seconds, a timedelta, or the keywords of one: `advance(days=11, hours=2)`.
+        """
+        return self._verbs.run(self._verbs.advance, duration, units)
+
+    async def advance_async(self, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
         """Do what `advance` does, delivering on the running event loop."""
-        return await self._verbs.run_async(self._verbs.advance, duration)
+        return await self._verbs.run_async(self._verbs.advance, duration, units)
 
     def advance_to(self, moment: datetime | str) -> Report:
         """Move forward to *moment*, an aware datetime or an ISO 8601 text, making every delivery on the way."""
@@ -55,6 +59,19 @@ class Clock:
     async def advance_to_next_async(self) -> Report:
         """Do what `advance_to_next` does, delivering on the running event loop."""
         return await self._verbs.run_async(self._verbs.advance_to_next)
+
+    def advance_until(self, done: Done, limit: Duration = "30d") -> Report:
+        """Move forward from one instant at which something happens to the next, until *done*, and do all of each.
+
+        *done* is a function that is called before each instant, or a message that is to be delivered, dead or
+        cancelled. UsageError is raised, and the clock stands at the last instant, if it would take more than *limit*
+        or if nothing is left to happen.
+        """
+        return self._verbs.run(self._verbs.advance_until, done, limit)
+
+    async def advance_until_async(self, done: Done, limit: Duration = "30d") -> Report:
+        """Do what `advance_until` does, delivering on the running event loop."""
+        return await self._verbs.run_async(self._verbs.advance_until, done, limit)
 
     def __repr__(self) -> str:
         return f"<Clock {self.now:%Y-%m-%dT%H:%M:%S.%f}>"

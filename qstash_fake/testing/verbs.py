@@ -13,16 +13,60 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from inspect import isawaitable
+from typing import TypedDict
 
 from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.message import Message as InnerMessage
+from qstash_fake.broker.views import Message, inner_of
 from qstash_fake.delivery.run import Calls, Deliveries, SyncDriver, run_async
 from qstash_fake.errors import UsageError
-from qstash_fake.protocol.durations import Duration, to_ms
+from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
+from qstash_fake.testing.differences import show
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
+from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
+
+
+Done = Callable[[], object] | Message
+"""What tells whether to stop: a function, or a message that is to end."""
+
+
+class Units(TypedDict, total=False):
+    """The keywords of a timedelta."""
+
+    weeks: float
+    days: float
+    hours: float
+    minutes: float
+    seconds: float
+    milliseconds: float
+    microseconds: float
+
+
+class _Goal:
+    """What a verb goes on for."""
+
+    def __init__(self, done: Done) -> None:
+        if not isinstance(done, Message) and not callable(done):
+            raise UsageError(f"advance_until({done!r}) has nothing to wait for: give a function, or a message")
+        self._done = done
+
+    def is_reached(self) -> bool:
+        """Ask the test, or the message."""
+        if isinstance(self._done, Message):
+            return not inner_of(self._done).pending
+        answer = self._done()
+        if isawaitable(answer):
+            getattr(answer, "close", lambda: None)()  # a coroutine that nobody awaits warns
+            raise UsageError(f"advance_until({show(self._done)}) is given a coroutine: give a plain function")
+        return bool(answer)
+
+    def __str__(self) -> str:
+        return f"{self._done!r} has not ended," if isinstance(self._done, Message) else f"{show(self._done)} says no,"
 
 
 @dataclass(slots=True, eq=False)
@@ -99,9 +143,9 @@ class Verbs:
 
     # --- what each verb does ------------------------------------------------------------------------------------
 
-    def advance(self, duration: Duration) -> Calls:
-        """Move forward by *duration*, making every delivery that falls due on the way, in order."""
-        return self._until("advance", self._broker.now_ms + to_ms(duration))
+    def advance(self, duration: Duration | None, units: Units) -> Calls:
+        """Move forward by *duration*, or by *units*, making every delivery that falls due on the way, in order."""
+        return self._until("advance", self._broker.now_ms + _duration_ms(duration, units))
 
     def advance_to(self, moment: datetime | str) -> Calls:
         """Move forward to *moment*, making every delivery on the way."""
@@ -115,6 +159,31 @@ class Verbs:
         """Move forward to the next instant at which something happens, and do all of it."""
         next_ms = self._broker.next_event_ms()
         return self._until("advance_to_next", self._broker.now_ms if next_ms is None else next_ms)
+
+    def advance_until(self, done: Done, limit: Duration) -> Calls:
+        """Move from one instant at which something happens to the next, and do all of each, until *done*."""
+        goal, broker = _Goal(done), self._broker
+        if isinstance(done, Message):
+            self._refuse_a_stranger(inner_of(done))
+        end_ms, guard = broker.now_ms + to_ms(limit), InstantLimit("advance_until", broker)
+        while not goal.is_reached():
+            next_ms = broker.next_event_ms()
+            if next_ms is None:
+                raise UsageError(f"advance_until() finds nothing that is still to happen: {self._not_reached(goal)}")
+            if next_ms > end_ms:
+                text = f"advance_until() has come to its limit of {format_ms(to_ms(limit))}"
+                raise UsageError(f"{text}: {self._not_reached(goal)}")
+            yield from self._deliveries.until(next_ms, guard.check)
+            broker.observe(next_ms)
+
+    def _refuse_a_stranger(self, message: InnerMessage) -> None:
+        if message.pending and self._broker.messages.get(message.message_id) is not message:
+            raise UsageError(
+                f"{message!r} is no message of this fake: it was there before reset(), or belongs to another fake"
+            )
+
+    def _not_reached(self, goal: _Goal) -> str:
+        return f"{goal} and {outlook(self._timekeeper)}"
 
     def deliver_due(self) -> Calls:
         """Make the deliveries that are due now; the clock stands still."""
@@ -160,6 +229,15 @@ class Verbs:
     @property
     def _broker(self) -> Broker:
         return self._timekeeper.broker
+
+
+def _duration_ms(duration: Duration | None, units: Units) -> int:
+    if units and duration is not None:
+        raise TypeError("advance() takes a duration or the keywords of a timedelta, not both")
+    if unknown := units.keys() - Units.__annotations__.keys():
+        known = ", ".join(f"{name}=" for name in Units.__annotations__)
+        raise TypeError(f"advance() has no {min(unknown)}=: it takes a duration, or {known}")
+    return to_ms(timedelta(**units) if units else duration)  # type: ignore[arg-type]  # which refuses None
 
 
 def _refuse_a_running_loop(verb: str) -> None:

@@ -26,7 +26,10 @@ SURFACE: dict[type, str] = {
         duplicate_next failed flow_control lifespan logs messages mount on pending queues reset schedules
         signed_request signing_keys timeline url_groups verify
     """,
-    Clock: "advance advance_async advance_to advance_to_async advance_to_next advance_to_next_async next_due now",
+    Clock: """
+        advance advance_async advance_to advance_to_async advance_to_next advance_to_next_async advance_until
+        advance_until_async next_due now
+    """,
     Message: """
         attempts body callback created_at deduplication_id due_at failure_callback headers json labels max_retries
         message_id method queue schedule_id state text url url_group

@@ -14,7 +14,7 @@ import pytest
 from qstash_fake import QStashFake, UsageError
 
 JOB = "https://shop.example/jobs"
-TWINS = ("advance", "advance_to", "advance_to_next", "drain", "deliver_due")
+TWINS = ("advance", "advance_to", "advance_to_next", "advance_until", "drain", "deliver_due")
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -26,7 +26,11 @@ def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime
 def verb(fake: QStashFake, name: str):
     """Return a verb with its arguments filled in; each moves to, or past, a message due in a minute."""
     owner = fake if hasattr(fake, name) else fake.clock
-    arguments: dict[str, tuple[object, ...]] = {"advance": ("1m",), "advance_to": ("2026-01-01T00:01:00Z",)}
+    arguments: dict[str, tuple[object, ...]] = {
+        "advance": ("1m",),
+        "advance_to": ("2026-01-01T00:01:00Z",),
+        "advance_until": (lambda: not fake.pending,),
+    }
     return lambda: getattr(owner, name)(*arguments.get(name.removesuffix("_async"), ()))
 
 
