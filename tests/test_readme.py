@@ -146,7 +146,7 @@ def test_the_readme_shows_how_the_output_of_make_demo_ends(capsys):
 
 
 def test_every_public_name_is_on_the_page():
-    names = {name for name in vars(QStashFake) if not name.startswith("_")}
+    names = {name for name in dir(QStashFake) if not name.startswith("_")}
     names |= {"now", "next_due", "advance", "advance_to", "advance_to_next", "advance_until"}
     twins = {name for name in names if name.endswith("_async")}  # said once, for all of them
     assert {name for name in names - twins if not re.search(rf"\b{name}\b", PAGE)} == set()

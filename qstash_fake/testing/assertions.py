@@ -6,17 +6,19 @@ A failure says what was asked for, what comes closest and in what it differs, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from qstash_fake.broker import views
 from qstash_fake.broker.account_views import Schedule
 from qstash_fake.broker.message import Message
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.protocol.urls import UrlPattern, normalize
-from qstash_fake.testing.differences import as_text, cut, show
+from qstash_fake.testing.differences import as_json, as_text, cut, show
 from qstash_fake.testing.outlook import messages as count_of
-from qstash_fake.testing.wanted import Wanted, describe_body
+from qstash_fake.testing.wanted import Wanted, describe_body, url_text
 
 MAX_SHOWN = 5  # messages of one kind that a failure shows
 
@@ -65,6 +67,24 @@ def find_nothing(kind: str, wanted: Wanted, messages: Sequence[Message]) -> None
         raise AssertionError("\n".join([f"{_count(matching)} {kind}{wanted}; asked for none", *_listed(matching)]))
 
 
+def find_order(expected: Sequence[Any], delivered: Sequence[Message], *, outlook: Callable[[], str]) -> None:
+    """Raise AssertionError unless *delivered* has the *expected* ones in this order, others among them or not."""
+    __tracebackhide__ = True
+    if not expected:
+        raise UsageError("assert_order([]) asserts nothing: give messages, URLs or bodies")
+    rest, before = iter(delivered), ""
+    for item in expected:
+        wanted, shown = _item(item)
+        if not any(wanted(message) for message in rest):  # takes from the rest up to the one that is found
+            break
+        before = f" after {shown}"
+    else:
+        return
+    lines = [f"not delivered in this order: nothing is {shown}{before}"]
+    lines += ["delivered were, in order:", *_listed(delivered)] if delivered else ["no message was delivered at all"]
+    raise AssertionError("\n".join([*lines, outlook()]))
+
+
 def find_schedule(
     schedules: Iterable[Schedule], cron: str | None, destination: str | re.Pattern[str] | None
 ) -> Schedule:
@@ -102,6 +122,18 @@ def _same_destination(wanted: str | re.Pattern[str], actual: str) -> bool:
     if isinstance(wanted, str) and "://" not in wanted:
         return wanted in (actual, "*")
     return UrlPattern(wanted).matches(normalize(actual) if isinstance(wanted, str) else actual)
+
+
+def _item(item: Any) -> tuple[Callable[[Message], bool], str]:
+    """Return what tells whether a message is the *item* of an order, and how a failure shows the item."""
+    if isinstance(item, views.Message):
+        inner = views.inner_of(item)
+        return lambda message: message is inner, repr(item)
+    if isinstance(item, bytes) or (isinstance(item, str) and not re.match(r"https?://", item, re.IGNORECASE)):
+        return Wanted(body=item).matches, f"the body {show(item)}"
+    if item is None or isinstance(item, int | float | list | tuple | Mapping):
+        return Wanted(json=item).matches, f"the JSON {cut(as_json(item))}"
+    return Wanted(url=item).matches, str(url_text(item)) if not isinstance(item, re.Pattern) else show(item)
 
 
 # --- what a failure says ---------------------------------------------------------------------------------------

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self, Unpack, cast
 
 import httpx
 
 from qstash_fake.api.view import ApiView
-from qstash_fake.broker.account_views import FlowControlKey, Queue, Schedule, SigningKeys, UrlGroup
-from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.account_views import Schedule
 from qstash_fake.broker.journal import Step
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
-from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, view_of
+from qstash_fake.broker.views import DeadLetter, Message, view_of
 from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.lifespans import AsgiApp, Lifespan
 from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.errors import UsageError
-from qstash_fake.testing import assertions, timeline
+from qstash_fake.testing import assertions
 from qstash_fake.testing.clock import Clock
+from qstash_fake.testing.contents import Contents
 from qstash_fake.testing.environment import URL, base_url
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import start_to_ms
-from qstash_fake.testing.wanted import Asked, Wanted
-
-Url = str | re.Pattern[str]
+from qstash_fake.testing.wanted import Asked, Url, UrlObject, Wanted, url_text
 
 
-class QStashFake:
+class QStashFake(Contents):
     """An in-memory QStash with a virtual clock; the fixture `qstash_fake` is one.
 
     *start*: the time at which the clock stands from the beginning, an aware datetime or an ISO 8601 text; None lets
@@ -58,9 +56,9 @@ class QStashFake:
         seed: int = 0,
         token: str | Sequence[str] | None = None,
         plan: str | None = None,
-        url: str = URL,
+        url: str | UrlObject = URL,
     ) -> None:
-        self._inside = Inside(
+        inside = Inside(
             start_ms=None if start is None else start_to_ms(start),
             freeze=freeze,
             unrouted=unrouted,
@@ -70,11 +68,10 @@ class QStashFake:
             plan=plan,
             url=base_url(url),
         )
-        self._clock = Clock(self._inside.timekeeper, self._inside.verbs)
-        self._api = ApiView(self._inside.api)
+        super().__init__(inside)
+        self._clock = Clock(inside.timekeeper, inside.verbs)
+        self._api = ApiView(inside.api)
         self._exits = ExitStack()
-
-    # --- what a test reads: snapshots, for the application may publish from threads meanwhile ---------------------
 
     @property
     def clock(self) -> Clock:
@@ -86,104 +83,27 @@ class QStashFake:
         """The API: `calls` are those that were made; `fail`, `drop_connection`, `chat_answer` say how it behaves."""
         return self._api
 
-    @property
-    def messages(self) -> list[Message]:
-        """Every message, in publish order."""
-        return [view_of(Message, message) for message in self._all()]
-
-    @property
-    def pending(self) -> list[Message]:
-        """The messages that are CREATED, ACTIVE or RETRY."""
-        return [view_of(Message, message) for message in self._all() if message.pending]
-
-    @property
-    def delivered(self) -> list[Message]:
-        """The messages that got a 2xx."""
-        return self._in(State.DELIVERED)
-
-    @property
-    def failed(self) -> list[Message]:
-        """The messages that failed for good, redriven ones too; `dlq` has the entries that are still there."""
-        return self._in(State.FAILED)
-
-    @property
-    def cancelled(self) -> list[Message]:
-        """The messages that were cancelled before they were delivered."""
-        return self._in(State.CANCELED)
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        """Every attempt, in start order."""
-        with self._broker.lock:
-            entries = self._broker.journal.entries()
-        return [view_of(Attempt, entry.attempt) for entry in entries if entry.state is Step.ACTIVE and entry.attempt]
-
-    @property
-    def dlq(self) -> list[DeadLetter]:
-        """The dead letter queue, oldest first."""
-        self._observe()
-        with self._broker.lock:
-            return [view_of(DeadLetter, dead) for dead in self._broker.dead_letters.values()]
-
-    @property
-    def schedules(self) -> Mapping[str, Schedule]:
-        """The schedules, by id."""
-        with self._broker.lock:
-            known = self._broker.schedules.by_id.items()
-            return MappingProxyType({schedule_id: view_of(Schedule, schedule) for schedule_id, schedule in known})
-
-    @property
-    def queues(self) -> Mapping[str, Queue]:
-        """The queues, by name."""
-        with self._broker.lock:
-            return MappingProxyType({name: view_of(Queue, queue) for name, queue in self._broker.queues.items()})
-
-    @property
-    def url_groups(self) -> Mapping[str, UrlGroup]:
-        """The URL groups, by name."""
-        with self._broker.lock:
-            return MappingProxyType({name: UrlGroup(one) for name, one in self._broker.url_groups.by_name.items()})
-
-    @property
-    def flow_control(self) -> Mapping[str, FlowControlKey]:
-        """The flow-control keys, by key."""
-        with self._broker.lock:
-            known = self._broker.flow_control.items()
-            return MappingProxyType({name: view_of(FlowControlKey, key) for name, key in known})
-
-    @property
-    def logs(self) -> list[LogEntry]:
-        """The log, oldest first."""
-        with self._broker.lock:
-            return [LogEntry(entry) for entry in self._broker.journal.entries()]
-
-    @property
-    def signing_keys(self) -> SigningKeys:
-        """The keys that deliveries are signed with."""
-        return SigningKeys(self._broker)
-
-    def timeline(self) -> str:
-        """Return the journal as text."""
-        return timeline.timeline(self._broker)
-
     # --- what a test does ---------------------------------------------------------------------------------------
 
-    def mount(self, app: Any, url: str | None = None, *, lifespan: bool = True) -> None:
+    def mount(self, app: Any, url: str | UrlObject | None = None, *, lifespan: bool = True) -> None:
         """Let *app* answer deliveries to *url* and everything below it; without a URL, every delivery.
 
         *app* is an ASGI or WSGI application, a test client with `.request()`, or a callable that takes an
         httpx.Request and returns an httpx.Response. The longest prefix wins, an equal one is replaced. The sync
         verbs run the *lifespan* of a bare ASGI application around its deliveries.
         """
-        self._inside.targets.mount(app, url, lifespan=lifespan)
+        text = None if url is None else url_text(url)
+        if isinstance(text, re.Pattern):
+            raise UsageError("mount() takes the beginning of URLs and no regex: answer those with qstash_fake.on(…)")
+        self._inside.targets.mount(app, text, lifespan=lifespan)
 
     def on(self, url: Url, method: str | None = None) -> Route:
         """Answer deliveries to *url* instead of the application; say how on the route that is returned."""
-        return self._inside.targets.on(url, method)
+        return self._inside.targets.on(url_text(url), method)
 
     def duplicate_next(self, url: Url | None = None) -> None:
         """Send the next attempt, to *url* if given, twice: QStash delivers at least once. The first answer is lost."""
-        pattern = None if url is None else url_pattern(url)
+        pattern = None if url is None else url_pattern(url_text(url))
         self._broker.duplicate_next(lambda to: pattern is None or pattern.matches(to))
 
     def drain(self, limit: int = 1000) -> Report:
@@ -208,7 +128,7 @@ class QStashFake:
 
     def signed_request(
         self,
-        url: str,
+        url: str | UrlObject,
         body: Any = b"",
         *,
         expired: bool = False,
@@ -222,7 +142,7 @@ class QStashFake:
         """
         self._observe()
         broker, wrong = self._broker, {"expired": expired, "wrong_key": wrong_key, "wrong_url": wrong_url}
-        return signed_request(broker.ids, broker.signing_keys, url, body, **wrong, tampered=tampered).to_httpx()
+        return signed_request(broker.ids, broker.signing_keys, str(url), body, **wrong, tampered=tampered).to_httpx()
 
     @asynccontextmanager
     async def lifespan(self, app: AsgiApp) -> AsyncIterator[None]:
@@ -274,10 +194,22 @@ class QStashFake:
         found = self._find("dead-lettered", wanted, list(dead), times)
         return cast(DeadLetter, None) if found is None else view_of(DeadLetter, dead[found])
 
+    def assert_order(self, expected: Sequence[Any]) -> None:
+        """Fail unless messages were delivered in this order; others may have come before, between and after them.
+
+        Each item is a message, a URL as in the other assertions, or a body: bytes, text that is no URL, or JSON.
+        """
+        __tracebackhide__ = True
+        with self._broker.lock:
+            entries = self._broker.journal.entries()
+        delivered = [entry.message for entry in entries if entry.state is Step.DELIVERED]
+        assertions.find_order(expected, delivered, outlook=lambda: outlook(self._inside.timekeeper))
+
     def assert_scheduled(self, cron: str | None = None, destination: Url | None = None) -> Schedule:
         """Return the newest schedule with this cron and destination, a URL or the name of a group, or fail."""
         __tracebackhide__ = True
-        return assertions.find_schedule(self.schedules.values(), cron, destination)
+        wanted = None if destination is None else url_text(destination)
+        return assertions.find_schedule(self.schedules.values(), cron, wanted)
 
     def assert_idle(self) -> None:
         """Fail if a message is pending, held ones included."""
@@ -320,20 +252,6 @@ class QStashFake:
         return f"<QStashFake {count} message{'s' * (count != 1)}, {len(self.pending)} pending>"
 
     # --- what the others are made of ------------------------------------------------------------------------------
-
-    @property
-    def _broker(self) -> Broker:
-        return self._inside.broker
-
-    def _all(self) -> list[InnerMessage]:
-        with self._broker.lock:
-            return list(self._broker.messages.values())
-
-    def _in(self, state: State) -> list[Message]:
-        return [view_of(Message, message) for message in self._all() if message.state is state]
-
-    def _observe(self) -> None:
-        self._inside.timekeeper.observe()
 
     def _find(self, kind: str, wanted: Wanted, messages: list[InnerMessage], times: int | None) -> InnerMessage | None:
         __tracebackhide__ = True

@@ -1,10 +1,11 @@
-"""The outlook: what is still to come, and which call of the test makes it come."""
+"""The outlook: what is still to come, and which call makes it come: on an event loop, the one that works there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from qstash_fake.protocol.durations import format_ms
+from qstash_fake.testing.loops import loop_is_running
 from qstash_fake.testing.timekeeper import Timekeeper
 
 
@@ -37,11 +38,11 @@ def _pending(count: int, held: Iterable[str], wait_ms: int | None) -> str:
     if wait_ms is None:
         return sentence
     if wait_ms <= 0:
-        return f"{sentence}, the next is due now: deliver with qstash_fake.deliver_due()"
+        return f"{sentence}, the next is due now: deliver with {_call('deliver_due')}"
     wait = format_ms(wait_ms)
     return (
-        f"{sentence}, the next is due in {wait}: deliver with qstash_fake.clock.advance({wait!r}), "
-        f"or all with qstash_fake.drain()"
+        f"{sentence}, the next is due in {wait}: deliver with {_call('clock.advance', repr(wait))}, "
+        f"or all with {_call('drain')}"
     )
 
 
@@ -52,8 +53,15 @@ def _nothing_pending(tick_ms: int | None) -> str:
     wait = format_ms(_whole_seconds(tick_ms))
     return (
         f"nothing is pending, the next schedule tick is in {wait}: come to it with "
-        f"qstash_fake.clock.advance({wait!r}), drain() runs no schedule"
+        f"{_call('clock.advance', repr(wait))}, drain() runs no schedule"
     )
+
+
+def _call(verb: str, argument: str = "") -> str:
+    """Return the call of a verb that works where this is asked."""
+    if loop_is_running():
+        return f"await qstash_fake.{verb}_async({argument})"
+    return f"qstash_fake.{verb}({argument})"
 
 
 def _whole_seconds(wait_ms: int) -> int:

@@ -8,7 +8,6 @@ A verb that is called beside another one, in a thread or task of the test's own,
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -26,6 +25,7 @@ from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 from qstash_fake.testing.differences import show
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
+from qstash_fake.testing.loops import loop_is_running
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
@@ -241,20 +241,12 @@ def _duration_ms(duration: Duration | None, units: Units) -> int:
 
 
 def _refuse_a_running_loop(verb: str) -> None:
-    if _loop_is_running():
+    if loop_is_running():
         raise UsageError(
             f"{verb}() was called on a running event loop, which it would block: use `await ….{verb}_async(…)`"
         )
 
 
 def _require_a_running_loop(verb: str) -> None:
-    if not _loop_is_running():
+    if not loop_is_running():
         raise UsageError(f"{verb}_async() needs a running loop of asyncio; where there is none, use {verb}()")
-
-
-def _loop_is_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -10,14 +10,33 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 from qstash_fake.broker import views
 from qstash_fake.broker.message import Message
 from qstash_fake.delivery.routes import url_pattern
+from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.http import text
 from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, json_test, show, unlike
+
+
+class UrlObject(Protocol):
+    """A URL of pydantic, httpx, yarl, furl or their like; its text counts."""
+
+    @property
+    def scheme(self) -> Any: ...
+
+    @property
+    def host(self) -> Any: ...
+
+
+Url = str | re.Pattern[str] | UrlObject
+
+
+def url_text(url: Url) -> str | re.Pattern[str]:
+    """Return *url* as text; a compiled regex stays one."""
+    return url if isinstance(url, str | re.Pattern) else str(url)
 
 
 class Asked(TypedDict, total=False):
@@ -35,18 +54,26 @@ class Asked(TypedDict, total=False):
     label: str
     """One of its labels."""
     schedule_id: str
+    retries: int
+    """How many attempts may follow the first."""
+    timeout: Duration
+    callback: Url
+    failure_callback: Url
+    flow_control: str | Mapping[str, Any]
+    """The key, or a subset of key, parallelism, rate and period, as the SDK takes them."""
+    deduplication_id: str
     where: Callable[[views.Message], bool]
     """Any other condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a test asks of a message; None, or ABSENT for *json*, asks nothing.
+    """What a test asks of a message; None asks nothing; of *json* ABSENT does, for None asks for null.
 
     What could match nothing, whatever was published, is refused when it is made.
     """
 
-    url: str | re.Pattern[str] | None = None
+    url: Url | None = None
     json: Any = ABSENT
     body: bytes | str | None = None
     headers: Mapping[str, str] | None = None
@@ -55,6 +82,12 @@ class Wanted:
     delay: Duration | None = None
     label: str | None = None
     schedule_id: str | None = None
+    retries: int | None = None
+    timeout: Duration | None = None
+    callback: Url | None = None
+    failure_callback: Url | None = None
+    flow_control: str | Mapping[str, Any] | None = None
+    deduplication_id: str | None = None
     status: int | None = None
     where: Callable[[views.Message], bool] | None = None
     _asked: Mapping[str, Any] = field(init=False, repr=False)
@@ -63,7 +96,9 @@ class Wanted:
 
     def __post_init__(self) -> None:
         values = {name: getattr(self, name) for name in CRITERIA}
-        asked = {name: CRITERIA[name].prepare(value) for name, value in values.items() if not _asks_nothing(value)}
+        asked = {
+            name: CRITERIA[name].prepare(value) for name, value in values.items() if not _asks_nothing(name, value)
+        }
         object.__setattr__(self, "_asked", asked)
         object.__setattr__(self, "_tests", tuple(partial(CRITERIA[name].matches, asked[name]) for name in asked))
 
@@ -125,13 +160,30 @@ def _equal(read: Callable[[Message], Any], prepare: Callable[[Any], Any] = _as_i
 class _Url:
     """A pattern that looks at each URL once: a test publishes often, but to few URLs."""
 
-    def __init__(self, wanted: str | re.Pattern[str]) -> None:
-        self.pattern = url_pattern(wanted)
+    def __init__(self, wanted: Url) -> None:
+        self.pattern = url_pattern(url_text(wanted))
         self.means = cache(self.pattern.matches)
 
 
-def _url_difference(wanted: _Url, message: Message) -> str:
-    return f"asked for {wanted.pattern}, is {message.url}"
+def _url(read: Callable[[Message], str | None]) -> Criterion:
+    def matches(wanted: _Url, message: Message) -> bool:
+        actual = read(message)
+        return actual is not None and wanted.means(actual)
+
+    def difference(wanted: _Url, message: Message) -> str:
+        actual = read(message)
+        return f"asked for {wanted.pattern}, {'there is none' if actual is None else f'is {actual}'}"
+
+    return Criterion(matches, difference, _Url)
+
+
+def _duration(read: Callable[[Message], int | None]) -> Criterion:
+    def difference(wanted_ms: int, message: Message) -> str:
+        actual_ms = read(message)
+        is_what = "there is none" if actual_ms is None else f"is {format_ms(actual_ms)}"
+        return f"asked for {format_ms(wanted_ms)}, {is_what}"
+
+    return Criterion(lambda wanted_ms, message: bool(read(message) == wanted_ms), difference, to_ms)
 
 
 @lru_cache(maxsize=4096)
@@ -189,8 +241,32 @@ def _headers_difference(wanted: Mapping[str, str], message: Message) -> str:
     return f"asked for {name}: {str(value)!r}, {f'is {actual}' if actual else 'there is none'}"
 
 
-def _delay_ms(message: Message) -> int:
-    return message.not_before_ms - message.created_ms
+def _limits(message: Message) -> dict[str, Any]:
+    """Return the flow control of *message* in the SDK's words, the period in milliseconds; empty without one."""
+    limits = message.options.flow_control
+    if limits is None:
+        return {}
+    return {
+        "key": limits.key,
+        "parallelism": limits.parallelism,
+        "rate": limits.rate,
+        "period": limits.period_ms,
+    }
+
+
+def _wanted_limits(wanted: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(wanted, str):
+        return {"key": wanted}
+    if unknown := wanted.keys() - {"key", "parallelism", "rate", "period"}:
+        raise UsageError(f"flow_control has no {min(unknown)!r}: it takes key, parallelism, rate and period")
+    return dict(wanted) | ({"period": to_ms(wanted["period"])} if "period" in wanted else {})
+
+
+def _limits_difference(wanted: Mapping[str, Any], message: Message) -> str:
+    name, asked = next(pair for pair in wanted.items() if _limits(message).get(pair[0]) != pair[1])
+    actual = _limits(message).get(name)
+    shown = [format_ms(value) if name == "period" and value is not None else show(value) for value in (asked, actual)]
+    return f".{name}: asked for {shown[0]}, {'there is none' if actual is None else f'is {shown[1]}'}"
 
 
 def _label_difference(wanted: str, message: Message) -> str:
@@ -199,7 +275,7 @@ def _label_difference(wanted: str, message: Message) -> str:
 
 
 CRITERIA: Mapping[str, Criterion] = {
-    "url": Criterion(lambda wanted, message: bool(wanted.means(message.url)), _url_difference, _Url),
+    "url": _url(lambda message: message.url),
     "method": _equal(lambda message: message.method, str.upper),
     "queue": _equal(lambda message: message.queue),
     "schedule_id": _equal(lambda message: message.schedule_id),
@@ -210,12 +286,16 @@ CRITERIA: Mapping[str, Criterion] = {
         lambda body: body.encode() if isinstance(body, str) else body,
     ),
     "headers": Criterion(_headers_match, _headers_difference),
-    "delay": Criterion(
-        lambda wanted_ms, message: bool(_delay_ms(message) == wanted_ms),
-        lambda wanted_ms, message: f"asked for {format_ms(wanted_ms)}, is {format_ms(_delay_ms(message))}",
-        to_ms,
-    ),
+    "delay": _duration(lambda message: message.not_before_ms - message.created_ms),
     "label": Criterion(lambda wanted, message: wanted in message.labels, _label_difference),
+    "retries": _equal(lambda message: message.max_retries),
+    "timeout": _duration(lambda message: message.options.timeout_ms),
+    "callback": _url(lambda message: message.options.callback),
+    "failure_callback": _url(lambda message: message.options.failure_callback),
+    "flow_control": Criterion(
+        lambda wanted, message: wanted.items() <= _limits(message).items(), _limits_difference, _wanted_limits
+    ),
+    "deduplication_id": _equal(lambda message: message.options.deduplication_id),
     "status": _equal(lambda message: message.attempts[-1].status if message.attempts else None),
     # Last: a user's function sees only what is so in every other respect.
     "where": Criterion(
@@ -225,12 +305,13 @@ CRITERIA: Mapping[str, Criterion] = {
 }
 
 
-def _asks_nothing(value: Any) -> bool:
-    return value is None or value is ABSENT
+def _asks_nothing(name: str, value: Any) -> bool:
+    return value is (ABSENT if name == "json" else None)
 
 
 def _ask(name: str, value: Any) -> str:
     """Return *value* as the argument *name* of a call, but a URL as it is and JSON as JSON."""
     if name == "json":
         return cut(as_json(value))
-    return value if name == "url" and isinstance(value, str) else show(value)
+    is_url = CRITERIA[name].prepare is _Url and not isinstance(value, re.Pattern)
+    return str(value) if is_url else show(value)

@@ -7,158 +7,13 @@ import pytest
 from freezegun import freeze_time
 from qstash import QStash
 
-from qstash_fake import QStashFake, UsageError
-
-JOBS = "https://shop.example/jobs"
-CLIENT = QStash("a-token")
+from qstash_fake import QStashFake
+from tests.testing.failures import CLIENT, JOBS, due_in, failure, publish
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 
-def publish(url=JOBS, body='{"order": 7}', **options):
-    return CLIENT.message.publish(url=url, body=body, **options)
-
-
-def failure(call, *args, **asked):
-    """What the failing assertion says, with the ids of messages shortened to `msg_…`."""
-    with pytest.raises(AssertionError) as caught:
-        call(*args, **asked)
-    return re.sub(r"msg_\w+…", "msg_…", str(caught.value)).split("\n")
-
-
-def due_in(wait):
-    return (
-        f"1 message is pending, the next is due in {wait}: deliver with qstash_fake.clock.advance('{wait}'), "
-        f"or all with qstash_fake.drain()"
-    )
-
-
-# --- what can be asked --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("asked", "other"),
-    [
-        ({"url": JOBS}, {"url": "https://shop.example/job"}),
-        ({"url": "https://shop.example/*"}, {"url": "https://api.example/*"}),
-        ({"url": re.compile(r"https://shop\.example/j.*")}, {"url": re.compile(r"https://shop\.example/j")}),
-        ({"json": {"order": 7}}, {"json": {"order": 8}}),
-        ({"json": {"customer": {"vip": True}}}, {"json": {"customer": {"vip": 1}}}),
-        ({"body": '{"order": 7, "customer": {"vip": true, "id": 1}}'}, {"body": '{"order": 7}'}),
-        ({"body": b'{"order": 7, "customer": {"vip": true, "id": 1}}'}, {"body": b""}),
-        ({"headers": {"x-tenant": "shop"}}, {"headers": {"X-Tenant": "other"}}),
-        ({"headers": {"Content-Type": "application/json"}}, {"headers": {"X-Missing": "1"}}),
-        ({"method": "put"}, {"method": "POST"}),
-        ({"delay": "5m"}, {"delay": 299}),
-        ({"delay": 300}, {"delay": "1h"}),
-        ({"label": "invoice"}, {"label": "inv"}),
-        ({"where": lambda message: message.max_retries == 5}, {"where": lambda message: message.max_retries == 3}),
-    ],
-)
-def test_each_thing_that_is_asked_counts(qstash_fake, asked, other):
-    publish(
-        body='{"order": 7, "customer": {"vip": true, "id": 1}}',
-        content_type="application/json",
-        method="PUT",
-        headers={"X-Tenant": "shop"},
-        delay="5m",
-        label="invoice",
-        retries=5,
-    )
-    assert qstash_fake.assert_published(**asked) is qstash_fake.messages[0]
-    qstash_fake.assert_nothing_published(**other)
-    with pytest.raises(AssertionError):
-        qstash_fake.assert_published(**other)
-    with pytest.raises(AssertionError):
-        qstash_fake.assert_nothing_published(**asked)
-
-
-def test_queue_and_schedule_can_be_asked_for(qstash_fake):
-    CLIENT.message.enqueue(queue="billing", url=JOBS)
-    schedule_id = CLIENT.schedule.create(destination=JOBS, cron="0 * * * *")
-    (fired,) = qstash_fake.schedules[schedule_id].trigger()
-    assert qstash_fake.assert_published(queue="billing") is qstash_fake.messages[0]
-    assert qstash_fake.assert_published(schedule_id=schedule_id) is fired
-    qstash_fake.assert_nothing_published(queue="bill")
-    qstash_fake.assert_nothing_published(schedule_id="scd_other")
-
-
-def test_the_newest_of_several_is_returned(qstash_fake):
-    publish(body="first")
-    publish(body="second")
-    assert qstash_fake.assert_published(url=JOBS).text == "second"
-    assert qstash_fake.assert_published(url=JOBS, times=2).text == "second"
-
-
-def test_the_newest_is_looked_at_first_and_those_before_it_not_at_all(qstash_fake):
-    for number in range(100):
-        publish(body=str(number))
-    seen = []
-
-    def any_message(message):
-        seen.append(message.text)
-        return True
-
-    qstash_fake.assert_published(where=any_message)
-    assert seen == ["99"]
-
-
-def test_an_assertion_that_holds_makes_no_sentence(qstash_fake):
-    class Seven:
-        def __eq__(self, other):
-            return bool(other == 7)
-
-        __hash__ = None  # type: ignore[assignment]
-
-        def __repr__(self):
-            raise AssertionError("shown")
-
-    for number in (7, 8):
-        publish(body=f'{{"order": {number}}}')
-    qstash_fake.assert_published(json={"order": Seven()}, times=1)
-    qstash_fake.assert_nothing_published(json={"order": [Seven()]})
-    with pytest.raises(AssertionError, match="shown"):
-        qstash_fake.assert_published(json={"order": [Seven()]})
-
-
-def test_none_can_be_asked_for_by_number(qstash_fake):
-    publish()
-    assert qstash_fake.assert_delivered(times=0) is None
-    assert qstash_fake.assert_dead_lettered(times=0) is None
-    assert failure(qstash_fake.assert_published, times=0)[0] == "1 message was published; asked for 0"
-    with pytest.raises(UsageError, match="times=-1: a number of messages is not negative"):
-        qstash_fake.assert_published(times=-1)
-
-
-@pytest.mark.parametrize("asked", [{"url": "/jobs"}, {"url": "shop.example/jobs"}])
-def test_a_url_that_can_match_nothing_is_refused_even_when_nothing_was_published(qstash_fake, asked):
-    with pytest.raises(UsageError, match="is no URL: it begins with http:// or https://"):
-        qstash_fake.assert_nothing_published(**asked)
-
-
-def test_a_delay_that_is_none_is_refused_even_when_nothing_was_published(qstash_fake):
-    with pytest.raises(ValueError, match="invalid duration '5x'"):
-        qstash_fake.assert_nothing_published(delay="5x")
-
-
-def test_a_matcher_may_stand_for_a_value(qstash_fake):
-    class Anything:
-        def __eq__(self, other):
-            return True
-
-        __hash__ = None  # type: ignore[assignment]
-
-    publish(body='{"paid": true}')
-    qstash_fake.assert_published(json={"paid": Anything()})
-
-
-def test_json_none_asks_for_null(qstash_fake):
-    publish(body="null")
-    qstash_fake.assert_published(json=None)
-    qstash_fake.assert_nothing_published(json={})
-
-
-# --- what failures say --------------------------------------------------------------------------------------------
+# --- what failures say ----------------------------------------------------------------------------------------------
 
 
 def test_nothing_was_published_at_all(qstash_fake):
@@ -184,6 +39,49 @@ def test_a_near_miss_says_in_what_it_differs(qstash_fake):
         "    label: asked for 'b', there is none",
         due_in("5m"),
     ]
+
+
+def test_each_thing_that_can_be_asked_has_a_sentence_of_its_own(qstash_fake):
+    publish(retries=1, timeout="10s", flow_control={"key": "tenant", "rate": 2}, callback="https://shop.example/done")
+    asked = {
+        "retries": 3,
+        "timeout": "30s",
+        "callback": "https://shop.example/*/done",
+        "failure_callback": re.compile(".*"),
+        "flow_control": {"key": "tenant", "rate": 2, "period": "1m"},
+        "deduplication_id": "order-7",
+    }
+    lines = failure(qstash_fake.assert_published, **asked)
+    assert lines[0] == (
+        "no message was published with retries=3, timeout='30s', callback=https://shop.example/*/done, "
+        "failure_callback=/.*/, flow_control={'key': 'tenant', 'rate': 2, 'period': '1m'}, deduplication_id='order-7'"
+    )
+    assert lines[3:9] == [
+        "    retries: asked for 3, is 1",
+        "    timeout: asked for 30s, is 10s",
+        "    callback: asked for https://shop.example/*/done, is https://shop.example/done",
+        "    failure_callback: asked for /.*/, there is none",
+        "    flow_control.period: asked for 1m, is 1s",
+        "    deduplication_id: asked for 'order-7', there is none",
+    ]
+    assert "    timeout: asked for 30s, is 10s" in lines
+    publish()
+    lines = failure(qstash_fake.assert_published, timeout=1, flow_control={"rate": 1}, times=2)
+    assert lines[3:5] == [
+        "    timeout: asked for 1s, there is none",
+        "    flow_control.rate: asked for 1, there is none",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_on_an_event_loop_the_verb_that_works_there_is_named(qstash_fake):
+    publish(delay="5m")
+    assert failure(qstash_fake.assert_delivered)[-1] == (
+        "1 message is pending, the next is due in 5m: deliver with await qstash_fake.clock.advance_async('5m'), "
+        "or all with await qstash_fake.drain_async()"
+    )
+    publish()
+    assert failure(qstash_fake.assert_delivered)[-1].endswith("deliver with await qstash_fake.deliver_due_async()")
 
 
 def test_the_closest_comes_first_and_only_five_are_shown(qstash_fake):
@@ -283,7 +181,7 @@ def test_long_values_are_cut(qstash_fake):
     assert failure(qstash_fake.assert_nothing_published)[1].endswith(" " + "x" * 200 + "… (1000 characters)")
 
 
-# --- delivered, dead-lettered, scheduled, idle --------------------------------------------------------------------
+# --- delivered, dead-lettered, scheduled, idle ----------------------------------------------------------------------
 
 
 def test_an_undelivered_message_is_shown_with_its_state(qstash_fake):

@@ -1,20 +1,16 @@
 """Draining: what is followed to its end and what is not; and the report that every verb returns."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from qstash_fake import DrainLimitReached
-from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
+from tests.times import FIRST_RETRY_S, SECOND_RETRY_S, at
 
 JOB = "https://shop.example/jobs"
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-
-def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime:
-    return datetime(2026, 1, 1, hour, minute, second, ms * 1000, tzinfo=UTC)
 
 
 def test_drain_follows_delays_and_retries_to_the_end(qstash_fake, client):

@@ -116,7 +116,7 @@ def test_a_url_that_no_client_could_take_for_qstashs_is_refused(url):
 
 
 def test_a_url_object_is_taken_as_its_text():
-    with QStashFake(url=httpx.URL("https://gateway.example")) as fake:  # type: ignore[arg-type]
+    with QStashFake(url=httpx.URL("https://gateway.example")) as fake:
         assert os.environ["QSTASH_URL"] == "https://gateway.example"
         assert fake.messages == []
 

@@ -21,7 +21,7 @@ CLIENT = QStash("a-token")
 # What a user can hold → all that it shows.
 SURFACE: dict[type, str] = {
     QStashFake: """
-        api assert_dead_lettered assert_delivered assert_idle assert_nothing_published assert_published
+        api assert_dead_lettered assert_delivered assert_idle assert_nothing_published assert_order assert_published
         assert_scheduled attempts cancelled clock deliver_due deliver_due_async delivered dlq drain drain_async
         duplicate_next failed flow_control lifespan logs messages mount on pending queues reset schedules
         signed_request signing_keys timeline url_groups verify

@@ -12,15 +12,12 @@ import httpx
 import pytest
 
 from qstash_fake import QStashFake, UsageError
+from tests.times import at
 
 JOB = "https://shop.example/jobs"
 TWINS = ("advance", "advance_to", "advance_to_next", "advance_until", "drain", "deliver_due")
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-
-def at(hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0) -> datetime:
-    return datetime(2026, 1, 1, hour, minute, second, ms * 1000, tzinfo=UTC)
 
 
 def verb(fake: QStashFake, name: str):
