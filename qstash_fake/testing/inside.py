@@ -71,7 +71,7 @@ class Inside:
             exits.callback(self.verbs.close)
             exits.callback(self._deliveries.close)
             exits.callback(self.driver.close)  # first of all: an application may publish as it shuts down
-            if not self.timekeeper.runs:
+            if not self.timekeeper.runs and self.timekeeper.freezes_between_verbs:
                 self.timekeeper.stand_still()
             self.verbs.open()
             yield

@@ -51,6 +51,8 @@ class Timekeeper:
         self.broker = broker
         self.real_now_ms: Callable[[], int] = real_now_ms
         """What measures real time as long as it counts."""
+        self.freezes_between_verbs = True
+        """Whether the application's time stays frozen after a verb. Not so for a fake that many tests share."""
         self._engine = engine
         self._source: Callable[[], int] = self._real if runs else _user
 
@@ -84,6 +86,8 @@ class Timekeeper:
         if self._source is _nobody:
             self._source = _user
             self.show(self.broker.now_ms)
+            if not self.freezes_between_verbs:
+                self._engine.stop()
 
     def show(self, now_ms: int) -> None:
         """Let the application see *now_ms*; a retry of a message that is due at the end of time may go beyond it."""

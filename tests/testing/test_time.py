@@ -12,8 +12,9 @@ import time_machine
 from fastapi import FastAPI, Request
 from qstash import Receiver
 
-from qstash_fake import UsageError
+from qstash_fake import QStashFake, UsageError
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
+from qstash_fake.testing.fake import inside
 
 JOB = "https://shop.example/jobs"
 ENGINES = ("freezegun", "time-machine", "off")
@@ -125,6 +126,31 @@ def test_sleeps_and_time_outs_work_while_time_is_frozen(qstash_fake, client):
     qstash_fake.mount(app)
     client.message.publish(url=JOB)
     assert len(qstash_fake.deliver_due().delivered) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_time_can_be_frozen_during_verbs_only(client, engine):
+    with QStashFake(start="2026-01-01T00:00:00Z", freeze=engine) as tests_own:
+        outer = QStashFake(start="2031-01-01T00:00:00Z", freeze=engine)
+        inside(outer).timekeeper.freezes_between_verbs = False
+        seen = []
+
+        def app(request):
+            seen.append(datetime.now(UTC).year)
+            return httpx.Response(200)
+
+        with outer:
+            outer.mount(app)
+            before = datetime.now(UTC)
+            client.message.publish(url=JOB)
+            for _ in range(2):
+                outer.clock.advance("1d")
+                assert abs(datetime.now(UTC) - before) < timedelta(minutes=1)
+        tests_own.clock.advance("1h")
+        assert (seen, outer.clock.now) == (
+            [before.year if engine == "off" else 2031],
+            datetime(2031, 1, 3, tzinfo=UTC),
+        )
 
 
 # --- a freeze of the user's own -------------------------------------------------------------------------------------
