@@ -23,6 +23,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.answers import STATUSES, Body
 from qstash_fake.delivery.conditions import DEFAULT_TIMEOUT_MS
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp
@@ -30,7 +31,6 @@ from qstash_fake.protocol import urls
 
 # Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and its kind.
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-MAX_ANSWER = 10 * 1024 * 1024  # bytes that are kept of an answer; QStash's message size, which a callback is bound by
 
 _AS_SENT = "qstash_fake.headers"
 
@@ -129,17 +129,15 @@ class Network(AsyncApp):
 
     async def _exchange(self, sent: httpx.Request) -> Outcome:
         response = await self.sender.send(sent, stream=True)
-        body = bytearray()
+        body = Body()
         try:
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > MAX_ANSWER:
-                    del body[MAX_ANSWER:]
-                    break
+            await body.read_async(response.aiter_bytes())
         finally:
             await response.aclose()
-        headers = tuple(response.extensions[_AS_SENT].multi_items())
-        return Outcome(status=response.status_code, headers=headers, body=bytes(body))
+        status = response.status_code
+        if status not in STATUSES:
+            return Outcome(error=f"the destination answered {status}, which is no status")
+        return Outcome(status=status, headers=tuple(response.extensions[_AS_SENT].multi_items()), body=body.joined())
 
 
 async def _hide_redirect(response: httpx.Response) -> None:

@@ -1,5 +1,6 @@
 """The control API: a test in any language moves the clock, reads what happened and says how things answer."""
 
+import signal
 import socket
 import threading
 from datetime import datetime, timedelta
@@ -41,6 +42,46 @@ def test_each_delivery_of_a_verb_is_one_line(still, destination):
     still.control("deliver-due")
     shown = f"  {message_id[:12]}…  POST {destination.url}/lines  attempt 1 of 4  200  in 0s"
     eventually(lambda: [line for line in still.lines if line.endswith(shown)], "the line")
+
+
+@pytest.fixture
+def long_verb(serving):
+    """A server that moves its clock through 30 million deliveries, which a route answers, and the open connection."""
+    with serving("--clock", "virtual") as running:
+        running.control("routes", url="*", status=200)
+        answer = running.client.post(f"/v2/schedules/{SHOP}", headers={"upstash-cron": "@every 1s"})
+        assert answer.status_code == 201, answer.text
+        begun = running.state["now"]
+        with socket.create_connection(running.address, timeout=WITHIN_S) as connection:
+            connection.sendall(running.raw("POST", "/_fake/advance", b'{"duration": "365d"}'))
+            eventually(lambda: running.state["now"] > begun, "the first second")
+            yield running, connection
+
+
+def test_others_are_answered_while_a_verb_makes_many_deliveries(long_verb):
+    running, _ = long_verb
+    before = len(running.state["messages"])
+    assert running.publish(SHOP, delay="400d")
+    assert running.client.get("/v2/keys").status_code == 200
+    assert running.client.post("/_fake/advance", json={"duration": 1}).status_code == 409
+    assert running.client.post("/_fake/reset").json() == {
+        "error": "the clock is moving: reset when the verb that moves it has ended"
+    }
+    eventually(lambda: len(running.state["messages"]) > before, "more deliveries")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_server_whose_verb_makes_many_deliveries(long_verb, number, status):
+    running, connection = long_verb
+    running.process.send_signal(number)
+    assert running.process.wait(WITHIN_S) == status
+    assert connection.recv(100).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_verb_of_many_deliveries_ends_when_its_client_hangs_up(long_verb):
+    running, connection = long_verb
+    connection.close()
+    eventually(lambda: running.client.post("/_fake/reset").status_code == 200, "the end of it")
 
 
 def test_lines_are_printed_while_a_verb_is_under_way(still, destination):

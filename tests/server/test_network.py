@@ -6,6 +6,7 @@ import threading
 import httpx
 import pytest
 
+from qstash_fake.delivery import answers
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.server import network
 from qstash_fake.server.network import Moved, Network, is_loopback, why_not
@@ -211,9 +212,16 @@ def test_an_authorization_of_the_message_stays(destination):
 
 
 def test_a_huge_answer_is_cut(destination, monkeypatch):
-    monkeypatch.setattr(network, "MAX_ANSWER", 10)
+    monkeypatch.setattr(answers, "MAX_BODY", 10)
     destination.answer = b"x" * 1000
-    assert send(destination.url).body == b"x" * 10
+    outcome = send(destination.url)
+    assert (outcome.status, outcome.error, outcome.body) == (200, None, b"x" * 10)
+
+
+def test_a_status_that_is_none_is_a_failed_attempt(destination):
+    destination.handle = lambda request: 700
+    outcome = send(destination.url)
+    assert (outcome.status, outcome.error) == (0, "the destination answered 700, which is no status")
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://\x7f", "//", "http://shop.example:high/"])
