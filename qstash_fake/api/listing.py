@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from qstash_fake.broker.filters import Filter, parse_filter
 from qstash_fake.errors import Refused
 
 T = TypeVar("T")
+Given = Mapping[str, list[str]]
+"""What a listing or a bulk operation is given: names as sent, each with its values."""
 
 DEFAULT_COUNT = 100  # openapi.yaml
 MAX_COUNT = 1_000  # what older documentation and SDKs ask for
@@ -29,9 +31,18 @@ class Page:
     latest_first: bool
 
 
-def parse_page(call: Call, *, latest_first: bool, most: int = MAX_COUNT, default: int = DEFAULT_COUNT) -> Page:
+def read_given(call: Call, ignored: frozenset[str] = frozenset()) -> Given:
+    """Return names and values of the query and of a JSON body, which wins where both have a name."""
+    body = call.json_object()
+    given = call.query | {name: value for name, value in body.items() if value is not None}
+    return {
+        name: values for name, value in given.items() if name.lower() not in ignored and (values := _texts(name, value))
+    }
+
+
+def parse_page(given: Given, *, latest_first: bool, most: int = MAX_COUNT, default: int = DEFAULT_COUNT) -> Page:
     """Return the page that the query asks for; refuse a count above *most* and an unknown order."""
-    query = {name.lower(): values[0] for name, values in _given(call).items() if name.lower() in PAGING}
+    query = {name.lower(): values[0] for name, values in given.items() if name.lower() in PAGING}
     count = query.get("count", "")
     if count and (not re.fullmatch("[0-9]{1,9}", count) or not 1 <= int(count) <= most):
         raise Refused(400, f"invalid count {count!r}: it is a number from 1 to {most}")
@@ -45,9 +56,9 @@ def parse_page(call: Call, *, latest_first: bool, most: int = MAX_COUNT, default
     )
 
 
-def parse_filters(call: Call, known: frozenset[str], paging: frozenset[str] = PAGING) -> Filter:
-    """Return the filters of a request, those of a JSON body and those of the query; *paging* names are none."""
-    return parse_filter({name: values for name, values in _given(call).items() if name.lower() not in paging}, known)
+def parse_filters(given: Given, known: frozenset[str], besides: frozenset[str] = PAGING) -> Filter:
+    """Return the filters among what is *given*; names *besides*, in lower case, are none."""
+    return parse_filter({name: values for name, values in given.items() if name.lower() not in besides}, known)
 
 
 def turn_page(found: Iterator[T], page: Page, cursor: Callable[[T], str]) -> tuple[list[T], str | None]:
@@ -59,12 +70,6 @@ def turn_page(found: Iterator[T], page: Page, cursor: Callable[[T], str]) -> tup
     shown = list(itertools.islice(found, page.count))
     more = next(found, None) is not None
     return shown, cursor(shown[-1]) if more else None
-
-
-def _given(call: Call) -> dict[str, list[str]]:
-    """Return names and values of the query and of a JSON body, which wins where both have a name."""
-    body = {name: _texts(name, value) for name, value in call.json_object().items() if value is not None}
-    return {name: values for name, values in (call.query | body).items() if values}
 
 
 def _texts(name: str, value: Any) -> list[str]:

@@ -176,9 +176,15 @@ def test_a_count_is_a_number_from_one_to_a_thousand(qstash, path, count):
 
 @pytest.mark.parametrize("value", [True, -1, 1.5, {}, [[1]], "\u0661", 501])
 def test_a_count_in_a_body_is_no_better(qstash, value):
-    message = qstash.publish()
-    assert qstash.refusal("DELETE", "/v2/messages", (), {"count": value})[0] == 400
-    assert message.pending
+    dead = qstash.dead_letter()
+    assert qstash.refusal("DELETE", "/v2/dlq", (), {"count": value})[0] == 400
+    assert list(qstash.broker.dead_letters) == [dead]
+
+
+@pytest.mark.parametrize("value", [True, 0, -1, 1.5, {}, [[1]], "\u0661", 501])
+def test_a_bulk_cancel_ignores_a_count_whatever_it_is(qstash, value):
+    qstash.publish()
+    assert qstash.json("DELETE", "/v2/messages", (), {"count": value}) == {"cancelled": 1}
 
 
 @pytest.mark.parametrize("name", ["parallelism", "rate"])

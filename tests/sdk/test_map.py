@@ -179,7 +179,7 @@ MAP: dict[str, dict[str, list[str]]] = {
         "bulk": [
             "sdk/test_cancel_and_bulk.py::test_many_are_cancelled_by_each_filter_of_the_query",
             "sdk/test_cancel_and_bulk.py::test_many_are_cancelled_by_each_filter_of_a_json_body",
-            "sdk/test_cancel_and_bulk.py::test_count_caps_how_many_are_cancelled_oldest_first",
+            "sdk/test_cancel_and_bulk.py::test_a_count_changes_nothing_about_what_is_cancelled",
         ],
         "counts": [
             "sdk/test_cancel_and_bulk.py::test_everything_is_cancelled",
@@ -261,7 +261,7 @@ MAP: dict[str, dict[str, list[str]]] = {
         "list `count`": [
             "sdk/test_limits.py::test_a_listing_has_at_most_a_thousand_items",
             "sdk/test_limits.py::test_a_listing_has_a_hundred_items_unless_asked_otherwise",
-            "sdk/test_cancel_and_bulk.py::test_count_caps_how_many_are_cancelled_oldest_first",
+            "sdk/test_cancel_and_bulk.py::test_a_count_changes_nothing_about_what_is_cancelled",
             "sdk/test_cancel_and_bulk.py::test_bulk_retry_goes_on_with_its_cursor_and_ends_with_an_empty_one",
         ],
         "flow-control period": ["sdk/test_flow_control.py::test_a_period_longer_than_a_week_is_refused"],

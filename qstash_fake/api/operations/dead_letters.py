@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
-from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, turn_page
+from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, read_given, turn_page
 from qstash_fake.broker import filters
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.protocol.http import wire as wire_value
@@ -62,7 +62,8 @@ def _is_option(name: str) -> bool:
 
 
 def _page(call: Call, *, most: int, besides: frozenset[str] = frozenset()) -> tuple[list[DeadLetter], str | None]:
-    wanted = parse_filters(call, filters.DEAD_LETTERS, PAGING | besides)
-    page = parse_page(call, latest_first=False, most=most)
+    given = read_given(call)
+    wanted = parse_filters(given, filters.DEAD_LETTERS, PAGING | besides)
+    page = parse_page(given, latest_first=False, most=most)
     known = call.broker.dead_letters_beyond(page.after, latest_first=page.latest_first)
     return turn_page(filter(wanted.dead_letter, known), page, lambda dead: dead.dlq_id)

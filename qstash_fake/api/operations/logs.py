@@ -6,7 +6,7 @@ from typing import Any
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import Call, Reply, json_reply
-from qstash_fake.api.listing import parse_filters, parse_page, turn_page
+from qstash_fake.api.listing import parse_filters, parse_page, read_given, turn_page
 from qstash_fake.broker import filters
 from qstash_fake.broker.journal import LogEntry
 
@@ -24,8 +24,9 @@ def list_logs(call: Call) -> Reply:
 
 def _page(call: Call) -> tuple[list[wire.Json], dict[str, Any]]:
     """Return a page of the log, and the cursor of the next one under its name, if there is one."""
-    wanted = parse_filters(call, filters.LOGS)
-    page = parse_page(call, latest_first=True)
+    given = read_given(call)
+    wanted = parse_filters(given, filters.LOGS)
+    page = parse_page(given, latest_first=True)
     journal, retained_from_ms = call.broker.journal, call.broker.retained_from_ms
     if page.latest_first:
         numbered = journal.newest(page.after)

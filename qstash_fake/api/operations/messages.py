@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import Call, Reply, json_reply
-from qstash_fake.api.listing import parse_filters, parse_page
+from qstash_fake.api.listing import parse_filters, read_given
 from qstash_fake.broker import filters
 from qstash_fake.errors import Refused
-
-MAX_CANCEL = 500  # openapi.yaml, count of a bulk cancel
 
 
 def get_message(call: Call) -> Reply:
@@ -23,8 +21,7 @@ def cancel_message(call: Call) -> Reply:
 
 
 def cancel_messages(call: Call) -> Reply:
-    wanted = parse_filters(call, filters.MESSAGES, paging=frozenset({"count"}))
-    page = parse_page(call, latest_first=False, most=MAX_CANCEL, default=1 << 62)
-    broker = call.broker
-    candidates = [m for m in broker.messages.values() if m.pending and not m.cancel_requested and wanted.message(m)]
-    return json_reply({"cancelled": broker.cancel(candidates[: page.count])})
+    """Cancel all that the filters mean; `count`, which the TypeScript SDK always sends, is ignored by QStash, too."""
+    wanted = parse_filters(read_given(call, ignored=frozenset({"count"})), filters.MESSAGES, besides=frozenset())
+    meant = (message for message in call.broker.messages.values() if message.pending and wanted.message(message))
+    return json_reply({"cancelled": call.broker.cancel(meant)})
