@@ -94,8 +94,8 @@ def test_the_last_of_two_equal_keys_counts_as_in_go(qstash):
 @pytest.mark.parametrize("value", [0, 1, False, True, [], ["a"], {}, {"a": 1}, 1.5])
 def test_a_field_of_a_batch_item_that_is_no_text_is_refused_and_not_taken_for_empty(qstash, field, value):
     reply = qstash.call("POST", "/v2/batch", (), item(**{field: value}))
-    error = "failed to publish to url: destination, body and queue of a batch item are texts"
-    assert (reply.status, json.loads(reply.body)) == (400, [{"error": error}])
+    error = "destination, body and queue of a batch item are texts"
+    assert (reply.status, json.loads(reply.body)) == (400, {"error": error})
 
 
 @pytest.mark.parametrize("value", [0, False, [], "", "Upstash-Delay: 1s", ["Upstash-Delay"]])

@@ -60,16 +60,24 @@ def test_a_batch_answers_in_item_order_an_object_for_a_url_and_an_array_for_a_gr
     ]
 
 
-def test_a_refused_batch_answers_an_array_in_item_order(qstash):
-    reply = qstash.call("POST", "/v2/batch", (), [{"destination": JOBS}, {"destination": "nobody"}, 7])
-    assert (reply.status, json.loads(reply.body)) == (
-        400,
-        [
-            {},
-            {"error": "failed to publish to url: topic nobody not found"},
-            {"error": "failed to publish to url: expected an object, got 7"},
-        ],
-    )
+@pytest.mark.parametrize(
+    ("item", "status", "error"),
+    [
+        ({"destination": "nobody"}, 404, "topic nobody not found"),
+        (7, 400, "expected an object, got 7"),
+        (
+            {"destination": JOBS, "headers": {"Upstash-Delay": "604801s"}},
+            400,
+            "quota maxDelay exceeded, current limit: 604800",
+        ),
+        ({"destination": JOBS, "body": "x" * 1_048_577}, 412, "quota maxMessageSize exceeded, current limit: 1048576"),
+    ],
+)
+def test_a_refused_batch_answers_one_object_with_the_refusal_of_the_item(make_qstash, item, status, error):
+    qstash = make_qstash(plan="free")
+    reply = qstash.call("POST", "/v2/batch", (), [{"destination": JOBS}, item, {"destination": JOBS}])
+    assert (reply.status, json.loads(reply.body)) == (status, {"error": error})
+    assert not qstash.broker.messages
 
 
 # --- queues, URL groups ----------------------------------------------------------------------------------------

@@ -26,26 +26,12 @@ def enqueue(call: Call) -> Reply:
 
 
 def batch(call: Call) -> Reply:
-    """Accept every item or none; the errors of a refused batch come in item order, `{}` for an item without one."""
+    """Accept every item or none; the first refusal is that of the batch."""
     items = call.json()
     if not isinstance(items, list):
         raise Refused(400, "invalid JSON body: expected an array of messages")
-    requests: list[PublishRequest] = []
-    errors: list[dict[str, str]] = []
-    for item in items:
-        try:
-            request = _batch_item(call, item)
-            call.broker.check(request)
-        except Refused as refused:
-            if refused.status not in (400, 404, 412):
-                raise
-            errors.append({"error": f"failed to publish to url: {refused.error}"})
-        else:
-            requests.append(request)
-            errors.append({})
-    if any(errors):
-        return json_reply(errors, 400)
-    return json_reply([wire.publication(result) for result in call.broker.publish_all(requests)])
+    publications = call.broker.publish_all([_batch_item(call, item) for item in items])
+    return json_reply([wire.publication(publication) for publication in publications])
 
 
 def _published(call: Call, request: PublishRequest) -> Reply:
