@@ -129,7 +129,7 @@ def test_any_2xx_is_a_success(qstash_fake, client, status):
     assert qstash_fake.messages[0].state == "DELIVERED"
 
 
-@pytest.mark.parametrize("status", [100, 301, 304, 307, 400, 401, 404, 489, 500, 503, 999])
+@pytest.mark.parametrize("status", [100, 301, 304, 307, 400, 401, 404, 489, 500, 503, 599])
 def test_anything_else_is_a_failure_redirects_too(qstash_fake, client, status):
     qstash_fake.on(JOB).respond(status, headers={"Location": JOB + "/new"})
     client.message.publish(url=JOB, retries=1)

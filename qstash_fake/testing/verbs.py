@@ -30,7 +30,6 @@ from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
 
-
 Done = Callable[[], object] | Message
 """What tells whether to stop: a function, or a message that is to end."""
 
