@@ -1,19 +1,24 @@
-"""Which URLs are QStash's."""
+"""Which URLs are QStash's while a fake is there."""
 
 from __future__ import annotations
 
 import os
 import re
 
+from qstash_fake.intercept import cloud
 from qstash_fake.protocol import urls
 
-QSTASH_HOST = re.compile(r"qstash(-[a-z0-9-]+)?\.upstash\.io")  # the EU alias and every region
 DEV_SERVER = "http://127.0.0.1:8080"  # the official dev server's address
 # The only paths that are QStash's at the dev server's address: 8080 is many an application's own port.
-_API_PATH = re.compile(r"/(v1|v2|llm)(/|$)", re.IGNORECASE)
 _CONTROL = re.compile(r"/_fake(/|$)")  # of a server of ours, whose address is in QSTASH_URL: only its port answers
+_API_PATHS = ("v1", "v2", "llm")
+_API_PATH = re.compile(rf"/({'|'.join(_API_PATHS)})(/|$)", re.IGNORECASE)
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
-_USUAL = re.compile(r"https://qstash(-[a-z0-9-]+)?\.upstash\.io/|http://127\.0\.0\.1:8080/(v1|v2|llm)/")
+# What nearly every call is, told without taking the URL to pieces.
+_USUAL = re.compile(
+    rf"https://{re.escape(cloud.ALIAS)}/|{re.escape(DEV_SERVER)}/({'|'.join(_API_PATHS)})/|https://qstash-fake\.invalid/"
+)
 
 
 class Hosts:
@@ -23,11 +28,10 @@ class Hosts:
         self._extra = frozenset(_origin(url) for url in extra if url and "://" in url)
 
     def __contains__(self, url: str) -> bool:
-        if _USUAL.match(url):  # what nearly every call is, without taking the URL to pieces
+        if _USUAL.match(url):
             return True
         normal = urls.normalize(url)
-        host = urls.split(normal).host.rpartition("@")[2]
-        if QSTASH_HOST.fullmatch(host.partition(":")[0]):
+        if region_of(normal) is not None:
             return True
         origin, path = _origin(normal), urls.split(normal).path
         if origin == DEV_SERVER:
@@ -36,11 +40,31 @@ class Hosts:
             return False
         return origin in self._extra or origin == _origin(os.environ.get("QSTASH_URL", ""))
 
-    def __or__(self, other: Hosts) -> Hosts:
-        """Return the hosts of both."""
-        both = Hosts()
-        both._extra = self._extra | other._extra
-        return both
+    def prefixes(self) -> list[str]:
+        """Return what URLs of these hosts begin with, for who can compare only that: regions we know of alone."""
+        cloud_hosts = (cloud.ALIAS, *map(cloud.host_of, cloud.REGIONS))
+        origins = {*self._extra, _origin(os.environ.get("QSTASH_URL", ""))} - {"://", DEV_SERVER}
+        return [
+            *(f"https://{host}/" for host in cloud_hosts),
+            *(f"http://{host}:8080/{path}/" for host in _LOOPBACK for path in _API_PATHS),
+            *(f"{origin}/" for origin in sorted(origins)),
+        ]
+
+
+def region_of(url: str) -> str | None:
+    """Return the region of the cloud host in *url*, or None if it has another host."""
+    return cloud.region_of(urls.split(url).host.rpartition("@")[2].partition(":")[0])
+
+
+def origin(scheme: str, host: str, port: int | None) -> str:
+    """Return scheme, host and port as a URL begins with them."""
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{port}"
+
+
+def spelled(origin: str, target: str) -> str:
+    """Return the URL of *target* at *origin*; a client that talks to a proxy names the whole URL as its target."""
+    return origin + target if target.startswith("/") else target
 
 
 def _origin(url: str) -> str:

@@ -1,111 +1,123 @@
-"""httpx (and httpx2): a client's call to QStash goes through the client as ever, but over our transport.
+"""httpx and httpx2: the pool of connections below a transport is a stand-in while a fake is there.
 
-The public `Client.send` and `AsyncClient.send` are patched. On a QStash host they run on a copy of the client that
-has our transport in place of its own: hooks, auth and cookies work, clients made at import time are caught, and
-libraries that patch transports (respx, pytest-httpx) see nothing of it and take nothing from it.
+`HTTPTransport` and `AsyncHTTPTransport` send over `self._pool`. A data descriptor of that name on the class comes
+before the attribute of the instance, so every transport is reached: those made at import, those inside a user's own
+transport, those of a proxy. All that stands above runs as it is: clients, hooks, auth, redirects, retries, mocks of
+`handle_request` and instrumentation of it. A transport that sends over no pool (MockTransport) answers by itself.
 """
 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import ModuleType
+from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import Any
 
-from qstash_fake.api.answer import Api
-from qstash_fake.errors import ConnectionDropped, UsageError
-from qstash_fake.intercept.hosts import Hosts
-from qstash_fake.intercept.patch import Send, mark_as_twin, patched
+from qstash_fake.api.call import Reply
+from qstash_fake.errors import ConnectionDropped
+from qstash_fake.intercept.hosts import origin
+from qstash_fake.intercept.patch import Patch, seen
+from qstash_fake.intercept.private import require
+from qstash_fake.intercept.services import Service, Services
 
-MODULES = ("httpx", "httpx2")
-# What the copy needs; these are private, so they are looked for before anything is patched.
-_TRANSPORT, _MOUNTS, _FOR_URL = "_transport", "_mounts", "_transport_for_url"
-
-
-@contextmanager
-def intercepted(api: Api, hosts: Hosts) -> Iterator[None]:
-    """Answer calls to *hosts* with *api* for as long as the context lasts, in every httpx that is loaded."""
-    with ExitStack() as patches:
-        for name in MODULES:
-            if (module := sys.modules.get(name)) is not None:
-                patches.enter_context(_patched(module, api, hosts))
-        yield
+_POOL = "_pool"
+_RETRIES = "_retries"  # of a pool: what HTTPTransport(retries=…) was given
+_CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 
-@contextmanager
-def _patched(module: ModuleType, api: Api, hosts: Hosts) -> Iterator[None]:
-    _require_private_names(module)
-    with ExitStack() as patches:
-        for client_class, transport in zip((module.Client, module.AsyncClient), _transports(module, api), strict=True):
-            patches.enter_context(patched(client_class, hosts, functools.partial(_send, transport)))
-        yield
+def patches(module: ModuleType, services: Services) -> Iterator[Patch]:
+    """Replace the pools of *module*, which is httpx or httpx2."""
+    core: Any = import_module(_CORES[module.__name__])
+    for transport, pool, stand_in in (
+        (module.HTTPTransport, core.ConnectionPool, _Pool),
+        (module.AsyncHTTPTransport, core.AsyncConnectionPool, _AsyncPool),
+    ):
+        require(module, {f"{transport.__name__}.{_POOL}": _uses(transport, _POOL)})
+        require(core, {f"{pool.__name__}.{_RETRIES}": _uses(pool, _RETRIES)})
+        yield seen(transport, _POOL, functools.partial(_pool, services, core, stand_in))
 
 
-def _send(transport: Callable[[Any, Hosts], object], original: Send, hosts: Hosts) -> Send:
-    """Return `send` for a class; a coroutine function's result is awaitable without a wrapper of its own."""
-
-    def send(self: Any, request: Any, **kwargs: Any) -> Any:
-        # A copy that owns nothing of the client's transports: some clients close theirs when they are collected.
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
-        setattr(twin, _TRANSPORT, transport(self, hosts))
-        setattr(twin, _MOUNTS, {})
-        mark_as_twin(twin)
-        return original(twin, request, **kwargs)
-
-    return send
+def _pool(services: Services, core: Any, stand_in: Callable[..., Any], real: Any) -> Any:
+    """Return the *real* pool of a transport, behind a stand-in while a service is active."""
+    return stand_in(real, services, core) if services else real
 
 
-def _transports(module: ModuleType, api: Api) -> tuple[Any, Any]:
-    """Return the transports that answer with *api*, as classes of this *module*.
-
-    Each is made for one client, whose own transports carry what an auth flow sends to other hosts on the way.
-    """
-
-    def answer(request: Any, body: bytes) -> Any:
-        target = request.url.raw_path.decode("ascii")
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        try:
-            reply = api.answer(request.method, target, pairs, body)
-        except ConnectionDropped as dropped:
-            raise module.ConnectError(str(dropped), request=request) from None
-        headers = [*reply.headers, ("Content-Length", str(len(reply.body)))]
-        # A stream, not content: a response that has nothing to read has no `elapsed`.
-        return module.Response(reply.status, headers=headers, stream=module.ByteStream(reply.body), request=request)
-
-    class Ours:
-        def __init__(self, client: Any, hosts: Hosts) -> None:
-            self._client = client
-            self._hosts = hosts
-
-        def _other(self, request: Any) -> Any:
-            """Return the client's own transport for *request*, if that is for another host."""
-            return None if str(request.url) in self._hosts else getattr(self._client, _FOR_URL)(request.url)
-
-    class Transport(Ours, module.BaseTransport):  # type: ignore[name-defined,misc]  # a class of either library
-        def handle_request(self, request: Any) -> Any:
-            other = self._other(request)
-            return answer(request, request.read()) if other is None else other.handle_request(request)
-
-    class AsyncTransport(Ours, module.AsyncBaseTransport):  # type: ignore[name-defined,misc]  # see above
-        async def handle_async_request(self, request: Any) -> Any:
-            other = self._other(request)
-            return (
-                answer(request, await request.aread()) if other is None else await other.handle_async_request(request)
-            )
-
-    return Transport, AsyncTransport
+def _uses(owner: type, name: str) -> bool:
+    """Tell whether a method of *owner* uses the attribute *name*; no instance is made, for that reads certificates."""
+    methods = (value for value in vars(owner).values() if isinstance(value, FunctionType))
+    return any(name in method.__code__.co_names for method in methods)
 
 
-def _require_private_names(module: ModuleType) -> None:
-    client = module.Client(transport=module.MockTransport(lambda _: module.Response(200)))  # opens nothing
-    missing = [name for name in (_TRANSPORT, _MOUNTS) if name not in vars(client)]
-    missing += [_FOR_URL] * (not hasattr(client, _FOR_URL))
-    if missing:
-        version = getattr(module, "__version__", "?")
-        raise UsageError(
-            f"{module.__name__} {version} clients have no {' and no '.join(missing)}, which interception needs; "
-            f"use a version that has, or the server: python -m qstash_fake serve"
-        )
+class _StandIn:
+    """A pool that answers calls of QStash, and is the real pool for everything else."""
+
+    __slots__ = ("_core", "_real", "_services")
+
+    def __init__(self, pool: Any, services: Services, core: Any) -> None:
+        object.__setattr__(self, "_real", pool)
+        object.__setattr__(self, "_services", services)
+        object.__setattr__(self, "_core", core)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._real, name, value)
+
+    def _called(self, request: Any) -> tuple[str, Service | None]:
+        url = request.url
+        text = origin(url.scheme.decode("ascii"), url.host.decode("ascii"), url.port) + url.target.decode("ascii")
+        return text, self._services.at(text)
+
+    def _answer(self, service: Service, url: str, request: Any, body: bytes) -> Any:
+        """Return the response of *service*; a connection that breaks is made again as often as the pool would.
+
+        httpcore waits between its attempts for the network to come back. Here nothing comes back, so it does not.
+        """
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+        method = request.method.decode("ascii")
+        for left in range(getattr(self._real, _RETRIES), -1, -1):
+            try:
+                return self._response(service.answer(url, method, headers, body))
+            except ConnectionDropped as dropped:
+                if not left:
+                    raise self._core.ConnectError(str(dropped)) from None
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _response(self, reply: Reply) -> Any:
+        pairs = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
+        pairs.append((b"Content-Length", str(len(reply.body)).encode()))
+        return self._core.Response(reply.status, headers=pairs, content=reply.body)
+
+
+class _Pool(_StandIn):
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        return self._real.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._real.__exit__(*error)
+
+    def handle_request(self, request: Any) -> Any:
+        url, service = self._called(request)
+        if service is None:
+            return self._real.handle_request(request)
+        return self._answer(service, url, request, b"".join(request.stream))
+
+
+class _AsyncPool(_StandIn):
+    __slots__ = ()
+
+    async def __aenter__(self) -> Any:
+        return await self._real.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._real.__aexit__(*error)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        url, service = self._called(request)
+        if service is None:
+            return await self._real.handle_async_request(request)
+        return self._answer(service, url, request, b"".join([part async for part in request.stream]))

@@ -1,72 +1,89 @@
-"""Patching `send` of a client class so that nothing of it is left when its fake ends, whatever others did meanwhile.
+"""One attribute of a foreign class or module, replaced for a while and taken back in whatever order others end.
 
-Instrumentation and a user's own monkeypatch go to the same place. What they put over ours stays there when ours
-ends, and ours, should they put it back after that, only passes calls on.
+Mocks, instrumentation and users replace the same attributes. Three things can happen to a replacement of ours:
+
+1. It is still in its place when it ends: the original goes back.
+2. Something was put over it. That stays, with ours beneath it: ours has ended and passes every call on.
+3. What was put over it ends later, and puts ours back. It still passes every call on, until the next
+   replacement of ours finds it there, and takes the original from beneath it.
+
+A replacement must therefore pass on what it gets once nothing is active: its maker sees to that.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from qstash_fake.intercept.hosts import Hosts
-
-Send = Callable[..., Any]
-_PATCH = "_patch_of_qstash_fake"
-_TWIN = "_twin_of_qstash_fake"
+MISSING = object()
+_MARK = "_patch_of_qstash_fake"
 
 
-@dataclass(slots=True, eq=False)
-class _Patch:
-    """One `send` of ours over *original*, for *hosts*."""
+class Patch:
+    """The attribute *name* of *owner*, replaced by what *make* makes of the original, MISSING if there is none."""
 
-    original: Send
-    hosts: Hosts
-    send: Send | None = None
-    active: bool = True
+    def __init__(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self._owner = owner
+        self._name = name
+        self.original = _without_ended(vars(owner).get(name, MISSING))
+        self.active = True
+        self.replacement = make(self.original)
+        setattr(self.replacement, _MARK, self)
+        setattr(owner, name, self.replacement)
+
+    def undo(self) -> None:
+        """Put the original back, unless something else stands in its place."""
+        self.active = False
+        standing = vars(self._owner).get(self._name, MISSING)
+        beneath = _without_ended(standing)
+        if beneath is standing:
+            return
+        if beneath is MISSING:
+            delattr(self._owner, self._name)
+        else:
+            setattr(self._owner, self._name, beneath)
 
 
-@contextmanager
-def patched(owner: type, hosts: Hosts, make: Callable[[Send, Hosts], Send]) -> Iterator[None]:
-    """Let calls of `send` on *owner* to *hosts* go to what *make* makes of the original `send`.
+def seen(owner: type, name: str, through: Callable[[Any], Any]) -> Patch:
+    """Let whoever reads the attribute *name* of instances of *owner* get what *through* makes of it.
 
-    Of two such patches the one made last answers, on the hosts of both.
+    A descriptor that can be set comes before what an instance has of that name. So instances are reached that were
+    made before, and those that are made meanwhile keep their own value.
     """
-    original = _without_ended(vars(owner)["send"])
-    outer = _patch_of(original)
-    patch = _Patch(original, hosts if outer is None else hosts | outer.hosts)
-    intercepting = make(original, patch.hosts)
-
-    @functools.wraps(original)
-    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        ours = patch.active and not hasattr(self, _TWIN) and str(request.url) in patch.hosts
-        return (intercepting if ours else original)(self, request, *args, **kwargs)
-
-    setattr(send, _PATCH, patch)
-    patch.send = send
-    owner.send = send  # type: ignore[attr-defined]  # a client class of httpx, httpx2 or requests
-    try:
-        yield
-    finally:
-        patch.active = False
-        owner.send = _without_ended(vars(owner)["send"])  # type: ignore[attr-defined]  # see above
+    return Patch(owner, name, lambda beneath: _Seen(name, beneath, through))
 
 
-def mark_as_twin(client: Any) -> None:
-    """Note that *client* is a copy with a transport of ours: what it sends, no other fake takes."""
-    setattr(client, _TWIN, True)
+class _Seen:
+    def __init__(self, name: str, beneath: Any, through: Callable[[Any], Any]) -> None:
+        self._name = name
+        self._beneath = beneath
+        self._through = through
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        if isinstance(self._beneath, _Seen):
+            return self._through(self._beneath.__get__(instance, owner))
+        try:
+            own = vars(instance)[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None
+        return self._through(own)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        vars(instance)[self._name] = value
+
+    def __delete__(self, instance: Any) -> None:
+        del vars(instance)[self._name]
 
 
-def _without_ended(send: Send) -> Send:
-    while (patch := _patch_of(send)) is not None and not patch.active:
-        send = patch.original
-    return send
+def _without_ended(value: Any) -> Any:
+    while (patch := _patch_of(value)) is not None and not patch.active:
+        value = patch.original
+    return value
 
 
-def _patch_of(send: Send) -> _Patch | None:
-    patch: _Patch | None = getattr(send, _PATCH, None)
+def _patch_of(value: Any) -> Patch | None:
+    patch: Patch | None = getattr(value, _MARK, None)
     # functools.wraps copies attributes to the wrappers of others.
-    return patch if patch is not None and patch.send is send else None
+    return patch if patch is not None and patch.replacement is value else None

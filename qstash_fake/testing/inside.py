@@ -19,9 +19,8 @@ from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.run import Deliveries, SyncDriver
 from qstash_fake.engines.table import choose
-from qstash_fake.intercept import httpx as intercept_httpx
-from qstash_fake.intercept import requests as intercept_requests
 from qstash_fake.intercept.hosts import Hosts
+from qstash_fake.intercept.libraries import intercepted
 from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
 from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
@@ -65,8 +64,7 @@ class Inside:
         hosts = Hosts(os.environ.get("QSTASH_URL"), url)
         with ExitStack() as exits:
             exits.enter_context(variables(of_a_fake(url, token)))
-            exits.enter_context(intercept_httpx.intercepted(self.api, hosts))
-            exits.enter_context(intercept_requests.intercepted(self.api, hosts))
+            exits.enter_context(intercepted(self.api, hosts))
             exits.callback(self.timekeeper.close)
             exits.callback(self.verbs.close)
             exits.callback(self._deliveries.close)

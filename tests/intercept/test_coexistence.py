@@ -1,12 +1,19 @@
 """Beside other fakes of HTTP, and beside another QStashFake: each gets its own calls, and nothing stays patched."""
 
 import functools
+import http.client
+import re
+import sys
+from importlib import import_module
 
+import aiohttp
 import httpx
 import pytest
+import pytest_httpx
 import requests
 import responses
 import respx
+import urllib3
 from qstash import QStash
 
 from qstash_fake import QStashFake, UsageError
@@ -18,12 +25,21 @@ OTHER = "https://api.example/rates"
 PUBLISH = f"https://qstash.upstash.io/v2/publish/{JOBS}"
 EARLY_SDK = QStash("a-token")
 
-PATCHED = [(httpx.Client, "send"), (httpx.AsyncClient, "send"), (requests.Session, "get_adapter")]
-REAL = {(owner, name): vars(owner)[name] for owner, name in PATCHED}
+PATCHED = [
+    (httpx.HTTPTransport, "_pool"),
+    (httpx.AsyncHTTPTransport, "_pool"),
+    (http.client.HTTPConnection, "putrequest"),
+    (urllib3.connection.HTTPConnection, "putrequest"),
+    (urllib3.connection.HTTPSConnection, "connect"),
+    (aiohttp.BaseConnector, "connect"),
+    (pytest_httpx._options._HTTPXMockOptions, "should_mock"),
+    (responses.RequestsMock, "_on_request"),
+]
+REAL = {(owner, name): vars(owner).get(name) for owner, name in PATCHED}
 
 
 def patched_now():
-    return {where for where, real in REAL.items() if vars(where[0])[where[1]] is not real}
+    return {where for where, real in REAL.items() if vars(where[0]).get(where[1]) is not real}
 
 
 @pytest.fixture(autouse=True)
@@ -184,38 +200,43 @@ def test_a_fake_is_for_one_block():
 
 
 def instrument(patch):
-    """Wrap `send` as tracing does."""
-    inner, seen = httpx.Client.send, []
+    """Wrap `putrequest` as tracing does."""
+    inner, seen = http.client.HTTPConnection.putrequest, []
 
     @functools.wraps(inner)
-    def send(self, request, **kwargs):
-        seen.append(str(request.url))
-        return inner(self, request, **kwargs)
+    def putrequest(self, method, url, *args, **kwargs):
+        seen.append(url)
+        return inner(self, method, url, *args, **kwargs)
 
-    patch.setattr(httpx.Client, "send", send)
+    patch.setattr(http.client.HTTPConnection, "putrequest", putrequest)
     return seen
+
+
+def ask_nobody():
+    """Begin a request to QStash that ends before it reaches the network."""
+    connection = http.client.HTTPSConnection("qstash.upstash.io")
+    connection.putrequest("GET", "/v2/keys")
+    return connection.sock
 
 
 def test_what_was_put_over_ours_stays_and_ours_beneath_it_ends(monkeypatch):
     with monkeypatch.context() as patch:
-        with QStashFake() as fake:
+        with QStashFake():
             seen = instrument(patch)
-            EARLY_SDK.message.publish(url=JOBS)
-        with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
-            assert client.post(PUBLISH).status_code == 204
-    assert len(seen) == 2
-    assert len(fake.messages) == 1
+            assert ask_nobody() is not None
+        assert ask_nobody() is None
+    assert seen == ["/v2/keys", "/v2/keys"]
     _close_the_gap()
 
 
 def test_a_patch_that_ends_later_and_puts_ours_back_brings_no_fake_back(monkeypatch):
     with monkeypatch.context() as patch, QStashFake():  # which ends first
         seen = instrument(patch)
-    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
-        assert client.post(PUBLISH).status_code == 204
+    assert ask_nobody() is None
     assert seen == []
     with QStashFake() as fake:
         EARLY_SDK.message.publish(url=JOBS)
+        assert ask_nobody() is not None
     assert len(fake.messages) == 1
 
 
@@ -228,15 +249,47 @@ def _close_the_gap():
 # --- set-up that fails half way -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["_transport_for_url", "clock"])
+@pytest.mark.parametrize("step", ["a library", "the clock"])
 def test_a_set_up_that_fails_half_way_leaves_nothing(monkeypatch, step):
-    fake = QStashFake(start="2026-01-01T00:00:00Z")
+    fake, finders = QStashFake(start="2026-01-01T00:00:00Z"), list(sys.meta_path)
     with monkeypatch.context() as patch:
-        if step == "clock":
+        if step == "the clock":
             patch.setattr(Timekeeper, "stand_still", lambda _: 1 / 0)
         else:
-            patch.delattr(httpx.Client, step)
+            patch.delattr(responses.RequestsMock, "_on_request")
         with pytest.raises((UsageError, ZeroDivisionError)):
             fake.__enter__()
-        if step == "clock":
-            assert patched_now() == set()
+        assert {name for _, name in patched_now()} <= {"_on_request"}
+    assert sys.meta_path == finders
+
+
+# --- names of mocks that are not promised -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "versions"),
+    [
+        ("pytest_httpx", "_options._HTTPXMockOptions", "0.33 or later"),
+        ("vcr", "cassette.Cassette", "6 or later"),
+        ("respx", "mocks.HTTPXMocker", "0.20 or later"),
+        ("respx", "models.PassThrough", "0.20 or later"),
+        ("responses", "RequestsMock._on_request", "0.25 or later"),
+        ("requests_mock", "adapter._RunRealHTTP", "1.11 or later"),
+        ("requests_mock", "mocker.MockerCore", "1.11 or later"),
+        ("aioresponses", "aioresponses", "0.7.6 or later"),
+        ("urllib3", "connection.HTTPSConnection", "another version"),
+        ("urllib3", "exceptions.NewConnectionError", "another version"),
+        ("aiohttp", "client_proto.ResponseHandler", "another version"),
+        ("aiohttp", "connector.Connection", "another version"),
+    ],
+)
+def test_a_name_that_is_gone_is_explained(monkeypatch, module, name, versions):
+    *path, last = name.split(".")
+    monkeypatch.delattr(functools.reduce(getattr, path, import_module(module)), last)
+    with pytest.raises(UsageError) as caught:
+        QStashFake().__enter__()
+    assert re.fullmatch(
+        rf"{module} [\d.?]+ has no {re.escape(name)}, which qstash_fake needs to answer in place of QStash: "
+        rf"use {versions} of {module}",
+        str(caught.value),
+    )

@@ -1,10 +1,13 @@
 """Calls that httpx and httpx2 clients make to QStash are answered by the fake, all others are left alone."""
 
+import asyncio
 from typing import Any
 
+import httpcore
 import httpx
 import httpx2
 import pytest
+from httpx_retries import Retry, RetryTransport
 from qstash import AsyncQStash, QStash
 from qstash.message import PublishResponse
 
@@ -71,9 +74,10 @@ def test_a_subclass_with_a_send_of_its_own_is_answered(qstash_fake, lib):
     qstash_fake.assert_published(times=1)
 
 
-def test_a_client_with_transports_of_its_own_is_answered(qstash_fake, lib):
-    with lib.Client(headers=BEARER, transport=outside(lib), mounts={"https://": outside(lib)}) as client:
-        assert client.post(PUBLISH).status_code == 201
+def test_a_transport_that_uses_no_network_answers_itself(qstash_fake, lib):
+    with lib.Client(transport=outside(lib)) as client:
+        assert client.post(PUBLISH).text == f"outside: {PUBLISH}"
+    assert qstash_fake.messages == []
 
 
 def test_a_client_that_closes_itself_when_collected_stays_open(qstash_fake, lib):
@@ -221,7 +225,7 @@ def test_an_auth_flow_reaches_its_own_host_on_the_way(qstash_fake, lib):
             yield request
 
     seen: list[Any] = []
-    with lib.Client(auth=Login(), transport=outside(lib, seen)) as client:
+    with lib.Client(auth=Login(), mounts={"https://login.example": outside(lib, seen)}) as client:
         assert client.post(PUBLISH).status_code == 201
     assert [str(request.url) for request in seen] == ["https://login.example/token"]
 
@@ -234,7 +238,9 @@ async def test_an_async_auth_flow_reaches_its_own_host_on_the_way(qstash_fake, l
             yield request
 
     seen: list[Any] = []
-    async with lib.AsyncClient(auth=Login(), transport=outside(lib, seen), headers=BEARER) as client:
+    async with lib.AsyncClient(
+        auth=Login(), mounts={"https://login.example": outside(lib, seen)}, headers=BEARER
+    ) as client:
         assert (await client.post(PUBLISH)).status_code == 201
     assert [str(request.url) for request in seen] == ["https://login.example/token"]
 
@@ -329,25 +335,171 @@ def test_the_official_client_retries_a_dropped_connection(qstash_fake):
     qstash_fake.assert_published(times=1)
 
 
-@pytest.mark.parametrize("name", ["_transport", "_mounts"])
-def test_a_private_attribute_that_is_gone_is_explained(monkeypatch, lib, name):
-    real = lib.Client.__init__
-
-    def without(self, *args, **kwargs):
-        real(self, *args, **kwargs)
-        object.__setattr__(self, f"{name}_of_tomorrow", self.__dict__.pop(name))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(lib.Client, "__init__", without)
-        with pytest.raises(UsageError, match=rf"^{lib.__name__} \d.* clients have no {name}, which interception needs"):
-            QStashFake().__enter__()
+# --- below what the application has put between its client and the network -------------------------------------------
 
 
-def test_a_private_method_that_is_gone_is_explained(monkeypatch, lib):
-    with monkeypatch.context() as patch:
-        patch.delattr(lib.Client, "_transport_for_url")
-        with pytest.raises(UsageError, match="clients have no _transport_for_url, which interception needs"):
-            QStashFake().__enter__()
+class Sentry:
+    """Counts what passes it; what a transport of an application does to requests and answers."""
+
+    def __init__(self, inner, **headers):
+        self.inner, self.headers, self.seen = inner, headers, []
+
+    def before(self, request):
+        request.headers.update(self.headers)
+
+    def after(self, response):
+        self.seen.append(response.status_code)
+        return response
+
+
+def wrapping(lib: Any, **headers: str) -> Any:
+    class Wrapping(Sentry, lib.BaseTransport):  # type: ignore[misc]  # of either library
+        def handle_request(self, request):
+            self.before(request)
+            return self.after(self.inner.handle_request(request))
+
+    return Wrapping(lib.HTTPTransport(verify=False), **headers)
+
+
+def wrapping_async(lib: Any, **headers: str) -> Any:
+    class Wrapping(Sentry, lib.AsyncBaseTransport):  # type: ignore[misc]  # of either library
+        async def handle_async_request(self, request):
+            self.before(request)
+            return self.after(await self.inner.handle_async_request(request))
+
+    return Wrapping(lib.AsyncHTTPTransport(verify=False), **headers)
+
+
+def test_a_transport_that_wraps_one_sees_the_call_and_its_answer(qstash_fake, lib):
+    transport = wrapping(lib, authorization="Bearer from-transport")
+    with lib.Client(transport=transport) as client:
+        assert client.post(PUBLISH).status_code == 201
+    assert transport.seen == [201]
+
+
+@pytest.mark.asyncio
+async def test_an_async_transport_that_wraps_one_sees_the_call_and_its_answer(qstash_fake, lib):
+    transport = wrapping_async(lib, authorization="Bearer from-transport")
+    async with lib.AsyncClient(transport=transport) as client:
+        assert (await client.post(PUBLISH)).status_code == 201
+    assert transport.seen == [201]
+
+
+def test_a_transport_that_is_mounted_for_qstash_is_used(qstash_fake, lib):
+    transport = wrapping(lib)
+    with lib.Client(headers=BEARER, transport=outside(lib), mounts={"https://qstash.upstash.io": transport}) as client:
+        assert client.post(PUBLISH).status_code == 201
+        assert client.get("https://api.example/").text == "outside: https://api.example/"
+    assert transport.seen == [201]
+
+
+def test_retries_of_a_transport_repeat_a_dropped_connection_so_often(qstash_fake, lib):
+    with lib.Client(headers=BEARER, transport=lib.HTTPTransport(verify=False, retries=2)) as client:
+        qstash_fake.api.drop_connection(times=2)
+        assert client.post(PUBLISH).status_code == 201
+        qstash_fake.api.drop_connection(times=3)
+        with pytest.raises(lib.ConnectError):
+            client.post(PUBLISH)
+    qstash_fake.assert_published(times=1)
+
+
+@pytest.mark.asyncio
+async def test_retries_of_an_async_transport_repeat_a_dropped_connection_so_often(qstash_fake, lib):
+    async with lib.AsyncClient(headers=BEARER, transport=lib.AsyncHTTPTransport(verify=False, retries=2)) as client:
+        qstash_fake.api.drop_connection(times=2)
+        assert (await client.post(PUBLISH)).status_code == 201
+        qstash_fake.api.drop_connection(times=3)
+        with pytest.raises(lib.ConnectError):
+            await client.post(PUBLISH)
+    qstash_fake.assert_published(times=1)
+
+
+def test_httpx_retries_repeats_an_answer_and_a_dropped_connection(qstash_fake):
+    retry = Retry(total=2, backoff_factor=0, allowed_methods=["POST"])
+    with httpx.Client(headers=BEARER, transport=RetryTransport(retry=retry)) as client:
+        qstash_fake.api.fail(503)
+        qstash_fake.api.drop_connection()
+        assert client.post(PUBLISH).status_code == 201
+    qstash_fake.assert_published(times=1)
+
+
+@pytest.mark.asyncio
+async def test_httpx_retries_repeats_the_calls_of_an_async_client(qstash_fake):
+    retry = Retry(total=2, backoff_factor=0, allowed_methods=["POST"])
+    async with httpx.AsyncClient(headers=BEARER, transport=RetryTransport(retry=retry)) as client:
+        qstash_fake.api.fail(503)
+        qstash_fake.api.drop_connection()
+        assert (await client.post(PUBLISH)).status_code == 201
+    qstash_fake.assert_published(times=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"http2": True},
+        {"proxy": "http://127.0.0.1:9"},
+        {"http2": True, "proxy": "http://someone:secret@127.0.0.1:9"},
+        {"limits": httpx.Limits(max_connections=1)},
+        {"follow_redirects": True},
+        {"timeout": 0.001},
+        {"trust_env": False},
+        {"cert": None, "http1": False, "http2": True},
+    ],
+    ids=str,
+)
+def test_a_client_is_answered_however_it_would_connect(qstash_fake, lib, options):
+    with lib.Client(headers=BEARER, verify=False, **options) as client:
+        for _ in range(2):
+            assert client.post(PUBLISH).status_code == 201
+    qstash_fake.assert_published(times=2)
+
+
+@pytest.mark.asyncio
+async def test_an_async_client_is_answered_by_http_2_through_a_proxy_with_one_connection(qstash_fake, lib):
+    async with lib.AsyncClient(
+        headers=BEARER, verify=False, http2=True, proxy="http://127.0.0.1:9", limits=lib.Limits(max_connections=1)
+    ) as client:
+        answers = await asyncio.gather(*(client.post(PUBLISH) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+
+
+def test_a_proxy_of_the_environment_is_not_asked(qstash_fake, lib, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with lib.Client(headers=BEARER, verify=False) as client:
+        assert client.post(PUBLISH).status_code == 201
+
+
+def test_a_redirect_from_another_host_to_qstash_is_followed(qstash_fake, lib):
+    moved = lib.MockTransport(lambda _: lib.Response(307, headers={"Location": f"{PUBLISH}?qstash_token=a-token"}))
+    with lib.Client(follow_redirects=True, mounts={"https://api.example": moved}, verify=False) as client:
+        response = client.post("https://api.example/", content=b"moved")
+    assert (response.status_code, [answer.status_code for answer in response.history]) == (201, [307])
+
+
+def test_what_is_set_on_a_pool_reaches_the_real_one(qstash_fake, lib):
+    transport = lib.HTTPTransport(verify=False)
+    transport._pool._max_connections = 7
+    assert vars(transport)["_pool"]._max_connections == 7
+    with lib.Client(transport=transport):
+        assert transport._pool.connections == []
+
+
+# --- names that are not promised --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("owner", ["HTTPTransport", "AsyncHTTPTransport"])
+def test_a_private_attribute_that_is_gone_is_explained(monkeypatch, lib, owner):
+    monkeypatch.setattr(lib, owner, type(owner, (), {}))
+    problem = rf"^{lib.__name__} [\d.]+ has no {owner}._pool, which qstash_fake needs to answer in place of QStash: "
+    with pytest.raises(UsageError, match=problem + f"use another version of {lib.__name__}$"):
+        QStashFake().__enter__()
+
+
+@pytest.mark.parametrize("pool", ["ConnectionPool", "AsyncConnectionPool"])
+def test_a_pool_without_its_retries_is_explained(monkeypatch, pool):
+    monkeypatch.setattr(httpcore, pool, type(pool, (), {"__module__": "httpcore"}))
+    with pytest.raises(UsageError, match=rf"^httpcore [\d.]+ has no {pool}\._retries, which qstash_fake needs"):
+        QStashFake().__enter__()
 
 
 def test_the_token_that_is_set_for_the_test_is_let_in(qstash_fake, monkeypatch):

@@ -1,12 +1,16 @@
 """Calls that requests makes to QStash are answered by the fake, all others are left alone."""
 
 import io
+from typing import ClassVar
 
 import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import HTTPDigestAuth
 from urllib3 import HTTPResponse
+from urllib3.util import Retry
+
+from qstash_fake import QStashFake
 
 BEARER = {"Authorization": "Bearer a-token"}
 PUBLISH = "https://qstash.upstash.io/v2/publish/https://shop.example/jobs"
@@ -78,6 +82,86 @@ def test_a_subclass_keeps_what_it_added(qstash_fake):
     session = Tenant()
     session.tenant = "shop"
     assert session.post(PUBLISH, headers=BEARER).headers["X-Tenant"] == "shop"
+
+
+# --- below the adapters of a session ----------------------------------------------------------------------------------
+
+
+def test_an_adapter_of_the_session_sees_the_call_and_its_answer(qstash_fake):
+    class Counting(HTTPAdapter):
+        seen: ClassVar[list[object]] = []
+
+        def send(self, request, *args, **kwargs):
+            request.headers["Authorization"] = "Bearer from-adapter"
+            response = super().send(request, *args, **kwargs)
+            self.seen.append(response.status_code)
+            return response
+
+    session = requests.Session()
+    session.mount("https://", Counting())
+    assert session.post(PUBLISH).status_code == 201
+    assert Counting.seen == [201]
+
+
+def retrying(**options):
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(max_retries=Retry(2, backoff_factor=0, **options)))
+    return session
+
+
+def test_a_retry_of_an_adapter_repeats_a_dropped_connection_so_often(qstash_fake):
+    qstash_fake.api.drop_connection(times=2)
+    assert retrying().post(PUBLISH, headers=BEARER).status_code == 201
+    qstash_fake.api.drop_connection(times=3)
+    with pytest.raises(requests.ConnectionError, match="Max retries exceeded"):
+        retrying().post(PUBLISH, headers=BEARER)
+    qstash_fake.assert_published(times=1)
+
+
+def test_a_retry_of_an_adapter_repeats_an_answer_that_it_is_told_to_repeat(qstash_fake):
+    qstash_fake.api.fail(503)
+    session = retrying(status_forcelist=[503], allowed_methods=["POST"])
+    assert session.post(PUBLISH, headers=BEARER).status_code == 201
+    qstash_fake.assert_published(times=1)
+
+
+def test_an_adapter_that_uses_no_network_answers_itself(qstash_fake):
+    session = requests.Session()
+    session.mount("https://", Outside())
+    assert session.post(PUBLISH).text == f"outside: {PUBLISH}"
+    assert qstash_fake.messages == []
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies"),
+    [
+        (PUBLISH, {"https": "http://127.0.0.1:9"}),
+        (PUBLISH, {"https": "http://someone:secret@127.0.0.1:9"}),
+        ("http://127.0.0.1:8080/v2/publish/https://shop.example/jobs", {"http": "http://127.0.0.1:9"}),
+    ],
+)
+def test_a_proxy_is_not_asked(qstash_fake, url, proxies):
+    with requests.Session() as session:
+        for _ in range(2):
+            assert session.post(url, headers=BEARER, proxies=proxies).status_code == 201
+        qstash_fake.api.drop_connection()
+        with pytest.raises(requests.ConnectionError, match="told to drop this connection"):
+            session.post(url, headers=BEARER, proxies=proxies)
+    qstash_fake.assert_published(times=2)
+
+
+@pytest.mark.parametrize("options", [{"verify": False}, {"timeout": 0.001}, {"allow_redirects": True}], ids=str)
+def test_options_of_the_connection_change_nothing(qstash_fake, options):
+    assert requests.post(PUBLISH, headers=BEARER, **options).status_code == 201
+
+
+def test_a_session_that_was_connected_before_the_fake_is_answered():
+    with QStashFake() as first, requests.Session() as session:
+        session.post(PUBLISH, headers=BEARER)
+        with QStashFake() as second:
+            session.post(PUBLISH, headers=BEARER)
+        session.post(PUBLISH, headers=BEARER)
+    assert (len(first.messages), len(second.messages)) == (2, 1)
 
 
 def test_an_answer_can_be_streamed(qstash_fake):

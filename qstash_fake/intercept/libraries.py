@@ -1,0 +1,88 @@
+"""Which libraries are intercepted, and `intercepted`, which does it for as long as one fake is there.
+
+The patches are of the process, so fakes that are there at the same time share them. They are put in place when the
+first fake begins and taken back when the last one ends. Where they are found meanwhile: the finder on
+`sys.meta_path` that waits for libraries to be imported is the one that has patched them.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from qstash_fake.api.answer import Api
+from qstash_fake.intercept import aiohttp, http_client, httpx, mocks, urllib3
+from qstash_fake.intercept.hosts import Hosts
+from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.intercept.patch import Patch
+from qstash_fake.intercept.services import Service, Services
+
+Patches = Callable[[ModuleType, Services], Iterator[Patch]]
+
+# What speaks HTTP. The module to wait for → what of it is replaced.
+LIBRARIES: dict[str, Patches] = {
+    "httpx": httpx.patches,
+    "httpx2": httpx.patches,
+    "http.client": http_client.patches,  # urllib.request
+    "urllib3": urllib3.patches,  # requests, botocore
+    "aiohttp": aiohttp.patches,
+}
+# What stands above those and must leave QStash's hosts alone.
+MOCKS: dict[str, Patches] = {
+    "pytest_httpx": mocks.pytest_httpx,
+    "vcr": mocks.vcr,
+    "respx": mocks.respx,
+    "responses": mocks.responses,
+    "requests_mock": mocks.requests_mock,
+    "aioresponses": mocks.aioresponses,
+}
+
+
+@contextmanager
+def intercepted(api: Api, hosts: Hosts, region: str | None = None) -> Iterator[None]:
+    """Answer calls to *hosts* with *api* for as long as the context lasts, before all fakes that began earlier."""
+    interception = _running()
+    if interception is None:
+        interception = _Interception()
+        interception.start()
+    service = Service(api, hosts, region)
+    interception.services.begin(service)
+    try:
+        yield
+    finally:
+        interception.services.end(service)
+        if not interception.services:
+            interception.stop()
+
+
+def _running() -> _Interception | None:
+    return next((finder for finder in sys.meta_path if isinstance(finder, _Interception)), None)
+
+
+class _Interception(AfterImport):
+    """The patches of this process, and the services that they ask."""
+
+    def __init__(self) -> None:
+        rows = LIBRARIES | MOCKS
+        super().__init__({name: functools.partial(self._patch, patches) for name, patches in rows.items()})
+        self.services = Services()
+        self._done: list[Patch] = []
+
+    def start(self) -> None:
+        try:
+            super().start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        super().stop()
+        while self._done:
+            self._done.pop().undo()
+
+    def _patch(self, patches: Patches, module: ModuleType) -> None:
+        for patch in patches(module, self.services):
+            self._done.append(patch)

@@ -1,0 +1,68 @@
+"""The fakes that are active, as the network sees them: services behind host names, of which the innermost answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qstash_fake.api.answer import Api
+from qstash_fake.api.call import Reply, error_reply
+from qstash_fake.errors import Refused
+from qstash_fake.intercept import cloud
+from qstash_fake.intercept.hosts import Hosts, region_of
+
+
+class Service:
+    """One fake: *api* answers calls to *hosts*; with a *region*, hosts of another do not know the user."""
+
+    def __init__(self, api: Api, hosts: Hosts, region: str | None = None) -> None:
+        self._api = api
+        self.hosts = hosts
+        self._region = region
+
+    def answer(self, url: str, method: str, headers: Iterable[tuple[str, str]], body: bytes) -> Reply:
+        """Return the answer to a call of *url*; raises nothing but ConnectionDropped."""
+        if self._region is not None and (region := region_of(url)) not in (None, self._region):
+            return error_reply(Refused(404, f"user not found in this region ({region})"))  # seen in real answers
+        return self._api.answer(method, _target(url), list(headers), body)
+
+
+class Services:
+    """What is active now, in the order of beginning. All patches of a process ask the same object."""
+
+    def __init__(self) -> None:
+        self._active: list[Service] = []
+
+    def begin(self, service: Service) -> None:
+        """Let *service* answer before all others."""
+        self._active.append(service)
+
+    def end(self, service: Service) -> None:
+        """Let *service* answer no more; the others stay, in whichever order they end."""
+        self._active.remove(service)
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
+
+    def at(self, url: str) -> Service | None:
+        """Return the innermost service if *url* is a host of any of them: an outer one's belong to it too."""
+        for service in self._active:
+            if url in service.hosts:
+                return self._active[-1]
+        return None
+
+    def prefixes(self) -> list[str]:
+        """Return what URLs of all hosts begin with."""
+        return sorted({prefix for service in self._active for prefix in service.hosts.prefixes()})
+
+
+def checked_region(region: str | None) -> str | None:
+    """Return *region* if QStash has it, or raise ValueError."""
+    if region is not None and region not in cloud.REGIONS:
+        raise ValueError(f"region={region!r} is unknown: use one of {', '.join(map(repr, cloud.REGIONS))}")
+    return region
+
+
+def _target(url: str) -> str:
+    """Return the raw path and query of *url*."""
+    rest = url.partition("://")[2]
+    return rest[rest.index("/") :] if "/" in rest else "/"
