@@ -6,48 +6,34 @@ At collection it imports only pytest; the fake is imported when a test asks for 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qstash_fake.errors import QStashFakeError, UsageError
+from qstash_fake.plugin import options, strays
+from qstash_fake.plugin.options import explained
+from qstash_fake.plugin.strays import Strays
 
 if TYPE_CHECKING:
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.fake import QStashFake
 
-MARKER = "qstash_fake"
-
-# Option of the marker → what makes its value of the text of the ini option `qstash_fake_<option>`; None: pytest does.
-OPTIONS: dict[str, Callable[[str], Any] | None] = {
-    "start": str,
-    "freeze": str,
-    "unrouted": str,
-    "raise_app_exceptions": None,
-    "seed": int,
-    "token": str,
-    "plan": str,
-    "url": str,
-}
 VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 _FAKE = pytest.StashKey["QStashFake"]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    for option, parse in OPTIONS.items():
-        help_text = f"qstash_fake: default of the marker's {option}="
-        if parse is None:
-            parser.addini(f"{MARKER}_{option}", help_text, type="bool", default=None)
-        else:
-            parser.addini(f"{MARKER}_{option}", help_text, default=None)
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    options.add_options(parser)
+    config = pluginmanager.get_plugin("pytestconfig")
+    assert config is not None  # pytest registers it before any plugin
+    pluginmanager.register(Strays(config), strays.NAME)  # the earliest moment: conftest files come later
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    arguments = ", ".join(f"{option}=…" for option in OPTIONS)
-    config.addinivalue_line("markers", f"{MARKER}({arguments}): how the fixture qstash_fake behaves in this test")
+    options.add_marker(config)
 
 
 @pytest.fixture
@@ -65,11 +51,11 @@ def qstash_fake(
 
     for name in VARIABLES:
         _restore_last(monkeypatch, name)
-    options = _options(request)
-    given = ", ".join(f"{name}={value!r}" for name, value in options.items())
-    with _explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({given}): "):
-        fake = QStashFake(**options)
-    with _explained(UsageError), fake:  # of mount(), and of verify() at the end: a failing test is not raised here
+    arguments = options.of_the_fake(options.of_ini(request.config) | options.of_marker(request.node))
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({given}): "):
+        fake = QStashFake(**arguments)
+    with explained(UsageError), fake:  # of mount(), and of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE] = fake
         if qstash_app is not None:
             fake.mount(qstash_app)
@@ -81,7 +67,7 @@ def qstash_server(qstash_fake: QStashFake) -> Iterator[LocalServer]:
     """The test's qstash_fake on a loopback port, for subprocesses and clients that cannot be intercepted."""
     from qstash_fake.server.serve import beside_a_test
 
-    with _explained(UsageError), beside_a_test(qstash_fake) as server:
+    with explained(UsageError), beside_a_test(qstash_fake) as server:
         yield server
 
 
@@ -115,15 +101,6 @@ def _timeline(fake: QStashFake) -> str:
         return f"cannot be shown: {error!r}"
 
 
-@contextmanager
-def _explained(*kinds: type[Exception], where: str = "") -> Iterator[None]:
-    """Fail with the sentence of an exception of these *kinds*, without the way that led there."""
-    try:
-        yield
-    except kinds as error:
-        raise pytest.fail.Exception(f"{where}{error}", pytrace=False) from None
-
-
 def _restore_last(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Have the test's own monkeypatch, whose last act comes after ours, restore a variable to what it is now."""
     before = os.environ.get(name)
@@ -154,21 +131,3 @@ def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
 
 def _is_own(frame: TracebackType) -> bool:
     return str(frame.tb_frame.f_globals.get("__name__")).startswith("qstash_fake.")
-
-
-def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the options of the closest marker over those of the ini file."""
-    options = {}
-    for option, parse in OPTIONS.items():
-        with _explained(ValueError, pytest.UsageError, where=f"ini option {MARKER}_{option}: "):
-            value = request.config.getini(f"{MARKER}_{option}")
-            if value not in (None, ""):
-                options[option] = parse(value) if parse else value
-    for marker in reversed(list(request.node.iter_markers(MARKER))):
-        unknown = [f"{name}=" for name in sorted(marker.kwargs.keys() - OPTIONS.keys())]
-        if marker.args or unknown:
-            wrong = f"unknown {', '.join(unknown)}" if unknown else f"no keyword for {marker.args[0]!r}"
-            known = ", ".join(f"{option}=" for option in OPTIONS)
-            pytest.fail(f"@pytest.mark.{MARKER}: {wrong}; it takes {known}", pytrace=False)
-        options |= marker.kwargs
-    return options

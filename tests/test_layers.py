@@ -27,14 +27,19 @@ LAYERS = (
     "testing",
     "__init__",
     "server",
+    "plugin",
     "pytest_plugin",
     "__main__",
 )
 
+# The guard stands in every run.
+LIGHT_INTERCEPT = {"pytest", *(f"{PACKAGE}.intercept.{name}" for name in ("cloud", "guard", "imports", "patch"))}
 LIGHT = {
     "__init__": {f"{PACKAGE}.errors"},
     "errors": set[str](),
-    "pytest_plugin": {f"{PACKAGE}.errors", "pytest"},
+    **{f"intercept/{name}": LIGHT_INTERCEPT for name in ("__init__", "cloud", "guard", "imports", "patch")},
+    "plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", "pytest", *LIGHT_INTERCEPT},
+    "pytest_plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", "pytest"},
 }
 
 PURE_LAYERS = ("protocol", "broker")
@@ -65,7 +70,7 @@ def violations(package: Path) -> list[str]:
             breaches = [(1, f"{layer} is in no layer: give it a place in LAYERS")]
         else:
             imports = list(_imports(tree, path.relative_to(package.parent)))
-            breaches = [*_upward(layer, imports), *_heavy(layer, imports)]
+            breaches = [*_upward(layer, imports), *_heavy(inner.with_suffix("").as_posix(), layer, imports)]
             if layer in PURE_LAYERS:
                 breaches += _impure(tree, imports, ALLOWED.get(inner.as_posix(), set()))
         found += [f"{path.relative_to(package.parent)}:{line}: {text}" for line, text in sorted(breaches)]
@@ -79,13 +84,14 @@ def _upward(layer: str, imports: list[Import]) -> Iterator[tuple[int, str]]:
             yield line, f"{layer} imports {name}, but {target} does not stand before {layer}"
 
 
-def _heavy(layer: str, imports: list[Import]) -> Iterator[tuple[int, str]]:
-    if layer not in LIGHT:
+def _heavy(module: str, layer: str, imports: list[Import]) -> Iterator[tuple[int, str]]:
+    allowed = LIGHT.get(module, LIGHT.get(layer))
+    if allowed is None:
         return
     for name, line, at_import_time in imports:
-        is_light = name.split(".")[0] in sys.stdlib_module_names or any(_is_in(name, light) for light in LIGHT[layer])
+        is_light = name.split(".")[0] in sys.stdlib_module_names or any(_is_in(name, light) for light in allowed)
         if at_import_time and not is_light:
-            yield line, f"{layer} imports {name} when it is loaded, and every pytest run loads it"
+            yield line, f"{module} imports {name} when it is loaded, and every pytest run loads it"
 
 
 def _impure(tree: ast.Module, imports: list[Import], allowed: set[str]) -> Iterator[tuple[int, str]]:
@@ -183,6 +189,8 @@ def test_the_layers_of_the_documentation_are_these_in_this_order():
         ("__init__.py", "from qstash_fake.testing.fake import QStashFake", 1),
         ("errors.py", "import httpx", 1),
         ("pytest_plugin.py", "import pytest\nimport httpx", 2),
+        ("plugin/a.py", "from qstash_fake.testing.fake import QStashFake", 1),
+        ("intercept/guard.py", "from qstash_fake.intercept import httpx", 1),
         ("pytest_plugin.py", "class Late:\n    from qstash_fake.testing.fake import QStashFake", 2),
         ("protocol/a.py", "import time", 1),
         ("protocol/a.py", "from time import time", 1),
@@ -225,6 +233,7 @@ def test_a_planted_breach_is_found_by_file_and_line(tmp_path, file, source, line
             "import typing\nif typing.TYPE_CHECKING:\n    from qstash_fake.testing.fake import QStashFake",
         ),
         ("pytest_plugin.py", "import pytest\ndef fixture():\n    from qstash_fake.testing.fake import QStashFake"),
+        ("intercept/a.py", "from qstash_fake.intercept import httpx"),
         ("server/a.py", "from qstash_fake import QStashFake\nimport uvicorn"),
         ("__main__.py", "from qstash_fake.server import serve"),
     ],

@@ -24,7 +24,7 @@ import fastapi.testclient  # noqa: F401 - imported here once, instead of anew in
 import flask  # noqa: F401
 import pytest
 
-from qstash_fake.pytest_plugin import OPTIONS
+from qstash_fake.plugin.options import OPTIONS
 from qstash_fake.testing.fake import QStashFake
 
 README = Path(__file__).parents[1] / "README.md"

@@ -58,6 +58,11 @@ def intercepted(api: Api, hosts: Hosts, region: str | None = None) -> Iterator[N
             interception.stop()
 
 
+def is_active() -> bool:
+    """Tell whether a fake is there."""
+    return _running() is not None
+
+
 def _running() -> _Interception | None:
     return next((finder for finder in sys.meta_path if isinstance(finder, _Interception)), None)
 

@@ -1,56 +1,8 @@
 """The plugin as a user meets it: the fixture, its options, and the words of a failing test's report."""
 
-from importlib import import_module
-
 import pytest
 
-# Pytester forgets after each run what a run has imported; what all of them need is imported once, here.
-for module in ("qstash", "qstash_fake.testing.fake", "freezegun", "time_machine", "pydantic.v1", "asyncio", "jwt"):
-    import_module(module)
-
-PUBLISH = """
-import contextlib
-import httpx, pytest
-from qstash import QStash
-JOBS = "https://shop.example/jobs"
-
-def publish(**options):
-    return QStash("a-token").message.publish_json(url=JOBS, body={"order": 7}, **options)
-
-def call(path):
-    return httpx.post("https://qstash.upstash.io" + path, headers={"Authorization": "Bearer a-token"})
-"""
-
-
-@pytest.fixture
-def run(pytester, monkeypatch):
-    """Run one file of tests in this process, with our plugin and no other but those that are named."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-
-    def run_file(test, *args, **files):
-        pytester.makepyfile(test_it=PUBLISH + test, **files)
-        return pytester.runpytest_inprocess("-p", "qstash_fake.pytest_plugin", "-p", "no:cacheprovider", *args)
-
-    return run_file
-
-
-def report_of(result, heading):
-    """The lines of one section of the report, blank ones left out."""
-    lines = iter(result.outlines)
-    for line in lines:
-        if heading in line:
-            break
-    else:
-        pytest.fail(f"no section {heading!r} in:\n" + "\n".join(result.outlines))
-    section = []
-    for line in lines:
-        if line.startswith(("=====", "____")):
-            break
-        if line.strip():
-            section.append(line)
-    return section
-
+from tests.plugin.runs import PUBLISH, report_of
 
 # --- the fixture --------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,92 @@
+"""The options of the marker `qstash_fake` and of the ini file: which there are, and which count for a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+MARKER = "qstash_fake"
+
+STRAY = ("error", "allow")
+
+
+def stray(word: str) -> str:
+    """Return *word* if it says what becomes of a stray call, or raise ValueError."""
+    if word not in STRAY:
+        raise ValueError(f"stray={word!r} is unknown: use one of {', '.join(map(repr, STRAY))}")
+    return word
+
+
+# Option of the marker → what makes its value of the text of the ini option `qstash_fake_<option>`; None: pytest does.
+OPTIONS: dict[str, Callable[[str], Any] | None] = {
+    "start": str,
+    "freeze": str,
+    "unrouted": str,
+    "raise_app_exceptions": None,
+    "seed": int,
+    "token": str,
+    "plan": str,
+    "url": str,
+    "stray": stray,
+}
+OF_THE_GUARD = ("stray",)  # counts for every test; the others are arguments of QStashFake
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the ini options."""
+    for option, parse in OPTIONS.items():
+        help_text = f"qstash_fake: default of the marker's {option}="
+        if parse is None:
+            parser.addini(f"{MARKER}_{option}", help_text, type="bool", default=None)
+        else:
+            parser.addini(f"{MARKER}_{option}", help_text, default=None)
+
+
+def add_marker(config: pytest.Config) -> None:
+    """Declare the marker."""
+    arguments = ", ".join(f"{option}=…" for option in OPTIONS)
+    config.addinivalue_line("markers", f"{MARKER}({arguments}): how the fixture qstash_fake behaves in this test")
+
+
+def of_ini(config: pytest.Config) -> dict[str, Any]:
+    """Return the options that the ini file sets."""
+    return {option: value for option in OPTIONS if (value := _ini(config, option)) not in (None, "")}
+
+
+def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
+    """Return the options that markers of *node* and of what it stands in set, the closest first."""
+    options: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers(MARKER))):
+        unknown = [f"{name}=" for name in sorted(marker.kwargs.keys() - OPTIONS.keys())]
+        if marker.args or unknown:
+            wrong = f"unknown {', '.join(unknown)}" if unknown else f"no keyword for {marker.args[0]!r}"
+            known = ", ".join(f"{option}=" for option in OPTIONS)
+            pytest.fail(f"@pytest.mark.{MARKER}: {wrong}; it takes {known}", pytrace=False)
+        options |= marker.kwargs
+    with explained(ValueError, where=f"@pytest.mark.{MARKER}: "):
+        stray(options.get("stray", STRAY[0]))
+    return options
+
+
+def of_the_fake(options: dict[str, Any]) -> dict[str, Any]:
+    """Return those of *options* that are arguments of QStashFake."""
+    return {option: value for option, value in options.items() if option not in OF_THE_GUARD}
+
+
+@contextmanager
+def explained(*kinds: type[Exception], where: str = "") -> Iterator[None]:
+    """Fail with the sentence of an exception of these *kinds*, without the way that led there."""
+    try:
+        yield
+    except kinds as error:
+        raise pytest.fail.Exception(f"{where}{error}", pytrace=False) from None
+
+
+def _ini(config: pytest.Config, option: str) -> Any:
+    with explained(ValueError, pytest.UsageError, where=f"ini option {MARKER}_{option}: "):
+        value = config.getini(f"{MARKER}_{option}")
+        parse = OPTIONS[option]
+        return parse(value) if parse and value not in (None, "") else value

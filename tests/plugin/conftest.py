@@ -1,0 +1,33 @@
+"""Runs of pytest in this process, as a user's suite would be one."""
+
+import socket
+
+import pytest
+
+from tests.plugin.runs import PUBLISH
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Run one file of tests in this process, with our plugin and no other but those that are named."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+    def run_file(test, *args, **files):
+        pytester.makepyfile(test_it=PUBLISH + test, **files)
+        return pytester.runpytest_inprocess("-p", "qstash_fake.pytest_plugin", "-p", "no:cacheprovider", *args)
+
+    return run_file
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """The names that the process has looked up; none is found."""
+    names = []
+
+    def getaddrinfo(host, *args, **kwargs):
+        names.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
