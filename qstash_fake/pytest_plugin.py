@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.plugin import options, strays
+from qstash_fake.plugin import options, order, strays
 from qstash_fake.plugin.options import explained
+from qstash_fake.plugin.order import Order
 from qstash_fake.plugin.strays import Strays
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from qstash_fake.testing.fake import QStashFake
 
 VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
-_FAKE = pytest.StashKey["QStashFake"]()
+SESSION = "qstash_fake_session"
+_FAKE = pytest.StashKey["QStashFake"]()  # of a test; of the run, that of wider fixtures
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -30,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
     pluginmanager.register(Strays(config), strays.NAME)  # the earliest moment: conftest files come later
+    pluginmanager.register(Order(_mount), order.NAME)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,22 +46,28 @@ def qstash_app() -> Any:
 
 
 @pytest.fixture
-def qstash_fake(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, qstash_app: Any
-) -> Iterator[QStashFake]:
+def qstash_fake(_qstash_begun: QStashFake) -> QStashFake:
     """An in-memory QStash that answers the official SDK and delivers when the test moves its clock."""
-    from qstash_fake.testing.fake import QStashFake
+    return _qstash_begun  # `plugin.order` mounts qstash_app right after this
 
+
+@pytest.fixture
+def _qstash_begun(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[QStashFake]:
+    """The fake of a test, active before its other fixtures."""
     for name in VARIABLES:
         _restore_last(monkeypatch, name)
-    arguments = options.of_the_fake(options.of_ini(request.config) | options.of_marker(request.node))
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({given}): "):
-        fake = QStashFake(**arguments)
-    with explained(UsageError), fake:  # of mount(), and of verify() at the end: a failing test is not raised here
+    fake = _made(options.of_ini(request.config) | options.of_marker(request.node))
+    with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE] = fake
-        if qstash_app is not None:
-            fake.mount(qstash_app)
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def qstash_fake_session(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
+    """A QStash for fixtures of wider scope; the `qstash_fake` of a test answers in its place while it is there."""
+    fake = _made(options.of_ini(request.config))
+    with explained(UsageError), fake:
+        request.config.stash[_FAKE] = fake
         yield fake
 
 
@@ -77,6 +86,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep our own frames out of a failing test's traceback, and add what there is to know to its report."""
     fake = item.stash.get(_FAKE, None)
+    if fake is None and SESSION in getattr(item, "fixturenames", ()):
+        fake = item.config.stash.get(_FAKE, None)
     if fake is None or call.when == "setup":
         return (yield)
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
@@ -92,6 +103,22 @@ def pytest_runtest_makereport(
         except UsageError as error:
             report.sections.append(("qstash_fake", str(error)))
     return report
+
+
+def _mount(fake: QStashFake, app: Any) -> None:
+    if app is not None:
+        with explained(UsageError):
+            fake.mount(app)
+
+
+def _made(given: dict[str, Any]) -> QStashFake:
+    """Return a fake with the options that are *given*."""
+    from qstash_fake.testing.fake import QStashFake
+
+    arguments = options.of_the_fake(given)
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({shown}): "):
+        return QStashFake(**arguments)
 
 
 def _timeline(fake: QStashFake) -> str:
