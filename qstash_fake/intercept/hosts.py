@@ -14,11 +14,11 @@ _CONTROL = re.compile(r"/_fake(/|$)")  # of a server of ours, whose address is i
 _API_PATHS = ("v1", "v2", "llm")
 _API_PATH = re.compile(rf"/({'|'.join(_API_PATHS)})(/|$)", re.IGNORECASE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
 # What nearly every call is, told without taking the URL to pieces.
-_USUAL = re.compile(
-    rf"https://{re.escape(cloud.ALIAS)}/|{re.escape(DEV_SERVER)}/({'|'.join(_API_PATHS)})/|https://qstash-fake\.invalid/"
-)
+_USUAL = re.compile(rf"https://{re.escape(cloud.ALIAS)}/|{re.escape(DEV_SERVER)}/({'|'.join(_API_PATHS)})/")
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port; the usual names of this machine are one."""
 
 
 class Hosts:
@@ -28,35 +28,32 @@ class Hosts:
         self._extra = frozenset(_origin(url) for url in extra if url and "://" in url)
 
     def __contains__(self, url: str) -> bool:
-        if _USUAL.match(url):
+        if _USUAL.match(url) or region_of(url) is not None:
             return True
-        normal = urls.normalize(url)
-        if region_of(normal) is not None:
-            return True
-        origin, path = _origin(normal), urls.split(normal).path
-        if origin == DEV_SERVER:
+        origin, path = _origin(url), urls.split(url).path
+        if origin == _DEV_SERVER:
             return _API_PATH.match(path) is not None
         if _CONTROL.match(path):
             return False
         return origin in self._extra or origin == _origin(os.environ.get("QSTASH_URL", ""))
 
     def prefixes(self) -> list[str]:
-        """Return what URLs of these hosts begin with, for who can compare only that: regions we know of alone."""
+        """Return what the URLs of these hosts begin with, of regions that are known."""
         cloud_hosts = (cloud.ALIAS, *map(cloud.host_of, cloud.REGIONS))
-        origins = {*self._extra, _origin(os.environ.get("QSTASH_URL", ""))} - {"://", DEV_SERVER}
+        own = {*self._extra, _origin(os.environ.get("QSTASH_URL", ""))} - {_DEV_SERVER, _NOWHERE}
         return [
             *(f"https://{host}/" for host in cloud_hosts),
             *(f"http://{host}:8080/{path}/" for host in _LOOPBACK for path in _API_PATHS),
-            *(f"{origin}/" for origin in sorted(origins)),
+            *(urls.normalize(f"{spelled_origin(*origin)}/") for origin in sorted(own)),
         ]
 
 
 def region_of(url: str) -> str | None:
     """Return the region of the cloud host in *url*, or None if it has another host."""
-    return cloud.region_of(urls.split(url).host.rpartition("@")[2].partition(":")[0])
+    return cloud.region_of(urls.server(url).host)
 
 
-def origin(scheme: str, host: str, port: int | None) -> str:
+def spelled_origin(scheme: str, host: str, port: int | None) -> str:
     """Return scheme, host and port as a URL begins with them."""
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{port}"
@@ -67,8 +64,10 @@ def spelled(origin: str, target: str) -> str:
     return origin + target if target.startswith("/") else target
 
 
-def _origin(url: str) -> str:
-    """Return scheme, host and port, the usual names of this machine being one."""
-    parts = urls.split(urls.normalize(url))
-    host = re.sub(r"^(localhost|\[::1\])(?=:|$)", "127.0.0.1", parts.host.rpartition("@")[2])
-    return f"{parts.scheme}://{host}"
+def _origin(url: str) -> Origin:
+    host, port, _ = urls.server(url)
+    return urls.split(url).scheme.lower(), _LOOPBACK[0] if host in _LOOPBACK else host, port
+
+
+_DEV_SERVER = _origin(DEV_SERVER)
+_NOWHERE = _origin("")

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from qstash_fake.errors import ConnectionDropped
-from qstash_fake.intercept.hosts import origin, spelled
+from qstash_fake.intercept.hosts import spelled, spelled_origin
 from qstash_fake.intercept.patch import Patch
 from qstash_fake.intercept.private import real_class, require
 from qstash_fake.intercept.services import Services
@@ -61,7 +61,7 @@ def origin_of(connection: Any) -> str:
     host, port = connection.host, connection.port
     if tunnel := getattr(connection, _TUNNEL_HOST):
         host, port = tunnel, getattr(connection, _TUNNEL_PORT) or connection.default_port
-    return origin(scheme, host, port)
+    return spelled_origin(scheme, host, port)
 
 
 def plug_in(connection: Any, socket: Socket) -> None:

@@ -16,10 +16,11 @@ from typing import Any
 
 from qstash_fake.api.call import Reply
 from qstash_fake.errors import ConnectionDropped
-from qstash_fake.intercept.hosts import origin
+from qstash_fake.intercept.hosts import spelled_origin
 from qstash_fake.intercept.patch import Patch, seen
 from qstash_fake.intercept.private import require
 from qstash_fake.intercept.services import Service, Services
+from qstash_fake.protocol import http
 
 _POOL = "_pool"
 _RETRIES = "_retries"  # of a pool: what HTTPTransport(retries=…) was given
@@ -67,7 +68,9 @@ class _StandIn:
 
     def _called(self, request: Any) -> tuple[str, Service | None]:
         url = request.url
-        text = origin(url.scheme.decode("ascii"), url.host.decode("ascii"), url.port) + url.target.decode("ascii")
+        text = spelled_origin(url.scheme.decode("ascii"), url.host.decode("ascii"), url.port) + url.target.decode(
+            "ascii"
+        )
         return text, self._services.at(text)
 
     def _answer(self, service: Service, url: str, request: Any, body: bytes) -> Any:
@@ -75,7 +78,7 @@ class _StandIn:
 
         httpcore waits between its attempts for the network to come back. Here nothing comes back, so it does not.
         """
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+        headers = http.decode(request.headers)
         method = request.method.decode("ascii")
         for left in range(getattr(self._real, _RETRIES), -1, -1):
             try:
@@ -86,8 +89,7 @@ class _StandIn:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _response(self, reply: Reply) -> Any:
-        pairs = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
-        pairs.append((b"Content-Length", str(len(reply.body)).encode()))
+        pairs = [*http.encode(reply.headers), (b"Content-Length", str(len(reply.body)).encode())]
         return self._core.Response(reply.status, headers=pairs, content=reply.body)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from qstash_fake.api.answer import Api
 from qstash_fake.api.call import Reply, error_reply
 from qstash_fake.errors import Refused
 from qstash_fake.intercept import cloud
 from qstash_fake.intercept.hosts import Hosts, region_of
+from qstash_fake.protocol.http import Headers
 
 
 class Service:
@@ -19,11 +18,11 @@ class Service:
         self.hosts = hosts
         self._region = region
 
-    def answer(self, url: str, method: str, headers: Iterable[tuple[str, str]], body: bytes) -> Reply:
+    def answer(self, url: str, method: str, headers: Headers, body: bytes) -> Reply:
         """Return the answer to a call of *url*; raises nothing but ConnectionDropped."""
         if self._region is not None and (region := region_of(url)) not in (None, self._region):
             return error_reply(Refused(404, f"user not found in this region ({region})"))  # seen in real answers
-        return self._api.answer(method, _target(url), list(headers), body)
+        return self._api.answer(method, _target(url), headers, body)
 
 
 class Services:

@@ -10,6 +10,7 @@ from qstash_fake.api.call import Reply
 from qstash_fake.errors import ConnectionDropped
 from qstash_fake.intercept.hosts import spelled
 from qstash_fake.intercept.services import Services
+from qstash_fake.protocol import http
 
 MAX_HEAD_BYTES = 1 << 20  # assumed: no request has a larger head; h11's own 16 KiB protect servers
 
@@ -55,12 +56,12 @@ class Connection:
         service = self._services.at(url)
         if service is None:
             raise ConnectionDropped(f"the qstash_fake that {self._origin} was connected to has ended")
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw_items()]
+        headers = http.decode(request.headers.raw_items())
         return self._sent(service.answer(url, request.method.decode("ascii"), headers, b"".join(self._body)))
 
     def _sent(self, reply: Reply) -> bytes:
         headers = [
-            *((name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers),
+            *http.encode(reply.headers),
             (b"Content-Length", str(len(reply.body)).encode()),
             (b"Connection", b"close"),
         ]

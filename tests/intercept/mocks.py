@@ -49,9 +49,10 @@ def respx_mock(using: str) -> Iterator[Calls]:
 
 @contextmanager
 def httpx_mock(request: pytest.FixtureRequest) -> Iterator[Calls]:
-    mock = request.getfixturevalue("httpx_mock")  # ends with the test
+    mock = request.getfixturevalue("httpx_mock")
     mock.add_response(url=OTHER, content=RATES)
     yield lambda: [str(call.url) for call in mock.get_requests()]
+    request.getfixturevalue("monkeypatch").undo()  # what it has patched, here and not at the end of the test
 
 
 @contextmanager

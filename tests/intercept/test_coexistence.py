@@ -42,7 +42,7 @@ def patched_now():
     return {where for where, real in REAL.items() if vars(where[0]).get(where[1]) is not real}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")  # the fake of a test begins before fixtures of its scope
 def nothing_stays_patched():
     assert patched_now() == set()
     yield

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from qstash_fake.pytest_plugin import VARIABLES
 from tests.plugin.runs import PUBLISH
 
 
@@ -11,7 +12,8 @@ from tests.plugin.runs import PUBLISH
 def run(pytester, monkeypatch):
     """Run one file of tests in this process, with our plugin and no other but those that are named."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for name in ("PYTEST_ADDOPTS", *VARIABLES):
+        monkeypatch.delenv(name, raising=False)
 
     def run_file(test, *args, **files):
         pytester.makepyfile(test_it=PUBLISH + test, **files)

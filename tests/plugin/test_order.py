@@ -1,5 +1,7 @@
 """The order of a test's fixtures: the fake begins first and ends last, the application comes when it is needed."""
 
+import functools
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("looked_up")
@@ -127,6 +129,10 @@ from qstash import AsyncQStash
 
 fakes = []
 
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
 @FIXTURE
 async def client():
     await AsyncQStash("a-token").message.publish(url=JOBS)
@@ -150,18 +156,14 @@ def test_the_end():
 
 @pytest.mark.parametrize("arguments", ["qstash_fake, client", "client, qstash_fake", "qstash_fake"])
 @pytest.mark.parametrize(
-    ("plugin", "fixture", "mark"),
-    [
-        ("pytest_asyncio.plugin", "pytest_asyncio.fixture", "asyncio"),
-        ("anyio.pytest_plugin", "pytest.fixture", "anyio"),
-    ],
+    ("plugin", "fixture"),
+    [("pytest_asyncio.plugin", "pytest_asyncio.fixture"), ("anyio.pytest_plugin", "pytest.fixture")],
 )
-def test_an_async_lifespan_publishes_inside_the_fake(run, pytester, plugin, fixture, mark, arguments):
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
-    test = ASYNC_LIFESPAN.replace("PLUGIN", plugin.split(".")[0]).replace("FIXTURE", fixture).replace("MARK", mark)
-    if mark == "anyio":
-        test += "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    run(test.replace("ARGUMENTS", arguments), "-p", plugin, "-W", "ignore").assert_outcomes(passed=2)
+def test_an_async_lifespan_publishes_inside_the_fake(run, plugin, fixture, arguments):
+    module = plugin.split(".")[0]
+    words = {"PLUGIN": module, "FIXTURE": fixture, "MARK": module.removeprefix("pytest_"), "ARGUMENTS": arguments}
+    test = functools.reduce(lambda text, word: text.replace(*word), words.items(), ASYNC_LIFESPAN)
+    run(test, "-p", plugin, "-W", "ignore").assert_outcomes(passed=2)
 
 
 def test_a_client_that_takes_the_fake_itself_is_the_application(shop):
