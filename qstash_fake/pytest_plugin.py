@@ -65,7 +65,10 @@ def _qstash_begun(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture(scope="session")
 def qstash_fake_session(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     """A QStash for fixtures of wider scope; the `qstash_fake` of a test answers in its place while it is there."""
+    from qstash_fake.testing.fake import inside
+
     fake = _made(options.of_ini(request.config))
+    inside(fake).timekeeper.freezes_between_verbs = False  # what runs then are tests that do not know of it
     with explained(UsageError), fake:
         request.config.stash[_FAKE] = fake
         yield fake

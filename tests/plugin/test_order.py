@@ -459,6 +459,31 @@ def test_it(qstash_fake_session, qstash_fake):
     result.assert_outcomes(passed=1)
 
 
+def test_the_fake_of_the_session_freezes_time_during_its_verbs_only(run, pytester):
+    pytester.makeini("[pytest]\nqstash_fake_start = 2026-01-01T00:00:00Z\nqstash_fake_freeze = freezegun")
+    result = run("""
+from datetime import UTC, datetime
+
+seen = []
+
+def handler(request):
+    seen.append(f"{datetime.now(UTC):%Y-%m-%d}")
+    return httpx.Response(200)
+
+def test_it(qstash_fake_session):
+    before = datetime.now(UTC)
+    qstash_fake_session.mount(handler)
+    publish(delay="1d")
+    qstash_fake_session.clock.advance("1d")
+    assert seen == ["2026-01-02"]
+    assert before <= datetime.now(UTC)
+
+def test_next():
+    assert f"{datetime.now(UTC):%Y-%m-%d}" not in ("2026-01-01", "2026-01-02")
+""")
+    result.assert_outcomes(passed=2)
+
+
 def test_a_failing_test_shows_the_timeline_of_the_session(run):
     result = run("""
 def test_it(qstash_fake_session):
