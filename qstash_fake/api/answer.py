@@ -113,21 +113,34 @@ class Api:
         self.problems: list[str] = []
         """Calls that were answered 501, and errors of our own; the application may have swallowed them."""
         self.calls = Calls()
+        self.region: str | None = None
+        """The region that the account is in; None for all."""
 
     def reset(self) -> None:
         """Forget faults, problems, calls and the chat answer that was set."""
         self.faults, self.calls, self.chat_answer = Faults(), Calls(), llm.CHAT_ANSWER
         self.problems.clear()
 
-    def answer(self, method: str, target: str, headers: Pairs, body: bytes, *, caller_ip: str = LOCALHOST) -> Reply:
+    def answer(
+        self,
+        method: str,
+        target: str,
+        headers: Pairs,
+        body: bytes,
+        *,
+        caller_ip: str = LOCALHOST,
+        called_region: str | None = None,
+    ) -> Reply:
         """Return the reply to a request for *target*, the raw path and query.
 
+        *called_region* is that of the host that was called, if it is one of the cloud's.
         Raises nothing but ConnectionDropped: an error of our own is a 500 with its traceback in `problems`.
         """
         self._tell_time()
         with self.broker.lock:
             before, status, error = self.broker.accepted, 0, None
             try:
+                self._check_region(called_region)
                 reply = self._operate(method, target, headers, body, caller_ip)
                 status = reply.status
             except ConnectionDropped as dropped:
@@ -153,6 +166,10 @@ class Api:
                 self.calls.note(self.broker, (method, target), refused.status, refused.error, self.broker.accepted)
                 return self._refuse(refused, method, target)
             return None
+
+    def _check_region(self, called: str | None) -> None:
+        if self.region is not None and called not in (None, self.region):
+            raise Refused(404, f"user not found in this region ({called})")  # QStash's own words
 
     def _operate(self, method: str, target: str, headers: Pairs, body: bytes, caller_ip: str) -> Reply:
         route = self._admit(method, target, headers, len(body))

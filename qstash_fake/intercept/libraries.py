@@ -42,13 +42,13 @@ MOCKS: dict[str, Patches] = {
 
 
 @contextmanager
-def intercepted(api: Api, hosts: Hosts, region: str | None = None) -> Iterator[None]:
+def intercepted(api: Api, hosts: Hosts) -> Iterator[None]:
     """Answer calls to *hosts* with *api* for as long as the context lasts, before all fakes that began earlier."""
     interception = _running()
     if interception is None:
         interception = _Interception()
         interception.start()
-    service = Service(api, hosts, region)
+    service = Service(api, hosts)
     interception.services.begin(service)
     try:
         yield

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from qstash_fake.api.answer import Api
-from qstash_fake.api.call import Reply, error_reply
-from qstash_fake.errors import Refused
-from qstash_fake.intercept import cloud
+from qstash_fake.api.call import Reply
 from qstash_fake.intercept.hosts import Hosts, region_of
 from qstash_fake.protocol.http import Headers
 
 
 class Service:
-    """One fake: *api* answers calls to *hosts*; with a *region*, hosts of another do not know the user."""
+    """One fake: *api* answers calls to *hosts*."""
 
-    def __init__(self, api: Api, hosts: Hosts, region: str | None = None) -> None:
+    def __init__(self, api: Api, hosts: Hosts) -> None:
         self._api = api
         self.hosts = hosts
-        self._region = region
 
     def answer(self, url: str, method: str, headers: Headers, body: bytes) -> Reply:
         """Return the answer to a call of *url*; raises nothing but ConnectionDropped."""
-        if self._region is not None and (region := region_of(url)) not in (None, self._region):
-            return error_reply(Refused(404, f"user not found in this region ({region})"))  # seen in real answers
-        return self._api.answer(method, _target(url), headers, body)
+        called = None if self._api.region is None else region_of(url)
+        return self._api.answer(method, _target(url), headers, body, called_region=called)
 
 
 class Services:
@@ -52,13 +48,6 @@ class Services:
     def prefixes(self) -> list[str]:
         """Return what URLs of all hosts begin with."""
         return sorted({prefix for service in self._active for prefix in service.hosts.prefixes()})
-
-
-def checked_region(region: str | None) -> str | None:
-    """Return *region* if QStash has it, or raise ValueError."""
-    if region is not None and region not in cloud.REGIONS:
-        raise ValueError(f"region={region!r} is unknown: use one of {', '.join(map(repr, cloud.REGIONS))}")
-    return region
 
 
 def _target(url: str) -> str:

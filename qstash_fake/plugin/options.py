@@ -30,6 +30,7 @@ OPTIONS: dict[str, Callable[[str], Any] | None] = {
     "token": str,
     "plan": str,
     "url": str,
+    "region": str,
     "stray": stray,
 }
 OF_THE_GUARD = ("stray",)  # counts for every test; the others are arguments of QStashFake

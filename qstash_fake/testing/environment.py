@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.errors import UsageError
+from qstash_fake.intercept.cloud import REGIONS
 
 URL = "https://qstash-fake.invalid"  # RFC 2606, 2: a name that can be nobody's
 # The official dev server's first user. QStash docs, howto/local-development.
@@ -32,6 +33,13 @@ def base_url(url: object) -> str:
     if not re.fullmatch(r"https?://[^/?#\s]+/?", text, re.IGNORECASE):
         raise UsageError(f"url={text!r} is no address of QStash: give a scheme and a host, such as {URL!r}")
     return text
+
+
+def known_region(region: str | None) -> str | None:
+    """Return what `region=` says, or raise UsageError if QStash has no such region."""
+    if region is not None and region not in REGIONS:
+        raise UsageError(f"region={region!r} is unknown: use one of {', '.join(map(repr, REGIONS))}")
+    return region
 
 
 def signing_keys() -> tuple[str, str]:

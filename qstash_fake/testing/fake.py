@@ -24,7 +24,7 @@ from qstash_fake.errors import UsageError
 from qstash_fake.testing import assertions
 from qstash_fake.testing.clock import Clock
 from qstash_fake.testing.contents import Contents
-from qstash_fake.testing.environment import URL, base_url
+from qstash_fake.testing.environment import URL, base_url, known_region
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report
@@ -41,7 +41,8 @@ class QStashFake(Contents):
     `accept` or `fail`. *raise_app_exceptions*: whether verbs raise what the application raised. *seed*: equal seeds
     give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
     that count, `free`, `payg`, `fixed-1m` or `fixed-10m`; None for none. *url*: what the application finds in
-    `QSTASH_URL`; calls to it are answered whatever it is.
+    `QSTASH_URL`; calls to it are answered whatever it is. *region*: the only one that knows the account, `us-east-1` or
+    `eu-central-1`; None for both.
 
     Use it as a context manager; interception, environment and frozen time end with the block.
     """
@@ -57,6 +58,7 @@ class QStashFake(Contents):
         token: str | Sequence[str] | None = None,
         plan: str | None = None,
         url: str | UrlObject = URL,
+        region: str | None = None,
     ) -> None:
         inside = Inside(
             start_ms=None if start is None else start_to_ms(start),
@@ -67,6 +69,7 @@ class QStashFake(Contents):
             token=token,
             plan=plan,
             url=base_url(url),
+            region=known_region(region),
         )
         super().__init__(inside)
         self._clock = Clock(inside.timekeeper, inside.verbs)

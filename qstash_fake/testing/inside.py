@@ -40,6 +40,7 @@ class Inside:
         token: str | Sequence[str] | None,
         plan: str | None,
         url: str,
+        region: str | None,
     ) -> None:
         self._variables = url, token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self._new_broker = functools.partial(Broker, seed=seed, plan=plan, signing_keys=signing_keys)
@@ -50,6 +51,7 @@ class Inside:
         self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
         self.api = Api(broker, Auth(token), self.timekeeper.observe)
+        self.api.region = region
         self.targets.mount(self._chat, LLM_URL, lifespan=False)
 
     @property
