@@ -92,6 +92,25 @@ class Deliveries:
                 delivery, answerer = _start(broker, self.answerers, message)
             yield from self._deliver(broker, delivery, answerer)
 
+    def only(self, message: Message) -> Calls:
+        """Yield the call of the next attempt of *message*, due or not; UsageError says what keeps it from starting.
+
+        Nothing has changed then. An attempt that `duplicate_next` sends twice is sent twice here.
+        """
+        self.listening.begin()
+        broker, lost = self.broker, False
+        while True:
+            with broker.lock:
+                if not lost:
+                    if message.pending:
+                        self.answerers.find(message)  # if nobody answers, the message keeps its due time
+                    broker.make_due(message)
+                self.at_instant(broker.now_ms)
+                delivery, answerer = _start(broker, self.answerers, message)
+            yield from self._deliver(broker, delivery, answerer)
+            if not (lost := delivery.attempt.lost):
+                return
+
     def _deliver(self, broker: Broker, delivery: Delivery, answerer: Answerer) -> Calls:
         try:
             if isinstance(answerer.app, Fixed):  # nobody would see the request, so none is made or signed

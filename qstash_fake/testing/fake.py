@@ -121,6 +121,17 @@ class QStashFake(Contents):
         """Do what `drain` does, delivering on the running event loop."""
         return await self._inside.verbs.run_async(self._inside.verbs.drain, limit)
 
+    def deliver(self, message: Message) -> Report:
+        """Make the next attempt of *message*, a pending one, whenever it is due; the clock stands still.
+
+        Its gates count: UsageError says what holds it, or that it is in flight or has ended.
+        """
+        return self._inside.verbs.run(self._inside.verbs.deliver, message)
+
+    async def deliver_async(self, message: Message) -> Report:
+        """Do what `deliver` does, delivering on the running event loop."""
+        return await self._inside.verbs.run_async(self._inside.verbs.deliver, message)
+
     def deliver_due(self) -> Report:
         """Make the deliveries that are due now; the clock stands still."""
         return self._inside.verbs.run(self._inside.verbs.deliver_due)

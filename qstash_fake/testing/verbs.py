@@ -188,6 +188,13 @@ class Verbs:
         """Make the deliveries that are due now; the clock stands still."""
         return self._until("deliver_due", self._broker.now_ms)
 
+    def deliver(self, message: Message) -> Calls:
+        """Make the next attempt of *message*, due or not; the clock stands still."""
+        if not isinstance(message, Message):
+            raise UsageError(f"deliver({message!r}) has nothing to deliver: give a message of qstash_fake.pending")
+        self._refuse_a_stranger(inner_of(message))
+        return self._deliveries.only(inner_of(message))
+
     def drain(self, limit: int) -> Calls:
         """Deliver, moving forward, until nothing but schedules, or held messages, is left."""
         guard = DrainLimit(self._broker, limit)

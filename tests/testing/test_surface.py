@@ -22,8 +22,8 @@ CLIENT = QStash("a-token")
 SURFACE: dict[type, str] = {
     QStashFake: """
         api assert_dead_lettered assert_delivered assert_idle assert_nothing_published assert_order assert_published
-        assert_scheduled attempts cancelled clock deliver_due deliver_due_async delivered dlq drain drain_async
-        duplicate_next failed flow_control lifespan logs messages mount on pending queues reset schedules
+        assert_scheduled attempts cancelled clock deliver deliver_async deliver_due deliver_due_async delivered dlq
+        drain drain_async duplicate_next failed flow_control lifespan logs messages mount on pending queues reset schedules
         signed_request signing_keys timeline url_groups verify
     """,
     Clock: """

@@ -15,7 +15,7 @@ from qstash_fake import QStashFake, UsageError
 from tests.times import at
 
 JOB = "https://shop.example/jobs"
-TWINS = ("advance", "advance_to", "advance_to_next", "advance_until", "drain", "deliver_due")
+TWINS = ("advance", "advance_to", "advance_to_next", "advance_until", "drain", "deliver", "deliver_due")
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -23,12 +23,14 @@ pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 def verb(fake: QStashFake, name: str):
     """Return a verb with its arguments filled in; each moves to, or past, a message due in a minute."""
     owner = fake if hasattr(fake, name) else fake.clock
-    arguments: dict[str, tuple[object, ...]] = {
-        "advance": ("1m",),
-        "advance_to": ("2026-01-01T00:01:00Z",),
-        "advance_until": (lambda: not fake.pending,),
+    arguments: dict[str, Callable[[], object]] = {
+        "advance": lambda: "1m",
+        "advance_to": lambda: "2026-01-01T00:01:00Z",
+        "advance_until": lambda: lambda: not fake.pending,
+        "deliver": lambda: fake.messages[-1],
     }
-    return lambda: getattr(owner, name)(*arguments.get(name.removesuffix("_async"), ()))
+    argument = arguments.get(name.removesuffix("_async"))
+    return lambda: getattr(owner, name)(*([argument()] if argument else []))
 
 
 @pytest.mark.parametrize("name", TWINS)
