@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from qstash_fake.broker.broker import Broker
-from qstash_fake.broker.message import Message
+from qstash_fake.broker.views import Message, view_of
 from qstash_fake.protocol.moments import to_datetime
 
 MAX_CALLS = 10_000  # bounds memory; the oldest are forgotten
@@ -56,7 +56,8 @@ class Calls:
 
     def of(self, broker: Broker) -> list[ApiCall]:
         """Return the calls as a test sees them; messages that *broker* has forgotten are left out."""
-        messages = {message.sequence: message for message in broker.messages.values()}
+        with broker.lock:
+            messages = {message.sequence: view_of(Message, message) for message in broker.messages.values()}
         return [
             ApiCall(
                 at=to_datetime(time_ms),

@@ -6,6 +6,7 @@ import pytest
 
 from qstash_fake.api import calls as calls_module
 from qstash_fake.api.view import ApiView
+from qstash_fake.broker.views import Message, view_of
 from qstash_fake.errors import ConnectionDropped
 
 JOBS = "https://shop.example/jobs"
@@ -22,7 +23,7 @@ def test_a_call_says_when_what_and_how_it_ended(qstash, api):
     message = qstash.publish()
     (call,) = api.calls
     assert (call.at, call.method, call.path) == (datetime(2026, 1, 1, 0, 0, 1, 500_000, UTC), "POST", PUBLISH)
-    assert (call.status, call.error, call.messages) == (201, None, (message,))
+    assert (call.status, call.error, call.messages) == (201, None, (view_of(Message, message),))
     assert repr(call) == f"<ApiCall 2026-01-01T00:00:01.500000 POST {PUBLISH} 201>"
 
 
@@ -37,7 +38,7 @@ def test_a_call_has_the_messages_that_it_made_in_their_order(qstash, api):
 def test_a_redrive_has_the_message_that_it_made(qstash, api):
     dead = qstash.dead_letter()
     qstash.call("POST", f"/v2/dlq/retry/{dead}")
-    assert api.calls[-1].messages == (list(qstash.broker.messages.values())[-1],)
+    assert api.calls[-1].messages == (view_of(Message, list(qstash.broker.messages.values())[-1]),)
 
 
 def test_a_repetition_is_a_call_that_made_nothing(qstash, api):
