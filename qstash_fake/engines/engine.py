@@ -6,15 +6,15 @@ time.monotonic and perf_counter stay real: sleeps, time-outs and durations work.
 **Freezing under another freeze.** A library keeps its freezes in a stack, and the application sees the top. Three
 kinds of freezes can meet there:
 
-- Ours, at work. Each freeze of ours carries a mark. `move` puts the freeze of the fake at work over those of other
-  fakes, which is safe: every verb moves its own freeze first, and no fake sees time between two verbs of another.
-- A user's, over ours. It has no mark, and `move` never goes over it: the user wants to see his own time. It is found
-  by `users_freeze` (see `table`), followed and moved, and never stopped. Ours waits below and is seen again once the
-  user's ends.
-- A user's, under ours. There is none: where the user has a freeze already, it is followed and ours is not started.
+- Ours, each with a mark. `move` puts the one of the fake at work over those of other fakes. That is safe because a
+  verb shows the time before each delivery: whatever another fake has shown meanwhile, no application sees it there.
+- A user's over ours. It has no mark, and `move` never goes over it: the user wants to see his own time. `users_freeze`
+  in `table` finds it, the clock follows it and moves it, and nothing of ours stops it. Ours waits below, and is seen
+  again when the user's ends.
+- A user's under ours. There is none: where the user has a freeze already, the clock follows that and starts none.
 
-What breaks the law: a library that stops "the top" instead of its own freeze. Both do. Hence each engine takes its
-own freeze out of the stack, wherever it stands (see `Freezegun` on patches that end out of order).
+What breaks the law is a library that stops "the top" instead of its own freeze. Both do. Hence each engine takes its
+own freeze out of the stack wherever it stands (see `freezegun` on patches that end out of order).
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from typing import Unpack
 from qstash_fake.broker.views import moment as moment_or_none
 from qstash_fake.protocol.durations import Duration
 from qstash_fake.protocol.moments import to_datetime
+from qstash_fake.testing.goals import Done, Units
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import Timekeeper
-from qstash_fake.testing.verbs import Done, Units, Verbs
+from qstash_fake.testing.verbs import Verbs
 
 
 class Clock:

@@ -12,9 +12,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from inspect import isawaitable
-from typing import TypedDict
+from datetime import datetime
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message as InnerMessage
@@ -23,49 +21,12 @@ from qstash_fake.delivery.run import Calls, Deliveries, SyncDriver, run_async
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
-from qstash_fake.testing.differences import show
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
+from qstash_fake.testing.goals import Done, Goal, Units, duration_ms
 from qstash_fake.testing.loops import loop_is_running
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
-
-Done = Callable[[], object] | Message
-"""What tells whether to stop: a function, or a message that is to end."""
-
-
-class Units(TypedDict, total=False):
-    """The keywords of a timedelta."""
-
-    weeks: float
-    days: float
-    hours: float
-    minutes: float
-    seconds: float
-    milliseconds: float
-    microseconds: float
-
-
-class _Goal:
-    """What a verb goes on for."""
-
-    def __init__(self, done: Done) -> None:
-        if not isinstance(done, Message) and not callable(done):
-            raise UsageError(f"advance_until({done!r}) has nothing to wait for: give a function, or a message")
-        self._done = done
-
-    def is_reached(self) -> bool:
-        """Ask the test, or the message."""
-        if isinstance(self._done, Message):
-            return not inner_of(self._done).pending
-        answer = self._done()
-        if isawaitable(answer):
-            getattr(answer, "close", lambda: None)()  # a coroutine that nobody awaits warns
-            raise UsageError(f"advance_until({show(self._done)}) is given a coroutine: give a plain function")
-        return bool(answer)
-
-    def __str__(self) -> str:
-        return f"{self._done!r} has not ended," if isinstance(self._done, Message) else f"{show(self._done)} says no,"
 
 
 @dataclass(slots=True, eq=False)
@@ -144,7 +105,7 @@ class Verbs:
 
     def advance(self, duration: Duration | None, units: Units) -> Calls:
         """Move forward by *duration*, or by *units*, making every delivery that falls due on the way, in order."""
-        return self._until("advance", self._broker.now_ms + _duration_ms(duration, units))
+        return self._until("advance", self._broker.now_ms + duration_ms(duration, units))
 
     def advance_to(self, moment: datetime | str) -> Calls:
         """Move forward to *moment*, making every delivery on the way."""
@@ -161,7 +122,7 @@ class Verbs:
 
     def advance_until(self, done: Done, limit: Duration) -> Calls:
         """Move from one instant at which something happens to the next, and do all of each, until *done*."""
-        goal, broker = _Goal(done), self._broker
+        goal, broker = Goal(done), self._broker
         if isinstance(done, Message):
             self._refuse_a_stranger(inner_of(done))
         end_ms, guard = broker.now_ms + to_ms(limit), InstantLimit("advance_until", broker)
@@ -181,7 +142,7 @@ class Verbs:
                 f"{message!r} is no message of this fake: it was there before reset(), or belongs to another fake"
             )
 
-    def _not_reached(self, goal: _Goal) -> str:
+    def _not_reached(self, goal: Goal) -> str:
         return f"{goal} and {outlook(self._timekeeper)}"
 
     def deliver_due(self) -> Calls:
@@ -235,15 +196,6 @@ class Verbs:
     @property
     def _broker(self) -> Broker:
         return self._timekeeper.broker
-
-
-def _duration_ms(duration: Duration | None, units: Units) -> int:
-    if units and duration is not None:
-        raise TypeError("advance() takes a duration or the keywords of a timedelta, not both")
-    if unknown := units.keys() - Units.__annotations__.keys():
-        known = ", ".join(f"{name}=" for name in Units.__annotations__)
-        raise TypeError(f"advance() has no {min(unknown)}=: it takes a duration, or {known}")
-    return to_ms(timedelta(**units) if units else duration)  # type: ignore[arg-type]  # which refuses None
 
 
 def _refuse_a_running_loop(verb: str) -> None:

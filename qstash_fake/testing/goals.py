@@ -1,0 +1,60 @@
+"""How far a verb goes: for a duration, or until something is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from inspect import isawaitable
+from typing import TypedDict
+
+from qstash_fake.broker.views import Message, inner_of
+from qstash_fake.errors import UsageError
+from qstash_fake.protocol.durations import Duration, to_ms
+from qstash_fake.testing.differences import show
+
+Done = Callable[[], object] | Message
+"""What tells whether to stop: a function, or a message that is to end."""
+
+
+class Units(TypedDict, total=False):
+    """The keywords of a timedelta."""
+
+    weeks: float
+    days: float
+    hours: float
+    minutes: float
+    seconds: float
+    milliseconds: float
+    microseconds: float
+
+
+class Goal:
+    """What `advance_until` goes on for."""
+
+    def __init__(self, done: Done) -> None:
+        if not isinstance(done, Message) and not callable(done):
+            raise UsageError(f"advance_until({done!r}) has nothing to wait for: give a function, or a message")
+        self._done = done
+
+    def is_reached(self) -> bool:
+        """Ask the test, or the message."""
+        if isinstance(self._done, Message):
+            return not inner_of(self._done).pending
+        answer = self._done()
+        if isawaitable(answer):
+            getattr(answer, "close", lambda: None)()  # a coroutine that nobody awaits warns
+            raise UsageError(f"advance_until({show(self._done)}) is given a coroutine: give a plain function")
+        return bool(answer)
+
+    def __str__(self) -> str:
+        return f"{self._done!r} has not ended," if isinstance(self._done, Message) else f"{show(self._done)} says no,"
+
+
+def duration_ms(duration: Duration | None, units: Units) -> int:
+    """Return the milliseconds of what `advance` is given: a duration, or the keywords of a timedelta."""
+    if units and duration is not None:
+        raise TypeError("advance() takes a duration or the keywords of a timedelta, not both")
+    if unknown := units.keys() - Units.__annotations__.keys():
+        known = ", ".join(f"{name}=" for name in Units.__annotations__)
+        raise TypeError(f"advance() has no {min(unknown)}=: it takes a duration, or {known}")
+    return to_ms(timedelta(**units) if units else duration)  # type: ignore[arg-type]  # which refuses None
