@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, get_type_hints
 
 from qstash_fake.api import wire
+from qstash_fake.broker.views import Message, view_of
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.errors import Refused, UsageError
@@ -22,6 +23,7 @@ from qstash_fake.server.events import Events
 from qstash_fake.server.words import Json, Word, checked, words_in, words_of
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.report import Report
+from qstash_fake.testing.verbs import Units
 
 Duration = str | float
 """A text such as `5m`, or seconds."""
@@ -54,8 +56,10 @@ class Session:
 # --- the clock: what returns a Report is a verb -----------------------------------------------------------------
 
 
-async def advance(session: Session, duration: Duration) -> Report:
-    return await session.fake.clock.advance_async(duration)
+async def advance(session: Session, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
+    if (duration is None) == (not units):
+        raise Refused(400, 'say how far: {"duration": "5m"}, {"duration": 300} or {"minutes": 5}')
+    return await session.fake.clock.advance_async(duration, **units)
 
 
 async def advance_to(session: Session, time: str) -> Report:
@@ -64,6 +68,13 @@ async def advance_to(session: Session, time: str) -> Report:
 
 async def advance_to_next(session: Session) -> Report:
     return await session.fake.clock.advance_to_next_async()
+
+
+async def advance_until(session: Session, message: str, limit: Duration = "30d") -> Report:
+    found = inside(session.fake).broker.messages.get(message)
+    if found is None:
+        raise Refused(404, f"no message has the id {message}")
+    return await session.fake.clock.advance_until_async(view_of(Message, found), limit)
 
 
 async def deliver_due(session: Session) -> Report:
@@ -197,6 +208,7 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "advance": {"POST": row(advance)},
     "advance-to": {"POST": row(advance_to)},
     "advance-to-next": {"POST": row(advance_to_next)},
+    "advance-until": {"POST": row(advance_until)},
     "deliver-due": {"POST": row(deliver_due)},
     "drain": {"POST": row(drain)},
     "reset": {"POST": row(reset)},

@@ -1,11 +1,8 @@
 """The control API: a test in any language moves the clock, reads what happened and says how things answer."""
 
-import signal
-import socket
 import threading
 from datetime import datetime, timedelta
 
-import httpx
 import pytest
 
 from tests.server.waits import WITHIN_S, eventually
@@ -44,58 +41,6 @@ def test_each_delivery_of_a_verb_is_one_line(still, destination):
     eventually(lambda: [line for line in still.lines if line.endswith(shown)], "the line")
 
 
-@pytest.fixture
-def long_verb(serving):
-    """A server that moves its clock through 30 million deliveries, which a route answers, and the open connection."""
-    with serving("--clock", "virtual") as running:
-        running.control("routes", url="*", status=200)
-        answer = running.client.post(f"/v2/schedules/{SHOP}", headers={"upstash-cron": "@every 1s"})
-        assert answer.status_code == 201, answer.text
-        begun = running.state["now"]
-        with socket.create_connection(running.address, timeout=WITHIN_S) as connection:
-            connection.sendall(running.raw("POST", "/_fake/advance", b'{"duration": "365d"}'))
-            eventually(lambda: running.state["now"] > begun, "the first second")
-            yield running, connection
-
-
-def test_others_are_answered_while_a_verb_makes_many_deliveries(long_verb):
-    running, _ = long_verb
-    before = len(running.state["messages"])
-    assert running.publish(SHOP, delay="400d")
-    assert running.client.get("/v2/keys").status_code == 200
-    assert running.client.post("/_fake/advance", json={"duration": 1}).status_code == 409
-    assert running.client.post("/_fake/reset").json() == {
-        "error": "the clock is moving: reset when the verb that moves it has ended"
-    }
-    eventually(lambda: len(running.state["messages"]) > before, "more deliveries")
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_ends_a_server_whose_verb_makes_many_deliveries(long_verb, number, status):
-    running, connection = long_verb
-    running.process.send_signal(number)
-    assert running.process.wait(WITHIN_S) == status
-    assert connection.recv(100).startswith(b"HTTP/1.1 503 ")
-
-
-def test_a_verb_of_many_deliveries_ends_when_its_client_hangs_up(long_verb):
-    running, connection = long_verb
-    connection.close()
-    eventually(lambda: running.client.post("/_fake/reset").status_code == 200, "the end of it")
-
-
-def test_lines_are_printed_while_a_verb_is_under_way(still, destination):
-    printed = threading.Event()
-    destination.handle = lambda request: 200 if request.path == "/first" or printed.wait(WITHIN_S) else 500
-    first = still.publish(f"{destination.url}/first")
-    still.publish(f"{destination.url}/second")
-    moving = threading.Thread(target=still.control, args=("deliver-due",))
-    moving.start()
-    eventually(lambda: [line for line in still.lines if f"  {first[:12]}…  " in line], "the line")
-    printed.set()
-    moving.join()
-
-
 def test_advance_to_goes_to_an_instant(still):
     assert still.control("advance-to", time="2099-01-01T00:00:00Z")["now"] == "2099-01-01T00:00:00Z"
     answer = still.client.post("/_fake/advance-to", json={"time": "2098-01-01"})
@@ -108,6 +53,23 @@ def test_advance_to_next_goes_from_event_to_event(still, destination):
     still.publish(destination.url)
     assert [len(still.control("advance-to-next")["attempts"]) for _ in range(2)] == [1, 1]
     assert still.state["messages"][0]["attempts"][1]["retried"] == 1
+
+
+def test_advance_takes_units(still):
+    start = still.state["now"]
+    now = still.control("advance", days=1, hours=2, milliseconds=0.5)["now"]
+    assert moment(now) - moment(start) == timedelta(days=1, hours=2)
+
+
+def test_advance_until_a_message_has_ended(still, destination):
+    destination.handle = lambda request: 503 if len(destination.received) == 1 else 200
+    message_id = still.publish(destination.url, retry_delay="60000")
+    later = still.publish(destination.url, delay="1h")
+    report = still.control("advance-until", message=message_id)
+    assert (report["delivered"], len(report["attempts"])) == ([message_id], 2)
+    answer = still.client.post("/_fake/advance-until", json={"message": later, "limit": "1m"})
+    assert answer.status_code == 400
+    assert still.message(later)["state"] == "CREATED"
 
 
 def test_drain_delivers_until_nothing_is_left(still, destination):
@@ -146,21 +108,6 @@ def test_a_handler_may_publish_while_the_clock_moves(still, destination):
     assert len(still.control("advance", duration="1s")["delivered"]) == 2
 
 
-def test_a_handler_cannot_move_the_clock(still, destination):
-    answers = list[httpx.Response]()
-
-    def handle(request):
-        urls = (f"{still.url}/_fake/{path}" for path in ("advance-to-next", "reset"))
-        answers.extend(httpx.post(url, headers=still.client.headers, trust_env=False, timeout=WITHIN_S) for url in urls)
-        return 200
-
-    destination.handle = handle
-    still.publish(destination.url)
-    assert len(still.control("deliver-due")["delivered"]) == 1
-    assert [answer.status_code for answer in answers] == [409, 409]
-    assert answers[0].json() == {"error": "the clock is moving already: what answers a delivery cannot move the clock"}
-
-
 def test_a_destination_that_never_answers_takes_its_time_out_of_virtual_time(still, destination):
     answered = threading.Event()
     destination.handle = lambda request: 200 if answered.wait(WITHIN_S) else 500
@@ -170,29 +117,6 @@ def test_a_destination_that_never_answers_takes_its_time_out_of_virtual_time(sti
     assert still.control("advance", duration="999ms")["dead"] == []
     assert len(still.control("advance", duration="1ms")["dead"]) == 1
     assert still.state["messages"][0]["attempts"][0]["error"] == "timeout"
-
-
-def test_a_verb_ends_when_its_client_hangs_up_and_the_next_one_goes_on_from_there(still, destination):
-    given_up = list[bool]()
-
-    def handle(request):
-        if len(destination.received) == 1:
-            given_up.append(request.is_given_up())
-        return 200
-
-    destination.handle = handle
-    still.publish(destination.url, retries="1", retry_delay="60000", delay="1m")
-    still.publish(f"{destination.url}/later", delay="2m")
-    before = still.state["now"]
-    with socket.create_connection(still.address) as connection:
-        connection.sendall(still.raw("POST", "/_fake/advance", b'{"duration": "1h"}'))
-        destination.wait_for(1)
-    eventually(lambda: given_up == [True], "the end of the delivery")
-    eventually(lambda: still.client.post("/_fake/advance", json={"duration": 0}).status_code == 200, "the end of it")
-    state = still.state
-    assert moment(state["now"]) - moment(before) == timedelta(minutes=1)
-    assert [len(message["attempts"]) for message in state["messages"]] == [1, 0]
-    assert len(still.control("advance", duration="1m")["delivered"]) == 2
 
 
 def test_reset_forgets_everything_but_the_time(still):
@@ -366,68 +290,3 @@ def test_the_next_attempt_is_sent_twice(still, destination):
     report = still.control("deliver-due")
     assert [request.path for request in destination.received] == ["/a", "/b", "/b"]
     assert [attempt["lost"] for attempt in report["attempts"]] == [False, True, False]
-
-
-@pytest.mark.parametrize("path", ["advance", "advance-to", "advance-to-next", "deliver-due", "drain"])
-def test_a_real_clock_cannot_be_moved(server, path):
-    answer = server.client.post(f"/_fake/{path}", json={"duration": "5m"} if path == "advance" else {})
-    assert answer.status_code == 409
-    assert answer.json() == {"error": "this server's clock is real and cannot be moved: start it with --clock virtual"}
-
-
-@pytest.mark.parametrize(
-    ("operation", "body", "status", "error"),
-    [
-        ("POST advance", "", 400, 'duration is missing: give it in a JSON body, {"duration": …}'),
-        ("POST advance", "5m", 400, "invalid JSON body: "),
-        ("POST advance", '["5m"]', 400, "invalid JSON body: expected an object, got list"),
-        ("POST advance", '{"by": "5m"}', 400, "by means nothing here: use duration"),
-        (
-            "POST advance",
-            '{"duration": true}',
-            400,
-            "duration cannot be true: it is a text or a number",
-        ),
-        ("POST advance", '{"duration": "5 minutes"}', 400, "invalid duration '5 minutes'"),
-        ("POST advance", '{"duration": "99999999d"}', 400, "cannot advance beyond the year 9999"),
-        ("POST advance-to", '{"time": "noon"}', 400, "'noon' is no ISO 8601 time"),
-        ("POST drain", '{"limit": 1.5}', 400, "limit cannot be 1.5: it is a whole number"),
-        ("POST reset", '{"all": 1}', 400, "all means nothing here: there is nothing to say"),
-        ("GET advance", "", 405, "GET /_fake/advance is not possible: use POST"),
-        ("PUT routes", "", 405, "PUT /_fake/routes is not possible: use POST or GET or DELETE"),
-        ("GET nothing", "", 404, "/_fake/nothing not found: there is /_fake/advance, /_fake/advance-to, "),
-        ("GET ", "", 404, "/_fake/ not found: there is "),
-    ],
-)
-def test_what_is_not_understood_is_refused_with_a_sentence(still, operation, body, status, error):
-    before = still.state["now"]
-    method, _, path = operation.partition(" ")
-    answer = still.client.request(method, f"/_fake/{path}", content=body)
-    assert answer.status_code == status
-    assert answer.json()["error"].startswith(error)
-    assert still.state["now"] == before
-
-
-def test_the_control_api_asks_for_a_token(still):
-    answer = httpx.get(f"{still.url}/_fake/state", trust_env=False, timeout=WITHIN_S)
-    assert (answer.status_code, answer.json()) == (401, {"error": "unable to authenticate: invalid token"})
-    assert httpx.get(f"{still.url}/_fake/state?qstash_token=x", trust_env=False, timeout=WITHIN_S).status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/_fake/reset", "/v2/publish/http://127.0.0.1:1/"])
-def test_a_body_has_a_limit_and_the_token_counts_before_it_is_read(still, path):
-    def blanks():
-        for _ in range(101):
-            yield b" " * 1024 * 1024
-
-    answer = still.client.post(path, content=blanks())
-    assert (answer.status_code, answer.json()) == (
-        413,
-        {"error": "request body too large: it has more than 104857600 bytes"},
-    )
-    assert still.state["messages"] == []
-    with socket.create_connection(still.address, timeout=WITHIN_S) as connection:
-        # Half a request: an answer comes only if nobody waits for the rest.
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
-        connection.sendall(head.encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
