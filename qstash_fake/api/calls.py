@@ -57,7 +57,8 @@ class Calls:
     def of(self, broker: Broker) -> list[ApiCall]:
         """Return the calls as a test sees them; messages that *broker* has forgotten are left out."""
         with broker.lock:
-            messages = {message.sequence: view_of(Message, message) for message in broker.messages.values()}
+            noted = tuple(self._noted)
+            messages = {message.sequence: message for message in broker.messages.values()}
         return [
             ApiCall(
                 at=to_datetime(time_ms),
@@ -65,7 +66,7 @@ class Calls:
                 path=target.partition("?")[0],
                 status=status,
                 error=None if error is None else _QUERY.sub("?…", error),
-                messages=tuple(messages[n] for n in range(before + 1, after + 1) if n in messages),
+                messages=tuple(view_of(Message, messages[n]) for n in range(before + 1, after + 1) if n in messages),
             )
-            for time_ms, method, target, status, error, before, after in tuple(self._noted)
+            for time_ms, method, target, status, error, before, after in noted
         ]

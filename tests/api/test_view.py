@@ -2,7 +2,7 @@
 
 import pytest
 
-from qstash_fake.api.view import ApiView, behind
+from qstash_fake.api.view import ApiView
 from qstash_fake.errors import UsageError
 
 
@@ -46,6 +46,7 @@ def test_reading_changes_nothing(qstash, api):
     assert (repr(api.calls), repr(api.problems), api.chat_answer) == before
 
 
-def test_the_server_reaches_what_stands_behind_it(qstash, api):
-    assert behind(api) is qstash.api
+def test_it_says_how_many_calls_there_were(qstash, api):
     assert repr(api) == "<qstash_fake.api, 0 calls>"
+    qstash.publish()
+    assert repr(api) == "<qstash_fake.api, 1 call>"
