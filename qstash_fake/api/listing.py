@@ -41,16 +41,15 @@ def read_given(call: Call, ignored: frozenset[str] = frozenset()) -> Given:
 
 
 def parse_page(given: Given, *, latest_first: bool, most: int = MAX_COUNT, default: int = DEFAULT_COUNT) -> Page:
-    """Return the page that the query asks for; refuse a count above *most* and an unknown order."""
-    query = {name.lower(): values[0] for name, values in given.items() if name.lower() in PAGING}
-    count = query.get("count", "")
+    """Return the page that is asked for; refuse a count above *most* and an unknown order."""
+    count = _first(given, "count")
     if count and (not re.fullmatch("[0-9]{1,9}", count) or not 1 <= int(count) <= most):
         raise Refused(400, f"invalid count {count!r}: it is a number from 1 to {most}")
-    order = query.get("order", "")
+    order = _first(given, "order")
     if order not in ("", "earliestFirst", "latestFirst"):
         raise Refused(400, f"invalid order {order!r}: it is earliestFirst or latestFirst")
     return Page(
-        after=_number(query.get("cursor", "")),
+        after=_number(_first(given, "cursor")),
         count=int(count) if count else default,
         latest_first=order == "latestFirst" if order else latest_first,
     )
@@ -59,6 +58,24 @@ def parse_page(given: Given, *, latest_first: bool, most: int = MAX_COUNT, defau
 def parse_filters(given: Given, known: frozenset[str], besides: frozenset[str] = PAGING) -> Filter:
     """Return the filters among what is *given*; names *besides*, in lower case, are none."""
     return parse_filter({name: values for name, values in given.items() if name.lower() not in besides}, known)
+
+
+def parse_trim(given: Given) -> int | None:
+    """Return how many bytes of a body are shown, None for all: `trimBody` (assumed; 0 leaves bodies out)."""
+    text = _first(given, "trimbody")
+    if not text:
+        return None
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise Refused(400, f"invalid trimBody {text!r}: it is a number of bytes")
+    return int(text)
+
+
+def parse_group(given: Given) -> bool:
+    """Tell whether a log is wanted by message: `groupBy=messageId`."""
+    text = _first(given, "groupby")
+    if text not in ("", "messageId"):
+        raise Refused(400, f"invalid groupBy {text!r}: it is messageId")
+    return bool(text)
 
 
 def turn_page(found: Iterator[T], page: Page, cursor: Callable[[T], str]) -> tuple[list[T], str | None]:
@@ -70,6 +87,11 @@ def turn_page(found: Iterator[T], page: Page, cursor: Callable[[T], str]) -> tup
     shown = list(itertools.islice(found, page.count))
     more = next(found, None) is not None
     return shown, cursor(shown[-1]) if more else None
+
+
+def _first(given: Given, name: str) -> str:
+    """Return the first value of *name*, which is in lower case, or an empty text."""
+    return next((values[0] for key, values in given.items() if key.lower() == name), "")
 
 
 def _texts(name: str, value: Any) -> list[str]:

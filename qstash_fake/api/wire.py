@@ -28,8 +28,8 @@ def publication(result: Publication) -> Json | list[Json]:
     return items if result.to_group else items[0]
 
 
-def message(value: Message) -> Json:
-    """A message as `GET /v2/messages/{id}` shows it."""
+def message(value: Message, body_bytes: int | None = None) -> Json:
+    """A message as `GET /v2/messages/{id}` shows it, of its body no more than *body_bytes*."""
     options = value.options
     return {
         "messageId": value.message_id,
@@ -43,7 +43,7 @@ def message(value: Message) -> Json:
             endpointName=value.endpoint_name,
             api=value.api,
             header=header_map(value.redaction.redact_headers(value.stored_headers)),
-            **_text("body", value.redaction.redact_body(value.body)),
+            **_text("body", value.redaction.redact_body(value.body), body_bytes),
             callback=options.callback,
             failureCallback=options.failure_callback,
             callbackHeader=_callback_headers(options.callback_options, value.redaction),
@@ -58,23 +58,23 @@ def message(value: Message) -> Json:
     }
 
 
-def dead_letter(value: DeadLetter) -> Json:
-    """A dead letter: the message, and the last answer it got."""
+def dead_letter(value: DeadLetter, body_bytes: int | None = None) -> Json:
+    """A dead letter: the message, and the last answer it got; of either body no more than *body_bytes*."""
     outcome = value.outcome
     return {
-        **message(value.message),
+        **message(value.message, body_bytes),
         "dlqId": value.dlq_id,
         "responseStatus": outcome.status,
         **_present(
             responseHeader=header_map(outcome.headers),
-            **_text("responseBody", outcome.stored_body),
+            **_text("responseBody", outcome.stored_body, body_bytes),
             error=outcome.error,
         ),
     }
 
 
-def log(entry: LogEntry) -> Json:
-    """A log entry; where SDKs and documentation differ about a name, both are sent."""
+def log(entry: LogEntry, body_bytes: int | None = None) -> Json:
+    """A log entry, of each body no more than *body_bytes*; where SDKs and documentation differ about a name, both."""
     value, options = entry.message, entry.message.options
     outcome = entry.attempt.outcome if entry.attempt and entry.state == "ERROR" else None
     response_headers = header_map(outcome.headers) if outcome else None
@@ -88,7 +88,7 @@ def log(entry: LogEntry) -> Json:
         **({"responseStatus": outcome.status} if outcome else {}),
         **_present(
             header=header_map(value.redaction.redact_headers(value.stored_headers)),
-            body=base64.b64encode(entry.body).decode(),
+            body=base64.b64encode(entry.body[:body_bytes]).decode(),
             error=entry.error,
             nextDeliveryTime=entry.next_delivery_ms,
             topicName=value.url_group,
@@ -98,7 +98,7 @@ def log(entry: LogEntry) -> Json:
             api=value.api,
             responseHeader=response_headers,
             responseHeaders=response_headers,
-            responseBody=base64.b64encode(outcome.stored_body).decode() if outcome else None,
+            responseBody=base64.b64encode(outcome.stored_body[:body_bytes]).decode() if outcome else None,
             timeout=options.timeout_ms,
             callback=options.callback,
             failureCallback=options.failure_callback,
@@ -200,12 +200,13 @@ def _present(**fields: Any) -> Json:
     return {name: value for name, value in fields.items() if value not in (None, "", [], {}, ())}
 
 
-def _text(name: str, content: bytes) -> Json:
-    """`name` if *content* is UTF-8, else `nameBase64`."""
+def _text(name: str, content: bytes, most: int | None = None) -> Json:
+    """`name` if *content* is UTF-8, else `nameBase64`; no more than the first *most* bytes, and no half character."""
     try:
-        return {name: content.decode()}
+        content.decode()
     except UnicodeDecodeError:
-        return {f"{name}Base64": base64.b64encode(content).decode()}
+        return {f"{name}Base64": base64.b64encode(content[:most]).decode()}
+    return {name: content[:most].decode(errors="ignore")}
 
 
 def _labels(options: Options) -> Json:

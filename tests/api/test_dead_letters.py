@@ -54,6 +54,30 @@ def test_without_an_answer_the_status_is_zero_and_the_error_is_told(qstash):
     assert "responseBody" not in shown
 
 
+@pytest.mark.parametrize(
+    ("trim", "body", "answer"),
+    [("4", "caf", "later"[:4]), ("5", "caf\xe9", "later"), ("0", None, None), ("", "caf\xe9", "later")],
+)
+def test_trim_body_cuts_the_bodies_of_dead_letters_and_halves_no_character(qstash, trim, body, answer):
+    qstash.dead_letter(body="caf\xe9".encode(), answer=b"later")
+    (dead,) = qstash.json("GET", f"/v2/dlq?trimBody={trim}")["messages"]
+    assert (dead.get("body"), dead.get("responseBody")) == (body, answer)
+
+
+def test_trim_body_cuts_bytes_that_are_no_text(qstash):
+    qstash.dead_letter(body=b"\xff\xfe\xfd", answer=b"\xff")
+    (dead,) = qstash.json("GET", "/v2/dlq?trimBody=2")["messages"]
+    assert (dead["bodyBase64"], dead["responseBodyBase64"]) == ("//4=", "/w==")
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+def test_trim_body_is_for_listings_alone(qstash, method):
+    qstash.dead_letter()
+    path = "/v2/dlq" if method == "DELETE" else "/v2/dlq/retry"
+    assert qstash.refusal(method, f"{path}?trimBody=0") == (400, "unknown filter 'trimBody'")
+    assert qstash.refusal("GET", "/v2/dlq?trimBody=x") == (400, "invalid trimBody 'x': it is a number of bytes")
+
+
 def test_a_deleted_dead_letter_is_gone(qstash):
     dlq_id = qstash.dead_letter()
     assert qstash.call("DELETE", f"/v2/dlq/{dlq_id}").status == 200

@@ -113,6 +113,48 @@ def test_the_pages_of_the_events_join_without_gap_or_overlap_while_more_happens(
     assert pages == (DELIVERED_LATER + FAILED_AT_ONCE)[::-1]
 
 
+def test_without_a_count_a_page_of_the_events_holds_a_thousand_and_one_of_the_logs_a_hundred(qstash):
+    for _ in range(1001):
+        qstash.publish({"Upstash-Delay": "1h"})
+    events, logs = qstash.json("GET", "/v2/events"), qstash.json("GET", "/v2/logs")
+    assert (len(events["events"]), "cursor" in events) == (1_000, True)
+    assert (len(logs["logs"]), "cursor" in logs) == (100, True)
+
+
+@pytest.mark.parametrize(
+    ("trim", "body", "answer"),
+    [("", b"body", b"later"), ("9", b"body", b"later"), ("3", b"bod", b"lat"), ("0", None, None)],
+)
+def test_trim_body_cuts_the_bodies_of_the_logs_to_that_many_bytes(told, trim, body, answer):
+    (error,) = told.json("GET", f"/v2/logs?label=a&state=ERROR&trimBody={trim}")["logs"]
+    shown = [error.get("body"), error.get("responseBody")]
+    assert shown == [base64.b64encode(cut).decode() if cut else None for cut in (body, answer)]
+
+
+def test_logs_are_grouped_by_message_in_the_order_of_the_page(told):
+    first, second = told.broker.messages
+    earliest = told.json("GET", "/v2/logs?groupBy=messageId&order=earliestFirst")
+    assert [(group["messageId"], states(group)) for group in earliest["messages"]] == [
+        (first, DELIVERED_LATER),
+        (second, FAILED_AT_ONCE),
+    ]
+    latest = told.json("GET", "/v2/logs?groupBy=messageId&trimBody=0&count=5")
+    assert [(group["messageId"], states(group)) for group in latest["messages"]] == [
+        (second, FAILED_AT_ONCE[::-1]),
+        (first, DELIVERED_LATER[:-2:-1]),
+    ]
+    assert set(latest) == {"cursor", "messages"}
+    assert "body" not in latest["messages"][1]["events"][0]
+
+
+@pytest.mark.parametrize("query", ["trimBody=-1", "trimBody=x", "trimBody=1e3", "groupBy=url", "groupBy=messageid"])
+def test_a_way_to_show_the_logs_that_is_unknown_is_refused(told, query):
+    name, _, value = query.partition("=")
+    status, error = told.refusal("GET", f"/v2/logs?{query}")
+    assert (status, error.split(":")[0]) == (400, f"invalid {name} {value!r}")
+    assert told.refusal("GET", f"/v2/events?{query}") == (400, f"unknown filter {name!r}")
+
+
 @pytest.mark.parametrize(
     "query", ["stat=ERROR", "count=1001", "count=-1", "order=latest", "fromDate=now", "cursor=a-b"]
 )

@@ -186,9 +186,16 @@ def test_a_listing_has_at_most_a_thousand_items(http: Any):
 @NONE
 def test_a_listing_has_a_hundred_items_unless_asked_otherwise(http: Any):
     http("POST", "/v2/batch", json=[{"destination": JOB}] * 101)
+    page = http("GET", "/v2/logs").json()
+    assert (len(page["logs"]), "cursor" in page) == (100, True)
+    assert len(http("GET", "/v2/logs", params={"count": 101}).json()["logs"]) == 101
+
+
+@NONE
+def test_a_listing_of_events_has_a_thousand_as_the_go_sdk_reads_400_at_once(http: Any):
+    http("POST", "/v2/batch", json=[{"destination": JOB}] * 1_001)
     page = http("GET", "/v2/events").json()
-    assert (len(page["events"]), "cursor" in page) == (100, True)
-    assert len(http("GET", "/v2/events", params={"count": 101}).json()["events"]) == 101
+    assert (len(page["events"]), "cursor" in page) == (1_000, True)
 
 
 def test_a_read_only_token_may_only_look():

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from qstash_fake.api import wire
 from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
-from qstash_fake.api.listing import MAX_COUNT, PAGING, parse_filters, parse_page, read_given, turn_page
+from qstash_fake.api.listing import (
+    MAX_COUNT,
+    PAGING,
+    Given,
+    parse_filters,
+    parse_page,
+    parse_trim,
+    read_given,
+    turn_page,
+)
 from qstash_fake.broker import filters
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.protocol.http import wire as wire_value
@@ -15,8 +24,11 @@ MAX_BULK = 100  # openapi.yaml, count of the bulk operations
 
 
 def list_dead_letters(call: Call) -> Reply:
-    dead, cursor = _page(call, most=MAX_COUNT)
-    return json_reply({"messages": [wire.dead_letter(one) for one in dead], **({"cursor": cursor} if cursor else {})})
+    given = read_given(call)
+    dead, cursor = _page(call, given, most=MAX_COUNT, besides=frozenset({"trimbody"}))
+    body_bytes = parse_trim(given)
+    shown = [wire.dead_letter(one, body_bytes) for one in dead]
+    return json_reply({"messages": shown, **({"cursor": cursor} if cursor else {})})
 
 
 def get_dead_letter(call: Call) -> Reply:
@@ -29,7 +41,7 @@ def delete_dead_letter(call: Call) -> Reply:
 
 
 def delete_dead_letters(call: Call) -> Reply:
-    dead, cursor = _page(call, most=MAX_BULK)
+    dead, cursor = _page(call, read_given(call), most=MAX_BULK)
     for one in dead:
         call.broker.delete_dead_letter(one.dlq_id)
     return json_reply({"deleted": len(dead), **({"cursor": cursor} if cursor else {})})
@@ -43,7 +55,7 @@ def retry_dead_letter(call: Call) -> Reply:
 def retry_dead_letters(call: Call) -> Reply:
     overrides = _overrides(call)
     options = frozenset(name.lower() for name in call.query if _is_option(name))
-    dead, cursor = _page(call, most=MAX_BULK, besides=options)
+    dead, cursor = _page(call, read_given(call), most=MAX_BULK, besides=options)
     messages = call.broker.redrive_all([one.dlq_id for one in dead], overrides)
     responses = [{"messageId": message.message_id} for message in messages]
     # This endpoint alone ends with an empty cursor. Seen in real answers.
@@ -61,8 +73,10 @@ def _is_option(name: str) -> bool:
     return name.lower().startswith("upstash-")
 
 
-def _page(call: Call, *, most: int, besides: frozenset[str] = frozenset()) -> tuple[list[DeadLetter], str | None]:
-    given = read_given(call)
+def _page(
+    call: Call, given: Given, *, most: int, besides: frozenset[str] = frozenset()
+) -> tuple[list[DeadLetter], str | None]:
+    """Return a page of the dead letters that are meant, and the cursor of the next; names *besides* are no filters."""
     wanted = parse_filters(given, filters.DEAD_LETTERS, PAGING | besides)
     page = parse_page(given, latest_first=False, most=most)
     known = call.broker.dead_letters_beyond(page.after, latest_first=page.latest_first)
