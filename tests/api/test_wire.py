@@ -1,4 +1,4 @@
-"""The JSON of each kind of value, whole and literal. Messages, dead letters and logs are in test_messages.py."""
+"""The JSON of each kind of value, whole and literal. Messages, dead letters and logs: operations/"""
 
 import json
 
