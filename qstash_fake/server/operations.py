@@ -22,8 +22,8 @@ from qstash_fake.server import shapes
 from qstash_fake.server.events import Events
 from qstash_fake.server.words import Json, Word, checked, words_in, words_of
 from qstash_fake.testing.fake import QStashFake, inside
+from qstash_fake.testing.goals import Units
 from qstash_fake.testing.report import Report
-from qstash_fake.testing.verbs import Units
 
 Duration = str | float
 """A text such as `5m`, or seconds."""
