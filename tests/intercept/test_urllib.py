@@ -31,7 +31,11 @@ def test_a_pool_made_at_import_is_answered(qstash_fake):
     assert (response.status, response.reason, response.json()) == (201, "Created", {"messageId": message.message_id})
 
 
-@pytest.mark.parametrize("body", ["one two", b"one two", io.BytesIO(b"one two"), iter([b"one ", b"two"])], ids=repr)
+@pytest.mark.parametrize(
+    "body",
+    ["one two", b"one two", io.BytesIO(b"one two"), iter([b"one ", b"two"])],
+    ids=["text", "bytes", "file", "iterator"],
+)
 def test_every_kind_of_body_arrives_whole(qstash_fake, body):
     urllib3.request("POST", PUBLISH, headers=BEARER, body=body)
     qstash_fake.assert_published(body="one two")
