@@ -79,13 +79,16 @@ def note_swallowed(error: object) -> None:
 class Body:
     """The body of an answer that comes in parts; no more than MAX_BODY bytes are kept."""
 
-    __slots__ = ("_parts", "_room", "complete")
+    __slots__ = ("_parts", "complete", "full", "size")
 
     def __init__(self) -> None:
+        self.size = 0
+        """How many bytes have come."""
+        self.full = False
+        """Whether no more is read."""
         self.complete = False
         """Whether nothing more is to come, or to be read."""
         self._parts: list[Any] = []
-        self._room = MAX_BODY
 
     def read(self, parts: Iterable[Any]) -> None:
         """Read *parts* to their end, or until the body is full."""
@@ -105,19 +108,13 @@ class Body:
 
     def add(self, part: Any) -> None:
         """Keep *part*, or as much of it as there is room for; after one that is no bytes nothing more is read."""
-        kept = bytes(part)[: self._room] if isinstance(part, _BYTES) else part
-        self._parts.append(kept)
-        self._room = self._room - len(kept) if isinstance(kept, bytes) else 0
-
-    @property
-    def full(self) -> bool:
-        """Whether no more is read."""
-        return self._room == 0
-
-    @property
-    def begun(self) -> bool:
-        """Whether a byte has come."""
-        return self._room < MAX_BODY
+        if isinstance(part, _BYTES):
+            part = bytes(part)[: MAX_BODY - self.size]
+            self.size += len(part)
+            self.full = self.size == MAX_BODY
+        else:
+            self.full = True
+        self._parts.append(part)
 
     def joined(self) -> Any:
         """Return what has come in one piece; or the part that is no bytes."""
@@ -134,7 +131,7 @@ def outcome_of(answer: Answer | Outcome) -> Outcome:
     try:
         outcome = Outcome(
             status=_status(answer.status),
-            headers=tuple(_header(pair, answer.header_type) for pair in _pairs(answer.headers)),
+            headers=tuple([_header(pair, answer.header_type) for pair in _pairs(answer.headers)]),
             body=_bytes(answer.body)[:MAX_BODY],
             exception=answer.exception,
         )
@@ -171,7 +168,7 @@ def _header(pair: tuple[Any, Any], wanted: tuple[type, ...]) -> tuple[str, str]:
         if not isinstance(part, wanted):
             types = " or ".join(one.__name__ for one in wanted)
             raise TypeError(f"the answer has the header {_shown(pair)}: give name and value as {types}")
-    name, value = (_text(part) for part in pair)
+    name, value = _text(pair[0]), _text(pair[1])
     if not is_token(name):
         raise ValueError(f"the answer has the header {_shown(pair)}, whose name no header can have")
     if not value.isprintable() and not _HEADER_BREAKERS.isdisjoint(value):

@@ -54,7 +54,7 @@ class _Exchange:
         self._body = Body()
 
     def start_response(self, status: Any, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
-        if exc_info is not None and self._body.begun:  # the headers are gone already
+        if exc_info is not None and self._body.size:  # the headers are gone already
             raise exc_info[1].with_traceback(exc_info[2])
         if exc_info is None and self._start is not None:
             raise RuntimeError("start_response() was called twice; the second time it needs exc_info")
@@ -81,7 +81,7 @@ class _Exchange:
         elif self._body.complete:
             answer.status, answer.headers = self._start
             answer.body = self._body.joined()
-        elif self._body.begun:
+        elif self._body.size:
             return Outcome(error=BROKEN, exception=answer.exception)
         return answer
 
