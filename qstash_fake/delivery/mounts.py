@@ -106,8 +106,8 @@ class Answerers:
             if route.spent or not route._matches(message):
                 continue
             passed.append(route)
-            if (answer := route._next_answer()) is not None:
-                return Answerer(Fixed(answer), tuple(passed), self._conditions(passed))
+            if (reply := route._next_reply()) is not None:
+                return Answerer(Fixed(reply.outcome), tuple(passed), self._conditions(passed, reply.condition))
         mount = self.mount_for(message.url)
         app = mount.app if mount else self._unrouted(message)
         return Answerer(app, tuple(passed), self._conditions(passed))
@@ -119,12 +119,12 @@ class Answerers:
                 return mount
         return None
 
-    def _conditions(self, passed: list[Route]) -> tuple[Condition, ...]:
-        """Return the chain for a delivery that *passed* these routes: the newest `takes` counts."""
+    def _conditions(self, passed: list[Route], replied: Condition | None = None) -> tuple[Condition, ...]:
+        """Return the chain for a delivery that *passed* these routes: the newest `takes` counts, then the reply's."""
         if not passed:
             return self.conditions
         taking = next((route._takes for route in passed if route._takes), None)
-        return (*(one for one in (taking, passed[-1]._times_out) if one), *self.conditions)
+        return (*(one for one in (taking, replied) if one), *self.conditions)
 
     def _asgi_apps(self, lifespan: Lifespan) -> list[Asgi]:
         kinds = (mount.app for mount in self.mounts)

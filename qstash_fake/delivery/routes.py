@@ -6,12 +6,14 @@ import json as jsonlib
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
-from qstash_fake.broker.message import Attempt, Message, Outcome
+from qstash_fake.broker.message import Attempt as InnerAttempt
+from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.broker.store import MAX_DONE
+from qstash_fake.broker.views import Attempt, view_of
 from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.conditions import Condition, takes, times_out
 from qstash_fake.errors import UsageError
@@ -22,20 +24,30 @@ OneAnswer = int | Mapping[str, Any] | httpx.Response
 """A status, the keyword arguments of `respond`, or a whole response."""
 
 
+class Reply(NamedTuple):
+    """What a route answers once, and the condition that its answer brings with it."""
+
+    outcome: Outcome
+    condition: Condition | None = None
+
+
 class Route:
     """The answer to deliveries whose URL matches; made by `QStashFake.on`, every method returns the route itself."""
 
     def __init__(self, pattern: UrlPattern, method: str | None) -> None:
-        self._calls: deque[Attempt] = deque(maxlen=MAX_DONE)
-        self._called = 0
-        self._counted_from = 0
         self._pattern = pattern
         self._method = method
-        self._answers: list[Outcome] | None = None
-        self._cycle = True
-        self._takes: Condition | None = None
-        self._times_out: Condition | None = None
+        self._calls: deque[InnerAttempt] = deque(maxlen=MAX_DONE)
+        self._called = 0
+        self._first: list[Reply] = []
+        """Given one after the other, from the call `_first_from` on."""
+        self._first_from = 0
+        self._then: Reply | None = None
+        """Given to every call after that."""
         self._limit: int | None = None
+        """How many calls there may be, from the call `_limit_from` on."""
+        self._limit_from = 0
+        self._takes: Condition | None = None
 
     def respond(
         self,
@@ -46,23 +58,27 @@ class Route:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """Answer with *status* and at most one of *json*, *text* and *content*."""
-        return self._answer_with([_outcome(status, json, text, content, headers)])
+        """Answer with *status* and at most one of *json*, *text* and *content*.
+
+        After `respond_with` this, like `time_out` and `refuse_connection`, is for the calls after its list.
+        """
+        return self._answer_then(Reply(_outcome(status, json, text, content, headers)))
 
     def respond_with(self, answers: Iterable[OneAnswer]) -> Self:
-        """Answer with one after the other; after the last this route is spent."""
-        given = [_one(answer) for answer in answers]
+        """Answer with one after the other; after the last this route is spent, unless it is told what comes then."""
+        given = [Reply(_one(answer)) for answer in answers]
         if not given:
             raise UsageError("respond_with([]) answers nothing: give at least one status")
-        return self._answer_with(given, cycle=False)
+        self._first, self._first_from, self._then = given, self._called, None
+        return self
 
     def time_out(self) -> Self:
         """Never answer: the attempt fails after the message's timeout, or after 15 minutes without one."""
-        return self._answer_with([Outcome(error="timeout")], times_out=times_out)
+        return self._answer_then(Reply(Outcome(error="timeout"), times_out))
 
     def refuse_connection(self) -> Self:
         """Fail at once, without an answer."""
-        return self._answer_with([Outcome(error="connection refused")])
+        return self._answer_then(Reply(Outcome(error="connection refused")))
 
     def takes(self, duration: Duration) -> Self:
         """Let the answer, this route's or the application's, take *duration* of virtual time."""
@@ -73,25 +89,34 @@ class Route:
         """Be spent after *count* more attempts."""
         if count < 0:
             raise ValueError(f"times({count}) is negative")
-        self._limit, self._counted_from = count, self._called
+        self._limit, self._limit_from = count, self._called
         return self
 
     @property
     def spent(self) -> bool:
         """Whether it gives way to the next older route, or to the application."""
-        limit = self._limit
-        if self._answers is not None and not self._cycle:
-            limit = len(self._answers) if limit is None else min(limit, len(self._answers))
-        return limit is not None and self._called - self._counted_from >= limit
+        if self._limit is not None and self._called - self._limit_from >= self._limit:
+            return True
+        return bool(self._first) and self._then is None and self._called - self._first_from >= len(self._first)
+
+    @property
+    def called(self) -> bool:
+        """Whether an attempt came here."""
+        return self._called > 0
+
+    @property
+    def call_count(self) -> int:
+        """How many attempts came here."""
+        return self._called
 
     @property
     def calls(self) -> list[Attempt]:
         """The attempts that came here, in start order; as many of the newest as the broker keeps messages."""
-        return list(self._calls)
+        return [view_of(Attempt, attempt) for attempt in self._calls]
 
     # --- for `mounts` alone: a test has the names above ---------------------------------------------------------
 
-    def _note(self, attempt: Attempt) -> None:
+    def _note(self, attempt: InnerAttempt) -> None:
         """Count an attempt that came here."""
         self._calls.append(attempt)
         self._called += 1
@@ -100,15 +125,13 @@ class Route:
         """Tell whether deliveries of *message* are its own."""
         return self._method in (None, message.method) and self._pattern.matches(message.url)
 
-    def _next_answer(self) -> Outcome | None:
+    def _next_reply(self) -> Reply | None:
         """Return what it answers now, unless it is spent; None leaves the answer to whoever comes next."""
-        if self._answers is None:
-            return None
-        return self._answers[0 if self._cycle else self._called - self._counted_from]
+        number = self._called - self._first_from
+        return self._first[number] if number < len(self._first) else self._then
 
-    def _answer_with(self, answers: list[Outcome], *, cycle: bool = True, times_out: Condition | None = None) -> Self:
-        self._answers, self._cycle, self._times_out = answers, cycle, times_out
-        self._counted_from = self._called
+    def _answer_then(self, reply: Reply) -> Self:
+        self._then = reply
         return self
 
     def __repr__(self) -> str:

@@ -127,6 +127,46 @@ def test_respond_with_refuses_what_is_no_answer(qstash_fake):
         qstash_fake.on(JOB).respond_with(["503"])
 
 
+@pytest.mark.parametrize(
+    ("then", "status", "error"),
+    [
+        (lambda route: route.respond(201), 201, None),
+        (lambda route: route.respond(202).respond(201), 201, None),
+        (lambda route: route.refuse_connection(), 0, "connection refused"),
+        (lambda route: route.time_out(), 0, "timeout"),
+    ],
+)
+def test_what_is_told_after_a_list_is_answered_from_its_end_on_and_the_route_is_never_spent(
+    qstash_fake, client, then, status, error
+):
+    qstash_fake.mount(named("app"))
+    then(qstash_fake.on(JOB).respond_with([503, 502]))
+    client.message.publish(url=JOB, timeout="10s")
+    client.message.publish(url=JOB, delay="1d", retries=0)
+    qstash_fake.drain()
+    answers = [(attempt.status, attempt.error) for attempt in qstash_fake.attempts]
+    assert answers[:3] == [(503, None), (502, None), (status, error)]
+    assert set(answers[2:]) == {(status, error)}
+
+
+def test_a_new_list_takes_the_place_of_what_was_told_before(qstash_fake, client):
+    qstash_fake.mount(named("app"))
+    qstash_fake.on(JOB).respond_with([503]).respond(500).respond_with([502])
+    client.message.publish(url=JOB)
+    qstash_fake.drain()
+    assert [attempt.status for attempt in qstash_fake.attempts] == [502, 200]
+
+
+def test_times_does_not_begin_a_list_again(qstash_fake, client):
+    qstash_fake.mount(named("app"))
+    route = qstash_fake.on(JOB).respond_with([500, 501, 502])
+    client.message.publish(url=JOB)
+    qstash_fake.deliver_due()
+    route.times(1)
+    qstash_fake.drain()
+    assert [attempt.status for attempt in qstash_fake.attempts] == [500, 501, 200]
+
+
 def test_refuse_connection_fails_at_once_without_an_answer(qstash_fake, client):
     qstash_fake.on(JOB).refuse_connection()
     client.message.publish(url=JOB, retries=0)
@@ -217,8 +257,10 @@ def test_calls_are_the_attempts_that_came_to_the_route(qstash_fake, client):
     client.message.publish(url="https://other.example/")
     qstash_fake.drain()
     first, other, second = qstash_fake.attempts
-    assert [attempt.view for attempt in answering.calls] == [first]
-    assert [attempt.view for attempt in watched.calls] == [second]
+    assert answering.calls == [first]
+    assert watched.calls == [second]
+    assert (watched.called, watched.call_count) == (True, 1)
+    assert (qstash_fake.on(JOB).called, qstash_fake.on(JOB).call_count) == (False, 0)
     assert (second.retried, other.message.url) == (1, "https://other.example/")
 
 
