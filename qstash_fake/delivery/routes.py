@@ -138,11 +138,23 @@ class Route:
         return f"<Route {self._method or 'any method'} {self._pattern}, {self._called} calls>"
 
 
-def url_pattern(url: str | re.Pattern[str]) -> UrlPattern:
-    """Return *url* as a pattern, or raise UsageError for one that can match nothing."""
-    if isinstance(url, str) and not re.match(r"https?://", url, re.IGNORECASE) and url != "*":
+def url_pattern(url: object) -> UrlPattern:
+    """Return *url* as a pattern, or raise UsageError for one that can match nothing.
+
+    It is a text, a compiled regular expression, or an object whose `str()` is a URL: pydantic's, httpx's, yarl's.
+    """
+    if isinstance(url, re.Pattern):
+        return UrlPattern(url)
+    if url == "*":
+        return UrlPattern(re.compile(".*"))
+    if not is_url(url):
         raise UsageError(f"{url!r} is no URL: it begins with http:// or https://, or is a compiled regex")
-    return UrlPattern(re.compile(".*") if url == "*" else url)
+    return UrlPattern(str(url))
+
+
+def is_url(value: object) -> bool:
+    """Tell whether *value* is a URL, as text or as an object that shows one."""
+    return re.match(r"https?://", str(value), re.IGNORECASE) is not None
 
 
 def _one(given: OneAnswer) -> Outcome:

@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 
 import httpx
+import pydantic
 import pytest
+import yarl
 
 from qstash_fake import UsageError
 from qstash_fake.broker.message import Message
@@ -60,9 +62,21 @@ def test_what_a_pattern_matches(pattern, url, matches):
     assert url_pattern(pattern).matches(url) is matches
 
 
-def test_a_pattern_that_can_match_nothing_is_refused(qstash_fake):
-    with pytest.raises(UsageError, match="'/jobs/invoice' is no URL"):
-        qstash_fake.on("/jobs/invoice")
+@pytest.mark.parametrize(
+    ("pattern", "named"), [("/jobs/invoice", "'/jobs/invoice'"), (None, "None"), (b"https://a", "b'https://a'")]
+)
+def test_a_pattern_that_can_match_nothing_is_refused(qstash_fake, pattern, named):
+    with pytest.raises(UsageError, match=f"^{named} is no URL"):
+        qstash_fake.on(pattern)
+
+
+@pytest.mark.parametrize("make", [httpx.URL, yarl.URL, pydantic.HttpUrl])
+def test_a_url_may_be_an_object_that_shows_one(qstash_fake, client, make):
+    qstash_fake.on(make(JOB)).respond(202)
+    client.message.publish(url=JOB)
+    qstash_fake.drain()
+    assert qstash_fake.attempts[0].status == 202
+    qstash_fake.assert_delivered(url=make(JOB))
 
 
 def test_a_route_may_ask_for_a_method(qstash_fake, client):
