@@ -30,4 +30,4 @@ def test_the_extras_are_those_the_readme_names():
 
 def test_the_runtime_needs_no_more_than_it_says():
     names = {line.split(">=")[0] for line in PROJECT["project"]["dependencies"]}
-    assert names == {"croniter", "freezegun", "httpx", "pyjwt", "pytest", "starlette", "tzdata"}
+    assert names == {"croniter", "freezegun", "h11", "httpx", "pyjwt", "pytest", "starlette", "tzdata"}

@@ -227,3 +227,48 @@ CLIENTS: list[Client] = [
     Client("urllib.request", "plain", urllib_post),
     *(Client("aiohttp", shape, aiohttp_post(session), is_async=True) for shape, session in AIOHTTP_SESSIONS.items()),
 ]
+
+
+# --- answers that are read in parts -------------------------------------------------------------------------------
+
+
+def httpx_stream(lib: Any) -> Callable[[str], bytes]:
+    def read(url: str) -> bytes:
+        with lib.Client(headers=BEARER, verify=False) as client, client.stream("POST", url) as response:
+            return b"".join(response.iter_bytes(8))
+
+    return read
+
+
+def requests_stream(url: str) -> bytes:
+    with requests.post(url, headers=BEARER, stream=True) as response:
+        return b"".join(response.iter_content(8))
+
+
+def urllib3_stream(url: str) -> bytes:
+    with urllib3.PoolManager() as pool:
+        response = pool.request("POST", url, headers=BEARER, preload_content=False)
+        return b"".join(response.stream(8))
+
+
+def urllib_stream(url: str) -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, b"", BEARER)) as response:
+        return b"".join(iter(lambda: response.read(8), b""))
+
+
+def aiohttp_stream(url: str) -> bytes:
+    async def read() -> bytes:
+        async with aiohttp.ClientSession(headers=BEARER) as session, session.post(url) as response:
+            return b"".join([part async for part in response.content.iter_chunked(8)])
+
+    return asyncio.run(read())
+
+
+STREAMS: dict[str, Callable[[str], bytes]] = {
+    "httpx": httpx_stream(httpx),
+    "httpx2": httpx_stream(httpx2),
+    "requests": requests_stream,
+    "urllib3": urllib3_stream,
+    "urllib.request": urllib_stream,
+    "aiohttp": aiohttp_stream,
+}
