@@ -196,11 +196,12 @@ class Account:
             self.url_groups.set_defaults(name, defaults, self.now_ms)
 
     def rotate_keys(self) -> SigningKeys:
-        """Make the next signing key the current one; the new next one is random-looking."""
+        """Make the next signing key the current one; the one after it is made of the seed."""
         with self.lock:
+            self._refuse_if_retired("these signing keys")
             self.signing_keys.rotate()
             return self.signing_keys
 
     def _refuse_if_retired(self, what: str) -> None:
         if self._retired:
-            raise UsageError(f"{what} was there before reset(), which has forgotten it: take one that is there now")
+            raise UsageError(f"{what}: from before reset(), which has forgotten it; take what is there now")

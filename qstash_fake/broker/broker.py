@@ -10,6 +10,7 @@ form; whoever reads what waits, or when something happens next, calls it first, 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -55,7 +56,8 @@ class Broker(Account):
     ) -> None:
         super().__init__(now_ms, seed=seed, plan=plan, signing_keys=signing_keys)
         self._duplicate_next: list[Callable[[str], bool]] = []
-        self._second: Message | None = None
+        self._again: deque[Message] = deque()
+        """Messages in flight whose attempt is sent a second time, at once."""
 
     @property
     def accepted(self) -> int:
@@ -105,7 +107,7 @@ class Broker(Account):
         with self.lock:
             while True:
                 self._settle()
-                message = self._second or self.admission.first(self.now_ms)
+                message = self._again[0] if self._again else self.admission.first(self.now_ms)
                 if message is not None:
                     return message
                 next_ms = self.agenda.next_ms()
@@ -117,15 +119,16 @@ class Broker(Account):
         """Start the next attempt of *message*, which `next_message` or `make_due` has just let pass."""
         with self.lock:
             lost = False
-            if message is self._second:
-                self._second = None
+            if self._again and message is self._again[0]:
+                self._again.popleft()
             else:
                 self.admission.start(message, self.now_ms)
                 move(message, Move.START)
                 duplicate = next((matches for matches in self._duplicate_next if matches(message.url)), None)
                 if duplicate is not None:
                     self._duplicate_next.remove(duplicate)
-                    self._second, lost = message, True
+                    self._again.append(message)
+                    lost = True
             attempt = Attempt(message=message, started_ms=self.now_ms, retried=message.retried, lost=lost)
             message.attempts.append(attempt)
             self.journal.log(self.now_ms, Step.ACTIVE, message, attempt)
@@ -166,7 +169,7 @@ class Broker(Account):
             if ticks and self.agenda.tick_is_due(self.now_ms):
                 return self.now_ms
             self._settle(ticks=False)
-            if self._second or self.admission.first(self.now_ms) is not None:
+            if self._again or self.admission.first(self.now_ms) is not None:
                 return self.now_ms
             next_ms = self.agenda.next_ms(ticks=ticks)
             return None if next_ms is None else max(self.now_ms, next_ms)

@@ -8,7 +8,7 @@ import pytest
 
 from qstash_fake.broker import store
 from qstash_fake.broker.message import Outcome
-from qstash_fake.errors import Refused
+from qstash_fake.errors import Refused, UsageError
 from tests.times import FIRST_RETRY_S
 from tests.world import start_next
 
@@ -297,3 +297,24 @@ def test_a_message_that_only_its_dead_letter_kept_goes_with_it(bench, monkeypatc
     assert [message.text for message in bench.broker.messages.values()] == ["y", "b", "c", "d"]
     bench.broker.redrive(second)
     assert [message.text for message in bench.broker.messages.values()] == ["b", "c", "d", "y"]
+
+
+def test_two_attempts_that_are_both_sent_twice_are_each_sent_twice(bench):
+    first, second = bench.publish("a"), bench.publish("b", delay="1h")
+    for _ in range(2):
+        bench.broker.duplicate_next(lambda url: True)
+    lost = start_next(bench.broker)
+    bench.broker.make_due(second)
+    also_lost = bench.broker.start(second)
+    assert (lost.attempt.lost, also_lost.attempt.lost) == (True, True)
+    assert bench.advance(0) == [(0, "a"), (0, "b")]
+    assert [message.state for message in (first, second)] == ["DELIVERED", "DELIVERED"]
+    assert [len(message.attempts) for message in (first, second)] == [2, 2]
+
+
+def test_signing_keys_of_before_a_reset_are_not_rotated(bench):
+    before = bench.broker.signing_keys.current
+    bench.broker.retire()
+    with pytest.raises(UsageError, match=r"^these signing keys: from before reset\(\)"):
+        bench.broker.rotate_keys()
+    assert bench.broker.signing_keys.current == before

@@ -128,7 +128,7 @@ def test_a_dead_letter_of_before_a_reset_is_not_redriven(bench):
     bench.advance(0)
     (dlq_id,) = bench.broker.dead_letters
     bench.broker.retire()
-    with pytest.raises(UsageError, match=rf"^dead letter {dlq_id} was there before reset\(\)"):
+    with pytest.raises(UsageError, match=rf"^dead letter {dlq_id}: from before reset\(\)"):
         bench.broker.redrive(dlq_id)
     assert list(bench.broker.dead_letters) == [dlq_id]
 
