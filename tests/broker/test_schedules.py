@@ -214,8 +214,6 @@ def test_ticks_of_one_instant_come_in_the_order_in_which_their_schedules_were_cr
 def test_a_schedule_of_before_a_reset_fires_no_more(bench):
     schedule = bench.schedule("a", cron="* * * * *", schedule_id="nightly")
     bench.broker.retire()
-    with pytest.raises(
-        UsageError, match=r"^schedule nightly: from before reset\(\), which has forgotten it; take what is there now$"
-    ):
+    with pytest.raises(UsageError, match=r"^schedule nightly: from before reset\(\), which has forgotten it"):
         bench.broker.trigger(schedule)
     assert not bench.broker.messages

@@ -254,10 +254,10 @@ def test_what_was_held_before_a_reset_can_be_read_and_does_nothing_any_more(fake
     message, dead, schedule = fake.messages[0], fake.dlq[0], fake.schedules["minutely"]
     fake.reset()
 
-    again = r": from before reset\(\), which has forgotten it; take what is there now"
-    with pytest.raises(UsageError, match=rf"^dead letter {dead.dlq_id} {again}"):
+    again = r"from before reset\(\), which has forgotten it; take what is there now"
+    with pytest.raises(UsageError, match=rf"^dead letter {dead.dlq_id}: {again}"):
         dead.redrive()
-    with pytest.raises(UsageError, match=rf"^schedule minutely {again}"):
+    with pytest.raises(UsageError, match=rf"^schedule minutely: {again}"):
         schedule.trigger()
     assert fake.messages == []
     assert (message.state, dead.response_status, schedule.cron) == ("FAILED", 500, "* * * * *")
