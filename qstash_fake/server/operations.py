@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from qstash_fake.api import wire
+from qstash_fake.api.snapshot import snapshot
 from qstash_fake.broker.views import Message, view_of
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.routes import Route, url_pattern
@@ -103,21 +103,9 @@ async def reset(session: Session) -> Json:
 
 
 def state(session: Session) -> Json:
-    fake, broker = session.fake, inside(session.fake).broker
-    with broker.lock:
-        next_due = fake.clock.next_due
-        return {
-            "now": iso(fake.clock.now),
-            "next_due": iso(next_due) if next_due else None,
-            "messages": [shapes.message(message) for message in broker.messages.values()],
-            "pending": [message.message_id for message in fake.pending],
-            "held": {message.message_id: reason for message, reason in broker.held(broker.now_ms).items()},
-            "dead_letters": [wire.dead_letter(one) for one in broker.dead_letters.values()],
-            "schedules": [wire.schedule(one) for one in broker.schedules.by_id.values()],
-            "queues": [wire.queue(one) for one in broker.queues.values()],
-            "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
-            "flow_control": [wire.flow_control(one, broker.now_ms) for one in broker.flow_control.values()],
-        }
+    held = inside(session.fake)
+    held.timekeeper.observe()
+    return snapshot(held.broker)
 
 
 def events(session: Session, after: str | None = None) -> AsyncIterator[str]:
