@@ -106,6 +106,7 @@ def test_the_destination_is_the_raw_rest_of_the_path(qstash, before, rest, url):
     assert [message.url for message in qstash.broker.messages.values()] == [url]
 
 
+@pytest.mark.protocol("error invalid destination url: endpoint has invalid scheme, add http:// or https://")
 @pytest.mark.parametrize("before", ["/v2/publish/", "/v2/enqueue/emails/", "/v2/schedules/"])
 @pytest.mark.parametrize(
     "rest", ["https%3A%2F%2Fshop.example%2Fa", "https%3A//shop.example/a", "HTTPS%3a%2f%2fshop.example"]

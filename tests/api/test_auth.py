@@ -19,6 +19,7 @@ def test_any_token_is_let_in_unless_one_is_named(make_qstash):
     assert api.answer("GET", "/v2/queues", [("Authorization", "Bearer anything")], b"").status == 200
 
 
+@pytest.mark.protocol("error unable to authenticate: invalid token")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -34,6 +35,7 @@ def test_a_call_without_a_token_is_refused_even_if_any_token_would_do(make_qstas
     assert status_and_json(make_qstash().api.answer("GET", "/v2/queues", headers, b"")) == REFUSAL
 
 
+@pytest.mark.protocol("error unable to authenticate: invalid token")
 @pytest.mark.parametrize("given", ["wrong", "secre", "secrets", "SECRET", "s\xe9cret"])
 def test_a_token_other_than_the_one_named_is_refused(make_qstash, given):
     api = make_qstash(token="secret").api
@@ -46,6 +48,7 @@ def test_the_scheme_is_read_in_any_case_and_blanks_around_the_token_do_not_count
     assert api.answer("GET", "/v2/queues", [("authorization", header)], b"").status == 200
 
 
+@pytest.mark.protocol("rule every config header may also be a query parameter")
 @pytest.mark.parametrize(
     "target",
     [

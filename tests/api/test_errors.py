@@ -7,6 +7,7 @@ EMPTY_CRON = "Invalid cron expression empty spec string"
 CRON = {"Upstash-Cron": "* * * * *"}
 
 
+@pytest.mark.protocol("error invalid destination url: endpoint has invalid scheme, add http:// or https://")
 @pytest.mark.parametrize(
     "to",
     [
@@ -27,6 +28,7 @@ def test_a_destination_without_a_scheme_is_refused(qstash, to):
     assert qstash.refused_publish(to=to) == (400, SCHEME)
 
 
+@pytest.mark.protocol("error invalid destination url: endpoint has invalid scheme, add http:// or https://")
 @pytest.mark.parametrize("header", ["Upstash-Callback", "Upstash-Failure-Callback"])
 @pytest.mark.parametrize("url", ["shop.example/done", "group", "api/llm", "ftp://shop.example"])
 def test_a_callback_without_a_scheme_is_refused(qstash, header, url):
@@ -60,43 +62,51 @@ def test_a_url_that_nothing_can_connect_to_is_refused(qstash, to):
     assert error.startswith("invalid destination url: ")
 
 
+@pytest.mark.protocol("error topic <name> not found")
 @pytest.mark.parametrize("to", ["no-such-group", "no-such-group/", "NO.SUCH_group-1"])
 def test_a_topic_that_is_not_found_is_404(qstash, to):
     assert qstash.refused_publish(to=to) == (404, f"topic {to.rstrip('/')} not found")
 
 
+@pytest.mark.protocol("error topic <name> not found")
 @pytest.mark.parametrize("path", ["/v2/topics/nobody", "/v2/topics/nobody/"])
 def test_reading_a_topic_that_is_not_found_is_404(qstash, path):
     assert qstash.refusal("GET", path) == (404, "topic nobody not found")
 
 
+@pytest.mark.protocol("error a non-empty destination must be provided")
 @pytest.mark.parametrize("target", ["/v2/publish/", "/v2/publish", "/v2/publish/?upstash-retries=1", "/v2/publish?a=b"])
 def test_a_publish_without_a_destination_is_refused(qstash, target):
     assert qstash.refusal("POST", target) == (400, "a non-empty destination must be provided")
 
 
+@pytest.mark.protocol("error a non-empty destination must be provided")
 @pytest.mark.parametrize("target", ["/v2/enqueue/emails", "/v2/enqueue/emails/", "/v2/schedules/", "/v2/schedules"])
 def test_neither_a_queue_nor_a_schedule_does_without_a_destination(qstash, target):
     assert qstash.refusal("POST", target, CRON) == (400, "a non-empty destination must be provided")
     assert not qstash.broker.queues
 
 
+@pytest.mark.protocol("error unable to authenticate: invalid token")
 def test_an_invalid_token_is_401(make_qstash):
     qstash = make_qstash(token="another")
     assert qstash.refused_publish() == (401, "unable to authenticate: invalid token")
 
 
+@pytest.mark.protocol("error DeduplicationId cannot contain ':'")
 @pytest.mark.parametrize("given", ["a:b", ":", "a:", "order:7 again"])
 def test_a_deduplication_id_with_a_colon_is_refused(qstash, given):
     assert qstash.refused_publish({"Upstash-Deduplication-Id": given}) == (400, "DeduplicationId cannot contain ':'")
 
 
+@pytest.mark.protocol("error DeduplicationId cannot contain ':'")
 @pytest.mark.parametrize("given", ["a b", " a", "a\t", "a\xa0b"])
 def test_a_deduplication_id_with_a_blank_is_refused(qstash, given):
     refusal = (400, "DeduplicationId cannot contain whitespace")
     assert qstash.refused_publish({"Upstash-Deduplication-Id": given}) == refusal
 
 
+@pytest.mark.protocol("error Upstash-Not-Before/Upstash-Delay can not be used with enqueue")
 @pytest.mark.parametrize("headers", [{"Upstash-Delay": "10s"}, {"Upstash-Not-Before": "1"}, {"Upstash-Delay": "0s"}])
 def test_delay_and_not_before_can_not_be_used_with_enqueue(qstash, headers):
     refusal = qstash.refusal("POST", "/v2/enqueue/emails/https://shop.example/jobs", headers)
@@ -104,11 +114,13 @@ def test_delay_and_not_before_can_not_be_used_with_enqueue(qstash, headers):
     assert not qstash.broker.messages
 
 
+@pytest.mark.protocol("error Upstash-Not-Before/Upstash-Delay can not be used with enqueue")
 def test_a_delay_in_the_query_can_not_be_used_with_enqueue_either(qstash):
     refusal = qstash.refusal("POST", "/v2/enqueue/emails/https://shop.example/jobs?upstash-delay=1m")
     assert refusal == (400, "Upstash-Not-Before/Upstash-Delay can not be used with enqueue")
 
 
+@pytest.mark.protocol("error quota maxDelay exceeded")
 @pytest.mark.parametrize(
     ("headers", "plan", "limit"),
     [
@@ -128,6 +140,7 @@ def test_a_delay_of_exactly_the_quota_is_accepted(make_qstash, headers):
     assert make_qstash(plan="free").publish(headers).due_ms == 1_767_830_400_000
 
 
+@pytest.mark.protocol("error quota maxRetries exceeded")
 @pytest.mark.parametrize("plan", [None, "free", "payg"])
 def test_more_than_999_retries_are_refused(make_qstash, plan):
     assert make_qstash(plan=plan).publish({"Upstash-Retries": "999"}).max_retries == 999
@@ -135,6 +148,7 @@ def test_more_than_999_retries_are_refused(make_qstash, plan):
     assert refusal == (412, "quota maxRetries exceeded, current limit: 999")
 
 
+@pytest.mark.protocol("error quota maxMessageSize exceeded")
 @pytest.mark.parametrize(("plan", "limit"), [("free", 1_048_576), ("payg", 10_485_760)])
 def test_a_body_above_the_quota_max_message_size_is_refused(make_qstash, plan, limit):
     assert make_qstash(plan=plan).publish(body=b"x" * limit).body == b"x" * limit
@@ -142,6 +156,7 @@ def test_a_body_above_the_quota_max_message_size_is_refused(make_qstash, plan, l
     assert refusal == (412, f"quota maxMessageSize exceeded, current limit: {limit}")
 
 
+@pytest.mark.protocol("error quota maxParallelism")
 def test_a_queue_above_the_quota_max_parallelism_is_refused(make_qstash):
     refusal = make_qstash(plan="free").refusal("POST", "/v2/queues", body={"queueName": "emails", "parallelism": 3})
     assert refusal == (412, "quota maxParallelism exceeded, current limit: 2")
@@ -151,6 +166,7 @@ def test_without_a_plan_there_is_no_quota(qstash):
     assert qstash.publish({"Upstash-Delay": "3650d"}, b"x" * 11_000_000).pending
 
 
+@pytest.mark.protocol("error Invalid cron expression")
 @pytest.mark.parametrize("cron", ["", " ", "\t "])
 @pytest.mark.parametrize("kind", ["publish", "schedules"])
 def test_an_empty_cron_expression_is_refused(qstash, kind, cron):
@@ -159,15 +175,18 @@ def test_an_empty_cron_expression_is_refused(qstash, kind, cron):
     assert not qstash.broker.schedules.by_id
 
 
+@pytest.mark.protocol("error Invalid cron expression")
 def test_a_schedule_without_a_cron_expression_is_refused_as_one_with_an_empty_one(qstash):
     assert qstash.refusal("POST", "/v2/schedules/https://shop.example/jobs") == (400, EMPTY_CRON)
 
 
+@pytest.mark.protocol("error Invalid cron expression")
 def test_a_wrong_cron_expression_is_refused_in_the_words_of_its_parser(qstash):
     refusal = qstash.refusal("POST", "/v2/schedules/https://shop.example/jobs", {"Upstash-Cron": "* * *"})
     assert refusal == (400, "Invalid cron expression expected exactly 5 fields, found 3: [* * *]")
 
 
+@pytest.mark.protocol("error 404 bodies")
 @pytest.mark.parametrize(
     ("method", "path", "error"),
     [
@@ -187,6 +206,7 @@ def test_what_is_not_there_is_404(qstash, method, path, error):
     assert qstash.refusal(method, path) == (404, error)
 
 
+@pytest.mark.protocol("error invalid queue / schedule id")
 @pytest.mark.parametrize("name", ["e%20mails", "e@mails", "\xe9mails", "a,b", "a%2Fb", "%00"])
 def test_an_invalid_queue_name_is_refused(qstash, name):
     calls = [
@@ -199,6 +219,7 @@ def test_an_invalid_queue_name_is_refused(qstash, name):
     assert not qstash.broker.queues
 
 
+@pytest.mark.protocol("error invalid queue / schedule id")
 @pytest.mark.parametrize("name", ["a b", "a/b", "a@b", "\xc3\xa9", "a,b"])
 def test_an_invalid_schedule_id_is_refused(qstash, name):
     headers = {**CRON, "Upstash-Schedule-Id": name}
@@ -208,6 +229,7 @@ def test_an_invalid_schedule_id_is_refused(qstash, name):
     assert not qstash.broker.schedules.by_id
 
 
+@pytest.mark.protocol("error schedule / queue count quota")
 def test_more_schedules_than_the_quota_are_refused(make_qstash):
     qstash = make_qstash(plan="free")
     for _ in range(10):
@@ -216,6 +238,7 @@ def test_more_schedules_than_the_quota_are_refused(make_qstash):
     assert refusal == (412, "quota maxSchedules exceeded, current limit: 10")
 
 
+@pytest.mark.protocol("error schedule / queue count quota")
 @pytest.mark.parametrize(
     ("path", "headers", "body"),
     [
@@ -264,6 +287,7 @@ def test_control_characters_in_a_value_are_refused(qstash, name, value):
     assert (status, error) == (400, f"invalid value of header {name}: control characters are not allowed")
 
 
+@pytest.mark.protocol("rule durations; a bare integer is seconds in a timeout and a period, refused in a delay")
 @pytest.mark.parametrize(
     ("value", "reason"),
     [

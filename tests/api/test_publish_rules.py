@@ -14,11 +14,13 @@ START_MS = 1_767_225_600_000
 DONE = "https://shop.example/done"
 
 
+@pytest.mark.protocol("rule names are case-insensitive")
 @pytest.mark.parametrize("name", ["Upstash-Retries", "upstash-retries", "UPSTASH-RETRIES", "uPsTaSh-ReTrIeS"])
 def test_header_names_come_in_any_case(qstash, name):
     assert qstash.publish({name: "7"}).max_retries == 7
 
 
+@pytest.mark.protocol("rule every config header may also be a query parameter")
 def test_every_header_may_be_a_query_parameter(qstash):
     message = qstash.publish(
         to="https://shop.example/jobs?upstash-retries=1&upstash-delay=100s&upstash-method=put&upstash-label=a%2C+b-c"
@@ -33,11 +35,13 @@ def test_every_header_may_be_a_query_parameter(qstash):
     assert message.options.retry_delay.text == "1+2"
 
 
+@pytest.mark.protocol("rule every config header may also be a query parameter")
 def test_header_forward_may_be_a_query_parameter(qstash):
     to = "https://shop.example/jobs?upstash-header-forward=true"
     assert qstash.publish({"X-Shop": "7"}, to=to).headers["x-shop"] == "7"
 
 
+@pytest.mark.protocol("rule precedence of header, query and URL-group default")
 def test_a_header_wins_over_the_query_and_the_query_over_the_group(qstash):
     qstash.call("POST", "/v2/topics/shops/endpoints", body={"endpoints": [{"url": "https://shop.example/jobs"}]})
     defaults = {"Upstash-Retries": "1", "Upstash-Delay": ["1s"], "Upstash-Method": "PUT"}
@@ -47,6 +51,7 @@ def test_a_header_wins_over_the_query_and_the_query_over_the_group(qstash):
     assert (message.max_retries, message.due_ms - START_MS, message.method) == (3, 2_000, "PUT")
 
 
+@pytest.mark.protocol("rule consumed query keys are stripped")
 @pytest.mark.parametrize(
     ("query", "left"),
     [
@@ -64,6 +69,7 @@ def test_consumed_query_parameters_are_cut_out_of_the_destination(qstash, query,
     assert qstash.publish(to=f"https://shop.example/jobs{query}").url == f"https://shop.example/jobs{left}"
 
 
+@pytest.mark.protocol("rule durations; a bare integer is seconds in a timeout and a period, refused in a delay")
 @pytest.mark.parametrize(
     ("text", "ms"),
     [
@@ -84,15 +90,18 @@ def test_a_duration_is_what_go_reads_and_days_and_weeks(qstash, header, text, ms
     assert (options.delay_ms if header == "Upstash-Delay" else options.timeout_ms) == ms
 
 
+@pytest.mark.protocol("rule durations; a bare integer is seconds in a timeout and a period, refused in a delay")
 def test_a_timeout_may_be_a_bare_number_of_seconds(qstash):
     assert qstash.publish({"Upstash-Timeout": "60"}).options.timeout_ms == 60_000
 
 
+@pytest.mark.protocol("rule booleans")
 @pytest.mark.parametrize("true", ["1", "t", "T", "TRUE", "true", "True"])
 def test_a_boolean_is_what_go_takes_for_true(qstash, true):
     assert qstash.publish({"Upstash-Header-Forward": true, "X-Shop": "7"}).headers["x-shop"] == "7"
 
 
+@pytest.mark.protocol("rule booleans")
 @pytest.mark.parametrize("false", ["0", "f", "F", "FALSE", "false", "False", ""])
 def test_a_boolean_is_what_go_takes_for_false(qstash, false):
     assert "x-shop" not in qstash.publish({"Upstash-Header-Forward": false, "X-Shop": "7"}).headers

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from qstash_fake.protocol.expressions import Expression
 
+pytestmark = pytest.mark.protocol("4.2 Upstash-Retry-Delay")
+
 INFINITE = math.inf
 
 

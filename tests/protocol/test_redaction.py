@@ -8,6 +8,8 @@ import pytest
 from qstash_fake.protocol.http import decode
 from qstash_fake.protocol.redaction import NOTHING, Redaction
 
+pytestmark = pytest.mark.protocol("4.10 all of it")
+
 HELLO = "REDACTED:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # printf hello | sha256sum
 HEADERS = [("Authorization", "hello"), ("X-Team", "blue"), ("authorization", "hello")]
 

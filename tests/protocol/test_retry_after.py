@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from qstash_fake.protocol.retry_after import wait_ms
 
+pytestmark = pytest.mark.protocol("4.2 response headers that override the wait")
+
 NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z, a Thursday
 
 

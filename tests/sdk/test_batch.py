@@ -17,6 +17,7 @@ pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 A, B = "https://shop.example/a", "https://shop.example/b"
 
 
+@pytest.mark.protocol("4.6 batch")
 def test_a_batch_mixes_urls_groups_and_queues(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.url_group.upsert_endpoints("stores", [{"url": A}, {"url": B}])
     url, group, queued = client.message.batch(
@@ -60,6 +61,7 @@ def test_header_names_of_an_item_come_in_any_case(http: Any, qstash_fake: QStash
     assert (third.queue, third.body, fourth.queue) == (None, b"", None)
 
 
+@pytest.mark.protocol("4.6 batch")
 @pytest.mark.parametrize(
     ("item", "status", "error"),
     [
@@ -97,6 +99,7 @@ def test_what_is_no_array_of_objects_is_refused(http: Any):
     assert http("POST", "/v2/batch", json=["x"]).status_code == 400
 
 
+@pytest.mark.protocol("4.11 messages/day")
 @pytest.mark.qstash_fake(plan="free")
 def test_a_batch_beyond_the_daily_limit_accepts_nothing(http: Any, qstash_fake: QStashFake):
     http("POST", "/v2/batch", json=[{"destination": A}] * 999)

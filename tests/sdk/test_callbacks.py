@@ -175,6 +175,7 @@ def test_a_callback_retries_as_often_as_its_message_unless_told(client: QStash, 
     assert {dead.message.url: len(dead.message.attempts) for dead in qstash_fake.dlq} == {JOB: 2, BACK: 2, FAIL: 2}
 
 
+@pytest.mark.protocol("4.3 failed callbacks")
 def test_a_failed_callback_is_a_dead_letter_of_its_own(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/back"] = 500
     publish(client, callback=BACK)

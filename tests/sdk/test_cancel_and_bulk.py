@@ -59,6 +59,7 @@ def cancelled(fake: QStashFake) -> set[str]:
     return {message.text for message in fake.cancelled}
 
 
+@pytest.mark.protocol("4.8 bulk", "4.9 dates", "4.9 url filter", "4.9 callerIp")
 @pytest.mark.usefixtures("various")
 @pytest.mark.parametrize(("query", "expected"), FILTERS)
 def test_many_are_cancelled_by_each_filter_of_the_query(
@@ -70,6 +71,7 @@ def test_many_are_cancelled_by_each_filter_of_the_query(
     assert http("DELETE", "/v2/messages", params=query).json() == {"cancelled": 0}
 
 
+@pytest.mark.protocol("4.8 bulk")
 @pytest.mark.usefixtures("various")
 @pytest.mark.parametrize(("body", "expected"), FILTERS)
 def test_many_are_cancelled_by_each_filter_of_a_json_body(
@@ -85,6 +87,7 @@ def test_a_json_body_wins_over_the_query(http: Any, qstash_fake: QStashFake):
     assert cancelled(qstash_fake) == {"queued"}
 
 
+@pytest.mark.protocol("4.9 multi-value")
 @pytest.mark.usefixtures("various")
 def test_ids_are_cancelled_as_a_list_as_csv_and_as_repeated_keys(client: QStash, http: Any, qstash_fake: QStashFake):
     ids = [message.message_id for message in qstash_fake.messages]
@@ -94,6 +97,7 @@ def test_ids_are_cancelled_as_a_list_as_csv_and_as_repeated_keys(client: QStash,
     assert qstash_fake.pending == []
 
 
+@pytest.mark.protocol("4.8 counts", "4.8 empty list")
 @pytest.mark.usefixtures("various")
 @pytest.mark.parametrize(
     "cancel",
@@ -109,12 +113,14 @@ def test_everything_is_cancelled(cancel: Callable[[QStash, Any], int], client: Q
     assert cancel(client, http) == 0
 
 
+@pytest.mark.protocol("4.8 bulk", "4.11 list count")
 @pytest.mark.usefixtures("various")
 @pytest.mark.parametrize("count", ["2", "0", "501", "many"])
 def test_a_count_changes_nothing_about_what_is_cancelled(count: str, http: Any):
     assert http("DELETE", "/v2/messages", params={"count": count}).json() == {"cancelled": 5}
 
 
+@pytest.mark.protocol("4.9 unknown key")
 @pytest.mark.usefixtures("various")
 @pytest.mark.parametrize("given", [{"params": {"labeel": "x"}}, {"json": {"labeel": "x"}}, {"json": ["x"]}])
 def test_an_unknown_filter_cancels_nothing(given: dict[str, Any], http: Any, qstash_fake: QStashFake):
@@ -122,6 +128,7 @@ def test_an_unknown_filter_cancels_nothing(given: dict[str, Any], http: Any, qst
     assert qstash_fake.cancelled == []
 
 
+@pytest.mark.protocol("4.8 single")
 def test_one_message_is_cancelled_and_gone(client: QStash, shop: Any, http: Any, qstash_fake: QStashFake):
     client.message.publish(url=A, body="x", delay="1h")
     (message,) = qstash_fake.messages
@@ -137,6 +144,7 @@ def test_one_message_is_cancelled_and_gone(client: QStash, shop: Any, http: Any,
     assert [log.state.value for log in client.log.list().logs] == ["CANCELED", "CANCEL_REQUESTED", "CREATED"]
 
 
+@pytest.mark.protocol("4.3 entry created", "4.8 single", "4.8 counts")
 def test_a_message_in_flight_is_cancelled_to_the_extent_that_it_is_not_retried(
     client: QStash, shop: Any, qstash_fake: QStashFake
 ):
@@ -151,6 +159,7 @@ def test_a_message_in_flight_is_cancelled_to_the_extent_that_it_is_not_retried(
     assert (message.state, qstash_fake.dlq, shop.received) == ("CANCELED", [], [])
 
 
+@pytest.mark.protocol("4.8 counts")
 def test_a_message_that_waits_for_its_retry_counts_as_pending(client: QStash, qstash_fake: QStashFake):
     qstash_fake.on(A).respond(500)
     client.message.publish(url=A, body="x")
@@ -221,6 +230,7 @@ def test_dead_letters_are_retried_by_each_filter(
     assert bodies(qstash_fake) & expected == set()
 
 
+@pytest.mark.protocol("4.9 multi-value")
 @pytest.mark.usefixtures("dead")
 def test_dead_letters_are_named_by_repeated_ids_csv_or_a_json_body(client: QStash, http: Any, qstash_fake: QStashFake):
     ids = [letter.dlq_id for letter in qstash_fake.dlq]
@@ -232,6 +242,7 @@ def test_dead_letters_are_named_by_repeated_ids_csv_or_a_json_body(client: QStas
     assert http("DELETE", "/v2/dlq", params={"dlqIds": ids}).json() == {"deleted": 0}
 
 
+@pytest.mark.protocol("4.9 unknown key", "4.9 url filter")
 @pytest.mark.usefixtures("dead")
 @pytest.mark.parametrize("query", [{"labeel": "x"}, {"host": "shop.example"}, {"path": "/a"}])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v2/dlq"), ("DELETE", "/v2/dlq"), ("POST", "/v2/dlq/retry")])
@@ -242,6 +253,7 @@ def test_unknown_filters_of_dead_letters_are_refused(
     assert len(qstash_fake.dlq) == 4
 
 
+@pytest.mark.protocol("4.9 cursor")
 @pytest.mark.usefixtures("dead")
 def test_a_cursor_walks_through_the_dead_letters_until_it_is_gone(client: QStash, qstash_fake: QStashFake):
     ids, cursor = [], None
@@ -253,6 +265,7 @@ def test_a_cursor_walks_through_the_dead_letters_until_it_is_gone(client: QStash
     assert cursor is None
 
 
+@pytest.mark.protocol("4.3 bulk retry/delete")
 @pytest.mark.usefixtures("dead")
 def test_a_cursor_still_leads_on_after_its_page_was_deleted(http: Any, qstash_fake: QStashFake):
     deleted, cursor = [], ""
@@ -266,6 +279,7 @@ def test_a_cursor_still_leads_on_after_its_page_was_deleted(http: Any, qstash_fa
     assert qstash_fake.dlq == []
 
 
+@pytest.mark.protocol("4.3 bulk retry/delete", "4.9 cursor", "4.11 list count")
 @pytest.mark.usefixtures("dead")
 def test_bulk_retry_goes_on_with_its_cursor_and_ends_with_an_empty_one(http: Any):
     first = http("POST", "/v2/dlq/retry", params={"count": 3}).json()
@@ -275,6 +289,7 @@ def test_bulk_retry_goes_on_with_its_cursor_and_ends_with_an_empty_one(http: Any
     assert http("POST", "/v2/dlq/retry", params={"count": 101}).status_code == 400
 
 
+@pytest.mark.protocol("4.3 default order")
 @pytest.mark.usefixtures("dead")
 def test_dead_letters_come_earliest_first_unless_asked_otherwise(http: Any):
     earliest = [item["body"] for item in http("GET", "/v2/dlq").json()["messages"]]
@@ -284,6 +299,7 @@ def test_dead_letters_come_earliest_first_unless_asked_otherwise(http: Any):
     assert http("GET", "/v2/dlq", params={"cursor": "?"}).status_code == 400
 
 
+@pytest.mark.protocol("4.3 fields")
 def test_a_dead_letter_shows_the_message_and_the_last_answer(client: QStash, http: Any, qstash_fake: QStashFake):
     qstash_fake.on(A).respond_with([500, {"status": 404, "text": "404 Not Found", "headers": {"x-why": "gone"}}])
     client.message.publish(url=A, body="x", retries=1, retry_delay="1000", label="red")
@@ -325,6 +341,7 @@ def test_a_dead_letter_is_deleted_once(client: QStash, qstash_fake: QStashFake):
         client.dlq.delete(letter.dlq_id)
 
 
+@pytest.mark.protocol("4.3 retry")
 def test_a_retry_takes_override_headers(client: QStash, shop: Any, http: Any, qstash_fake: QStashFake):
     qstash_fake.on(A).respond(500).times(4)
     client.message.publish(url=A, body="x", headers={"X-Kept": "k", "X-Changed": "old"}, label="red")
@@ -348,6 +365,7 @@ def test_a_bulk_retry_takes_override_headers_too(http: Any, qstash_fake: QStashF
     assert {message.text: message.max_retries for message in qstash_fake.pending} == {"plain": 7, "queued": 7}
 
 
+@pytest.mark.protocol("4.3 retry")
 @pytest.mark.usefixtures("dead")
 def test_a_retry_keeps_queue_key_group_schedule_and_creates_anew(http: Any, qstash_fake: QStashFake):
     ids = {letter.message.message_id for letter in qstash_fake.dlq}

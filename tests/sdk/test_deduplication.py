@@ -22,6 +22,7 @@ def publish(client: QStash, **options: Any) -> PublishResponse:
     return response
 
 
+@pytest.mark.protocol("4.7 duplicate reply")
 def test_a_duplicate_gets_the_first_id_and_makes_nothing(client: QStash, shop: Any, qstash_fake: QStashFake):
     first = publish(client, deduplication_id="order-7")
     again = publish(client, deduplication_id="order-7", body="another")
@@ -32,6 +33,7 @@ def test_a_duplicate_gets_the_first_id_and_makes_nothing(client: QStash, shop: A
     assert [entry.state for entry in qstash_fake.logs] == ["CREATED", "ACTIVE", "DELIVERED"]
 
 
+@pytest.mark.protocol("4.7 duplicate reply")
 def test_a_duplicate_is_answered_202(http: Any):
     headers = {"Upstash-Deduplication-Id": "order-7"}
     first = http("POST", f"/v2/publish/{JOB}", headers=headers)
@@ -40,6 +42,7 @@ def test_a_duplicate_is_answered_202(http: Any):
     assert again.json() == {"messageId": first.json()["messageId"], "deduplicated": True}
 
 
+@pytest.mark.protocol("4.7 window")
 def test_the_window_is_ten_minutes_from_the_first(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, deduplication_id="order-7")
     qstash_fake.clock.advance("9m59.999s")
@@ -48,6 +51,7 @@ def test_the_window_is_ten_minutes_from_the_first(client: QStash, shop: Any, qst
     assert publish(client, deduplication_id="order-7").deduplicated is False
 
 
+@pytest.mark.protocol("4.7 after delivery/cancel")
 def test_an_id_blocks_after_delivery_and_after_cancellation(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, deduplication_id="delivered")
     qstash_fake.drain()
@@ -56,6 +60,7 @@ def test_an_id_blocks_after_delivery_and_after_cancellation(client: QStash, shop
     assert publish(client, deduplication_id="cancelled").deduplicated is True
 
 
+@pytest.mark.protocol("4.7 scope")
 def test_an_id_counts_for_the_whole_account(client: QStash):
     publish(client, deduplication_id="order-7")
     assert publish(client, url="https://shop.example/other", deduplication_id="order-7").deduplicated is True
@@ -64,6 +69,7 @@ def test_an_id_counts_for_the_whole_account(client: QStash):
     assert queued.deduplicated is True
 
 
+@pytest.mark.protocol("4.7 content hash inputs")
 @pytest.mark.parametrize(
     "change",
     [
@@ -82,6 +88,7 @@ def test_content_is_destination_method_body_type_and_forwarded_headers(change: d
     assert publish(client, **same | change).deduplicated is False
 
 
+@pytest.mark.protocol("4.7 both headers given")
 def test_an_explicit_id_wins_over_the_content(client: QStash):
     publish(client, deduplication_id="a", content_based_deduplication=True)
     assert publish(client, deduplication_id="b", content_based_deduplication=True).deduplicated is False
@@ -93,6 +100,7 @@ def test_content_based_deduplication_can_be_declined(client: QStash):
     assert publish(client, content_based_deduplication=False).deduplicated is False
 
 
+@pytest.mark.protocol("4.6 URL group + dedup")
 def test_a_publish_to_a_group_is_one_key_replayed_as_a_whole(client: QStash, http: Any, qstash_fake: QStashFake):
     client.url_group.upsert_endpoints("stores", [{"url": "https://shop.example/a"}, {"url": "https://shop.example/b"}])
     headers = {"Upstash-Deduplication-Id": "order-7"}
@@ -133,6 +141,7 @@ def test_a_colon_or_a_blank_in_an_id_is_refused(client: QStash):
         publish(client, deduplication_id="order 7")
 
 
+@pytest.mark.protocol("4.7 schedules")
 def test_the_messages_of_a_schedule_are_never_duplicates(http: Any, shop: Any, qstash_fake: QStashFake):
     headers = {"Upstash-Cron": "* * * * *", "Upstash-Deduplication-Id": "tick"}
     http("POST", f"/v2/schedules/{JOB}", headers=headers)

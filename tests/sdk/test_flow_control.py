@@ -22,6 +22,7 @@ def publish(client: QStash, *bodies: str, key: str = "k", url: str = JOBS, **lim
         client.message.publish(url=url, body=body, flow_control=flow_control)
 
 
+@pytest.mark.protocol("4.5 rate")
 def test_at_most_rate_messages_start_in_a_window(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", "b", "c", "d", "e", rate=2, period="10s")
     qstash_fake.deliver_due()
@@ -35,6 +36,7 @@ def test_at_most_rate_messages_start_in_a_window(client: QStash, shop: Any, qsta
     assert starts == [0, 0, 10, 10, 20]
 
 
+@pytest.mark.protocol("4.5 rate")
 def test_a_window_opens_with_the_first_start_after_the_last_one_ended(
     client: QStash, shop: Any, qstash_fake: QStashFake
 ):
@@ -58,6 +60,7 @@ def test_the_period_is_a_second_unless_given(client: QStash, shop: Any, qstash_f
     assert client.flow_control.get("k").rate_period == 1
 
 
+@pytest.mark.protocol("4.5 parallelism")
 def test_at_most_parallelism_attempts_are_in_flight(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).takes("5s")
     publish(client, "a", "b", "c", parallelism=2)
@@ -76,6 +79,7 @@ def test_rate_and_parallelism_hold_together(client: QStash, shop: Any, qstash_fa
     assert starts == [0, 10, 20, 30]
 
 
+@pytest.mark.protocol("4.5 scope")
 def test_a_key_is_one_whatever_the_destinations(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", rate=1, period="1m")
     publish(client, "b", rate=1, period="1m", url="https://shop.example/other")
@@ -84,6 +88,7 @@ def test_a_key_is_one_whatever_the_destinations(client: QStash, shop: Any, qstas
     assert shop.bodies == ["a", "c"]
 
 
+@pytest.mark.protocol("4.5 retries")
 def test_a_retry_counts_against_the_rate_again(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).respond(500).times(1)
     publish(client, "a", "b", rate=1, period="12s")
@@ -93,6 +98,7 @@ def test_a_retry_counts_against_the_rate_again(client: QStash, shop: Any, qstash
     assert [attempt.message.text for attempt in qstash_fake.attempts] == ["a", "b", "a"]
 
 
+@pytest.mark.protocol("4.5 config change")
 def test_the_latest_message_brings_the_limits_for_those_who_wait(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", "b", "c", rate=1, period="1h")
     qstash_fake.deliver_due()
@@ -102,6 +108,7 @@ def test_the_latest_message_brings_the_limits_for_those_who_wait(client: QStash,
     assert client.flow_control.get("k").rate_max == 3
 
 
+@pytest.mark.protocol("4.5 excess")
 def test_the_wait_list_is_first_in_first_out(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", "b", "c", "d", rate=1, period="1s")
     assert client.flow_control.get("k").wait_list_size == 0
@@ -111,6 +118,7 @@ def test_the_wait_list_is_first_in_first_out(client: QStash, shop: Any, qstash_f
     assert shop.bodies == ["a", "b", "c", "d"]
 
 
+@pytest.mark.protocol("4.5 with a queue")
 def test_with_a_queue_both_limits_hold_and_the_head_holds_no_slot_of_the_key(
     http: Any, client: QStash, shop: Any, qstash_fake: QStashFake
 ):
@@ -127,6 +135,7 @@ def test_with_a_queue_both_limits_hold_and_the_head_holds_no_slot_of_the_key(
     assert shop.bodies == ["first", "a", "b", "unlimited"]
 
 
+@pytest.mark.protocol("4.5 pause")
 def test_a_paused_key_holds_what_it_accepts(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", parallelism=1)
     client.flow_control.pause("k")
@@ -139,6 +148,7 @@ def test_a_paused_key_holds_what_it_accepts(client: QStash, shop: Any, qstash_fa
     assert shop.bodies == ["a"]
 
 
+@pytest.mark.protocol("4.5 pause")
 def test_the_window_of_a_paused_key_runs_on(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", "b", rate=1, period="10s")
     qstash_fake.deliver_due()
@@ -149,6 +159,7 @@ def test_the_window_of_a_paused_key_runs_on(client: QStash, shop: Any, qstash_fa
     assert shop.bodies == ["a", "b"]
 
 
+@pytest.mark.protocol("4.5 config change", "4.5 pin", "4.5 unpin")
 def test_pinned_limits_ignore_what_messages_bring_until_unpinned(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.flow_control.pin("k", {"parallelism": 1, "rate": 2, "period": 60})
     publish(client, "a", "b", "c", parallelism=9, rate=9, period="1s")
@@ -172,6 +183,7 @@ def test_pinned_limits_ignore_what_messages_bring_until_unpinned(client: QStash,
     assert shop.bodies == ["a", "b", "c", "d"]
 
 
+@pytest.mark.protocol("4.5 pin")
 def test_a_pin_of_one_limit_leaves_the_other_to_the_messages(client: QStash):
     client.flow_control.pin("k", {"parallelism": 1})
     publish(client, "a", parallelism=9, rate=9, period="5s")
@@ -180,6 +192,7 @@ def test_a_pin_of_one_limit_leaves_the_other_to_the_messages(client: QStash):
     assert (info.rate_max, info.rate_period, info.is_pinned_rate) == (9, 5, False)
 
 
+@pytest.mark.protocol("4.5 pin")
 def test_pinning_resets_the_count_of_the_window(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", "b", rate=1, period="1h")
     qstash_fake.deliver_due()
@@ -189,6 +202,7 @@ def test_pinning_resets_the_count_of_the_window(client: QStash, shop: Any, qstas
     assert shop.bodies == ["a", "b"]
 
 
+@pytest.mark.protocol("4.5 resetRate")
 @pytest.mark.parametrize("path", ["resetRate", "reset"])
 def test_reset_rate_ends_the_window_at_once(path: str, client: QStash, http: Any, shop: Any, qstash_fake: QStashFake):
     publish(client, "a", "b", rate=1, period="1h")
@@ -238,6 +252,7 @@ def test_a_key_that_nobody_has_used_is_shown_idle(client: QStash):
     assert (info.key, info.wait_list_size, info.parallelism_count, info.rate_count) == ("nobody", 0, 0, 0)
 
 
+@pytest.mark.protocol("4.5 globalParallelism")
 def test_the_global_parallelism_counts_what_is_in_flight(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).takes("5s")
     publish(client, "a", parallelism=5)
@@ -249,6 +264,7 @@ def test_the_global_parallelism_counts_what_is_in_flight(client: QStash, shop: A
     assert (info.parallelism_count, info.parallelism_max) == (0, 0)
 
 
+@pytest.mark.protocol("4.5 globalParallelism", "4.11 parallelism")
 @pytest.mark.qstash_fake(plan="free")
 def test_the_global_parallelism_of_a_plan_bounds_all_keys_together(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).takes("5s")
@@ -266,6 +282,7 @@ def test_a_key_without_limits_and_limits_without_a_key_are_refused(http: Any):
         assert http("POST", f"/v2/publish/{JOBS}", headers=headers).status_code == 400
 
 
+@pytest.mark.protocol("4.11 flow-control period")
 def test_a_period_longer_than_a_week_is_refused(client: QStash, http: Any):
     with pytest.raises(QStashError, match="status: 400"):
         publish(client, "a", rate=1, period="8d")

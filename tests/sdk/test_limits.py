@@ -27,6 +27,7 @@ def refused(client: QStash, **options: Any) -> str:
     return str(error.value)
 
 
+@pytest.mark.protocol("4.11 message size", "4.11 delay", "4.11 retries", "4.11 HTTP response time", "4.11 parallelism")
 @FREE
 def test_the_free_plan_has_its_quotas(client: QStash, qstash_fake: QStashFake):
     assert 'status: 400, body: {"error":"quota maxDelay exceeded, current limit: 604800"}' in refused(
@@ -47,6 +48,7 @@ def test_the_free_plan_has_its_quotas(client: QStash, qstash_fake: QStashFake):
     )
 
 
+@pytest.mark.protocol("4.11 message size", "4.11 delay")
 @PAYG
 def test_the_paid_plan_has_its_quotas(client: QStash):
     assert "quota maxDelay exceeded, current limit: 31536000" in refused(client, delay="366d")
@@ -55,6 +57,7 @@ def test_the_paid_plan_has_its_quotas(client: QStash):
     client.message.publish(url=JOB, body="x" * 10_485_760, delay="365d", retries=100, timeout="2h")
 
 
+@pytest.mark.protocol("4.11 schedules / queues / groups / endpoints per group")
 @NONE
 def test_without_a_plan_there_is_no_quota(client: QStash, qstash_fake: QStashFake):
     client.message.publish(url=JOB, body="x" * 10_000_001, delay="4000d", retries=99, timeout="9d")
@@ -65,6 +68,7 @@ def test_without_a_plan_there_is_no_quota(client: QStash, qstash_fake: QStashFak
     assert (len(qstash_fake.queues), len(qstash_fake.schedules), len(qstash_fake.url_groups)) == (12, 12, 12)
 
 
+@pytest.mark.protocol("4.11 schedules / queues / groups / endpoints per group", "4.11 parallelism")
 @FREE
 def test_the_free_plan_counts_schedules_queues_groups_and_endpoints(client: QStash):
     for number in range(10):
@@ -87,6 +91,7 @@ def test_the_free_plan_counts_schedules_queues_groups_and_endpoints(client: QSta
         client.url_group.upsert_endpoints("another", [{"url": JOB}])
 
 
+@pytest.mark.protocol("4.11 messages/day")
 @FREE
 def test_the_daily_limit_ends_with_the_day(client: QStash, http: Any, qstash_fake: QStashFake):
     qstash_fake.clock.advance("23h")
@@ -101,6 +106,7 @@ def test_the_daily_limit_ends_with_the_day(client: QStash, http: Any, qstash_fak
     assert len(qstash_fake.messages) == 1_001
 
 
+@pytest.mark.protocol("4.11 batch call")
 @FREE
 def test_the_size_of_a_message_counts_and_not_that_of_a_batch(http: Any, qstash_fake: QStashFake):
     fitting, large = ({"destination": JOB, "body": "x" * size} for size in (600_000, 1_048_577))
@@ -110,6 +116,7 @@ def test_the_size_of_a_message_counts_and_not_that_of_a_batch(http: Any, qstash_
     assert len(qstash_fake.messages) == 3
 
 
+@pytest.mark.protocol("4.11 messages/day")
 @FREE
 def test_callbacks_and_redrives_count_towards_the_daily_limit(
     client: QStash, shop: Any, http: Any, qstash_fake: QStashFake
@@ -123,6 +130,7 @@ def test_callbacks_and_redrives_count_towards_the_daily_limit(
     assert qstash_fake.dlq == [dead]
 
 
+@pytest.mark.protocol("4.11 retries")
 @FREE
 def test_a_redrive_cannot_override_a_quota(client: QStash, shop: Any, http: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
@@ -134,6 +142,7 @@ def test_a_redrive_cannot_override_a_quota(client: QStash, shop: Any, http: Any,
     assert qstash_fake.dlq == [dead]
 
 
+@pytest.mark.protocol("4.2 timeout", "4.11 HTTP response time")
 @FREE
 def test_an_attempt_ends_when_the_plan_says_so(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOB).takes("1h")
@@ -143,6 +152,7 @@ def test_an_attempt_ends_when_the_plan_says_so(client: QStash, shop: Any, qstash
     assert (attempt.status, attempt.error, attempt.duration) == (0, "timeout", timedelta(minutes=15))
 
 
+@pytest.mark.protocol("4.11 HTTP response time")
 @PAYG
 def test_a_destination_that_never_answers_takes_what_the_plan_allows(client: QStash, qstash_fake: QStashFake):
     qstash_fake.on(JOB).time_out()
@@ -152,6 +162,7 @@ def test_a_destination_that_never_answers_takes_what_the_plan_allows(client: QSt
     assert [attempt.duration for attempt in qstash_fake.attempts] == [timedelta(hours=2), timedelta(minutes=1)]
 
 
+@pytest.mark.protocol("4.3 retention", "4.11 DLQ / log retention")
 @FREE
 def test_dead_letters_and_logs_are_kept_for_three_days(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
@@ -166,6 +177,7 @@ def test_dead_letters_and_logs_are_kept_for_three_days(client: QStash, shop: Any
     assert qstash_fake.dlq == []
 
 
+@pytest.mark.protocol("4.11 DLQ / log retention")
 @NONE
 def test_without_a_plan_dead_letters_and_logs_stay(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
@@ -176,6 +188,7 @@ def test_without_a_plan_dead_letters_and_logs_stay(client: QStash, shop: Any, qs
     assert len(client.log.list().logs) == 4
 
 
+@pytest.mark.protocol("4.11 list count")
 @NONE
 def test_a_listing_has_at_most_a_thousand_items(http: Any):
     assert http("GET", "/v2/events", params={"count": 1_000}).status_code == 200
@@ -183,6 +196,7 @@ def test_a_listing_has_at_most_a_thousand_items(http: Any):
         assert http("GET", "/v2/events", params={"count": count}).status_code == 400
 
 
+@pytest.mark.protocol("4.11 list count")
 @NONE
 def test_a_listing_has_a_hundred_items_unless_asked_otherwise(http: Any):
     http("POST", "/v2/batch", json=[{"destination": JOB}] * 101)
@@ -198,6 +212,7 @@ def test_a_listing_of_events_has_a_thousand_as_the_go_sdk_reads_400_at_once(http
     assert (len(page["events"]), "cursor" in page) == (1_000, True)
 
 
+@pytest.mark.protocol("4.11 read-only token")
 def test_a_read_only_token_may_only_look():
     api = Api(Broker(0), Auth("writer", read_only="reader"))
     reader, writer = ([("Authorization", f"Bearer {token}")] for token in ("reader", "writer"))

@@ -52,6 +52,7 @@ def test_a_message_that_is_delivered_has_three_entries(client: QStash, history: 
     assert (logs[0].queue, logs[0].label, logs[0].body_base64) == ("jobs", "blue", "Yg==")
 
 
+@pytest.mark.protocol("4.9 dates", "4.9 url filter")
 @pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     ("filtered", "count"),
@@ -101,6 +102,7 @@ def test_the_sdk_filters_by_several_ids(client: QStash, history: list[str]):
     assert len(client.log.list(filter={"message_ids": history}).logs) == 10
 
 
+@pytest.mark.protocol("4.9 unknown key")
 @pytest.mark.usefixtures("history")
 def test_an_unknown_filter_of_the_logs_is_refused(http: Any):
     assert http("GET", "/v2/events", params={"labeel": "x"}).status_code == 400
@@ -116,6 +118,7 @@ def test_logs_come_latest_first_unless_asked_otherwise(http: Any):
     assert earliest[0]["state"] == "CREATED"
 
 
+@pytest.mark.protocol("4.9 cursor")
 @pytest.mark.usefixtures("history")
 def test_a_cursor_walks_through_the_logs_until_it_is_gone(client: QStash):
     whole = client.log.list().logs

@@ -27,12 +27,14 @@ def enqueue(client: QStash, *bodies: str, queue: str = "jobs", url: str = JOBS, 
     return ids
 
 
+@pytest.mark.protocol("4.4 order")
 def test_a_queue_delivers_in_the_order_of_enqueueing(client: QStash, shop: Any, qstash_fake: QStashFake):
     enqueue(client, "a", "b", "c")
     qstash_fake.deliver_due()
     assert shop.bodies == ["a", "b", "c"]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_the_head_blocks_its_queue_through_its_retries(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).respond_with([503, 503])
     enqueue(client, "a", "b")
@@ -51,6 +53,7 @@ def test_a_failed_head_lets_the_next_one_start(client: QStash, shop: Any, qstash
     assert [dead.message.text for dead in qstash_fake.dlq] == ["a"]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_the_head_blocks_its_queue_until_its_callbacks_are_done(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on("https://shop.example/back").respond(500).times(1)
     enqueue(client, "a", callback="https://shop.example/back")
@@ -61,6 +64,7 @@ def test_the_head_blocks_its_queue_until_its_callbacks_are_done(client: QStash, 
     assert shop.paths == ["/jobs", "/back", "/jobs"]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_the_head_blocks_its_queue_until_its_failure_callback_is_done(
     client: QStash, shop: Any, qstash_fake: QStashFake
 ):
@@ -74,6 +78,7 @@ def test_the_head_blocks_its_queue_until_its_failure_callback_is_done(
     assert shop.paths == ["/fail", "/jobs"]
 
 
+@pytest.mark.protocol("4.4 parallelism N")
 def test_a_queue_of_parallelism_two_has_two_in_flight(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.queue.upsert("jobs", parallelism=2)
     qstash_fake.on(JOBS).takes("10s")
@@ -84,6 +89,7 @@ def test_a_queue_of_parallelism_two_has_two_in_flight(client: QStash, shop: Any,
     assert shop.bodies == ["a", "b", "c"]
 
 
+@pytest.mark.protocol("4.4 pause / resume")
 def test_a_paused_queue_accepts_and_keeps_its_order(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.queue.pause("jobs")
     enqueue(client, "a", "b", "c")
@@ -95,6 +101,7 @@ def test_a_paused_queue_accepts_and_keeps_its_order(client: QStash, shop: Any, q
     assert shop.bodies == ["a", "b", "c"]
 
 
+@pytest.mark.protocol("4.4 pause / resume")
 def test_pausing_twice_and_resuming_twice_is_once(client: QStash):
     client.queue.upsert("jobs")
     client.queue.pause("jobs")
@@ -105,6 +112,7 @@ def test_pausing_twice_and_resuming_twice_is_once(client: QStash):
     assert client.queue.get("jobs").paused is False
 
 
+@pytest.mark.protocol("4.4 pause / resume")
 def test_a_message_in_flight_finishes_while_its_queue_is_paused(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).takes("10s")
     enqueue(client, "a", "b")
@@ -115,6 +123,7 @@ def test_a_message_in_flight_finishes_while_its_queue_is_paused(client: QStash, 
     assert [message.text for message in qstash_fake.delivered] == ["a"]
 
 
+@pytest.mark.protocol("4.4 lag")
 def test_the_lag_counts_what_waits_and_what_is_in_flight(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).takes("10s")
     enqueue(client, "a", "b", "c")
@@ -125,6 +134,7 @@ def test_the_lag_counts_what_waits_and_what_is_in_flight(client: QStash, shop: A
     assert client.queue.get("jobs").lag == 2
 
 
+@pytest.mark.protocol("4.4 auto-create")
 def test_enqueueing_creates_the_queue(client: QStash, qstash_fake: QStashFake):
     enqueue(client, "a", queue="brand-new")
     queue = client.queue.get("brand-new")
@@ -133,6 +143,7 @@ def test_enqueueing_creates_the_queue(client: QStash, qstash_fake: QStashFake):
     assert list(qstash_fake.queues) == ["brand-new"]
 
 
+@pytest.mark.protocol("4.4 upsert by enqueue or schedule")
 def test_enqueueing_leaves_an_existing_queue_as_it_is(client: QStash):
     client.queue.upsert("jobs", parallelism=5, paused=True)
     enqueue(client, "a")
@@ -141,6 +152,7 @@ def test_enqueueing_leaves_an_existing_queue_as_it_is(client: QStash):
     assert (queue.parallelism, queue.paused) == (5, True)
 
 
+@pytest.mark.protocol("4.4 upsert")
 def test_upsert_without_paused_keeps_the_pause(client: QStash, http: Any, qstash_fake: QStashFake):
     client.queue.upsert("jobs", paused=True)
     qstash_fake.clock.advance("5s")
@@ -150,6 +162,7 @@ def test_upsert_without_paused_keeps_the_pause(client: QStash, http: Any, qstash
     assert (queue.created_at, queue.updated_at) == (T0_MS, T0_MS + 5_000)
 
 
+@pytest.mark.protocol("4.4 upsert")
 def test_upsert_with_paused_false_resumes(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.queue.upsert("jobs", paused=True)
     enqueue(client, "a")
@@ -158,6 +171,7 @@ def test_upsert_with_paused_false_resumes(client: QStash, shop: Any, qstash_fake
     assert shop.bodies == ["a"]
 
 
+@pytest.mark.protocol("4.4 upsert")
 def test_raising_the_parallelism_starts_those_who_wait(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).takes("10s")
     enqueue(client, "a", "b")
@@ -181,6 +195,7 @@ def test_publish_with_a_queue_name_goes_into_the_queue(http: Any, shop: Any, qst
     assert qstash_fake.assert_published(queue="jobs", body="a").message_id == reply.json()["messageId"]
 
 
+@pytest.mark.protocol("4.4 delete with pending messages")
 def test_deleting_a_queue_cancels_what_waits_in_it(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.queue.pause("jobs")
     enqueue(client, "a", "b")

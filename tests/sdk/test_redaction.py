@@ -12,7 +12,7 @@ from qstash import AsyncQStash, QStash
 
 from qstash_fake import QStashFake
 
-pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+pytestmark = [pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z"), pytest.mark.protocol("4.10 all of it")]
 
 JOB, BACK = "https://shop.example/job", "https://shop.example/back"
 SECRET = "card 4711"
@@ -64,6 +64,7 @@ def test_logs_show_it_hashed(client: QStash, shop: Any, http: Any, qstash_fake: 
     assert {(entry.body, entry.headers["x-secret"]) for entry in qstash_fake.logs} == {(HASHED.encode(), HASHED)}
 
 
+@pytest.mark.protocol("4.3 retry")
 def test_the_dead_letter_queue_shows_it_hashed_and_redrives_it_as_it_is(
     client: QStash, shop: Any, http: Any, qstash_fake: QStashFake
 ):

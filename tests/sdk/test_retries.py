@@ -25,6 +25,7 @@ def waits(fake: QStashFake) -> list[float]:
     return [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(attempts)]
 
 
+@pytest.mark.protocol("4.2 default", "4.2 formula", "4.2 jitter", "4.2 Upstash-Retried", "4.3 entry created")
 def test_three_retries_wait_longer_and_longer(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x")
@@ -36,6 +37,7 @@ def test_three_retries_wait_longer_and_longer(client: QStash, shop: Any, qstash_
     assert len(qstash_fake.dlq) == 1
 
 
+@pytest.mark.protocol("4.2 formula")
 def test_the_backoff_never_exceeds_a_day(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x", retries=6)
@@ -43,6 +45,7 @@ def test_the_backoff_never_exceeds_a_day(client: QStash, shop: Any, qstash_fake:
     assert waits(qstash_fake) == [*DEFAULT_WAITS_S, FOURTH_RETRY_S, LATER_RETRY_S, LATER_RETRY_S]
 
 
+@pytest.mark.protocol("4.2 Upstash-Retry-Delay")
 def test_a_retry_delay_is_an_expression_in_milliseconds(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x", retry_delay="max(1000, pow(2, retried) * 1500)")
@@ -51,6 +54,7 @@ def test_a_retry_delay_is_an_expression_in_milliseconds(client: QStash, shop: An
     assert waits(qstash_fake) == [1.5, 3, 6]
 
 
+@pytest.mark.protocol("4.2 Upstash-Retry-Delay")
 def test_a_retry_delay_is_between_nothing_and_a_day(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x", retries=2, retry_delay="(retried * 2 - 1) * pow(10, 12)")
@@ -58,12 +62,16 @@ def test_a_retry_delay_is_between_nothing_and_a_day(client: QStash, shop: Any, q
     assert waits(qstash_fake) == [0, 86_400]
 
 
+@pytest.mark.protocol("4.2 Upstash-Retry-Delay")
 def test_a_bad_retry_delay_is_refused(client: QStash, qstash_fake: QStashFake):
     with pytest.raises(QStashError, match=r"status: 400.*Upstash-Retry-Delay"):
         client.message.publish(url=JOB, body="x", retry_delay="2 ** 3")
     assert qstash_fake.messages == []
 
 
+@pytest.mark.protocol(
+    "4.2 response headers that override the wait", "4.2 precedence between these four and Retry-Delay"
+)
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -86,6 +94,7 @@ def test_the_answer_says_when_to_come_again(
     assert waits(qstash_fake) == [seconds]
 
 
+@pytest.mark.protocol("4.2 non-retryable", "4.3 entry created")
 def test_489_with_its_header_is_not_retried(client: QStash, qstash_fake: QStashFake):
     qstash_fake.on(JOB).respond(489, headers={"Upstash-NonRetryable-Error": "true"})
     client.message.publish(url=JOB, body="x")
@@ -94,6 +103,7 @@ def test_489_with_its_header_is_not_retried(client: QStash, qstash_fake: QStashF
     qstash_fake.assert_dead_lettered(url=JOB, status=489)
 
 
+@pytest.mark.protocol("4.2 non-retryable")
 def test_489_alone_is_an_ordinary_failure(client: QStash, qstash_fake: QStashFake):
     qstash_fake.on(JOB).respond_with([489, 200])
     client.message.publish(url=JOB, body="x")
@@ -101,6 +111,7 @@ def test_489_alone_is_an_ordinary_failure(client: QStash, qstash_fake: QStashFak
     assert len(qstash_fake.attempts) == 2
 
 
+@pytest.mark.protocol("4.2 timeout")
 def test_an_answer_after_the_timeout_is_a_failure(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.on(JOB).takes("31s").times(1)
     client.message.publish(url=JOB, body="x", timeout=30)
@@ -111,6 +122,7 @@ def test_an_answer_after_the_timeout_is_a_failure(client: QStash, shop: Any, qst
     assert (first.status, first.error, second.status) == (0, "timeout", 200)
 
 
+@pytest.mark.protocol("4.6 delay")
 def test_a_delay_ends_to_the_millisecond(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.message.publish(url=JOB, body="x", delay="1d10h30m")
     message_id = qstash_fake.messages[0].message_id
@@ -121,6 +133,7 @@ def test_a_delay_ends_to_the_millisecond(client: QStash, shop: Any, qstash_fake:
     assert len(shop.received) == 1
 
 
+@pytest.mark.protocol("4.6 delay")
 def test_not_before_wins_over_delay_and_its_past_is_now(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.message.publish(url=JOB, body="later", delay="5s", not_before=T0_S + 60)
     client.message.publish(url=JOB, body="now", delay="5s", not_before=T0_S - 60)
@@ -131,6 +144,7 @@ def test_not_before_wins_over_delay_and_its_past_is_now(client: QStash, shop: An
     assert [message.due_at.timestamp() - T0_S for message in qstash_fake.messages] == [60, 0]
 
 
+@pytest.mark.protocol("4.9 messageId", "4.9 scheduleId", "4.9 dlqId")
 def test_ids_look_like_those_of_qstash(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/job"] = 500
     client.message.publish(url=JOB, body="x", retries=0)
@@ -143,6 +157,7 @@ def test_ids_look_like_those_of_qstash(client: QStash, shop: Any, qstash_fake: Q
     assert (milliseconds, sequence) == (str(T0_S * 1000), "0")
 
 
+@pytest.mark.protocol("4.9 workflow run")
 def test_a_workflow_run_is_refused_because_it_is_not_simulated():
     with QStashFake() as fake:
         headers = {"Authorization": "Bearer t", "Upstash-Workflow-RunId": "wfr_123"}

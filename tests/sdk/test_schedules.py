@@ -74,6 +74,7 @@ def test_a_schedule_without_options_shows_the_defaults_and_nothing_empty(client:
     assert schedule_id.startswith("scd_")
 
 
+@pytest.mark.protocol("4.6 schedule fire")
 def test_a_tick_delivers_a_message_of_its_own(client: QStash, shop: Any, qstash_fake: QStashFake):
     schedule_id = client.schedule.create(
         destination=DESTINATION, cron="* * * * *", body="go", content_type="text/plain", headers={"X-Shop": "berlin"}
@@ -88,6 +89,7 @@ def test_a_tick_delivers_a_message_of_its_own(client: QStash, shop: Any, qstash_
     assert ticks == [datetime(2026, 1, 1, 0, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 2, tzinfo=UTC)]
 
 
+@pytest.mark.protocol("4.6 load time")
 def test_the_first_tick_comes_strictly_after_the_creation(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.schedule.create(destination=DESTINATION, cron="0 0 * * *")
     qstash_fake.clock.advance("23h59m59s")
@@ -96,6 +98,7 @@ def test_the_first_tick_comes_strictly_after_the_creation(client: QStash, shop: 
     assert len(shop.received) == 1
 
 
+@pytest.mark.protocol("4.6 lastScheduleTime / nextScheduleTime")
 def test_a_schedule_reports_its_last_and_next_tick_and_what_became_of_it(
     client: QStash, shop: Any, qstash_fake: QStashFake
 ):
@@ -122,6 +125,7 @@ def test_a_message_that_waits_for_its_retry_is_in_progress(client: QStash, shop:
     assert states == {qstash_fake.messages[0].message_id: ScheduleState.IN_PROGRESS}
 
 
+@pytest.mark.protocol("4.6 pause")
 def test_a_paused_schedule_makes_up_for_nothing(client: QStash, shop: Any, qstash_fake: QStashFake):
     schedule_id = client.schedule.create(destination=DESTINATION, cron="0 * * * *")
     client.schedule.pause(schedule_id)
@@ -144,6 +148,7 @@ def test_pause_and_resume_take_every_verb_that_clients_use(verb: str, client: QS
     assert client.schedule.get(schedule_id).paused is False
 
 
+@pytest.mark.protocol("4.6 overwrite")
 def test_an_overwritten_schedule_keeps_its_id_and_creation_and_is_all_new_else(
     client: QStash, shop: Any, qstash_fake: QStashFake
 ):
@@ -162,6 +167,7 @@ def test_an_overwritten_schedule_keeps_its_id_and_creation_and_is_all_new_else(
     assert [schedule.schedule_id for schedule in client.schedule.list()] == ["mine"]
 
 
+@pytest.mark.protocol("4.6 overwrite")
 def test_an_overwritten_schedule_no_longer_ticks_as_it_did(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.schedule.create(destination="https://shop.example/old", cron="* * * * *", schedule_id="mine")
     client.schedule.create(destination="https://shop.example/new", cron="*/2 * * * *", schedule_id="mine")
@@ -196,6 +202,7 @@ def test_enqueue_with_a_cron_is_refused(http: Any, qstash_fake: QStashFake):
     assert not qstash_fake.schedules
 
 
+@pytest.mark.protocol("4.6 to URL group/queue")
 def test_a_schedule_of_a_url_group_reaches_each_endpoint(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.url_group.upsert_endpoints(
         "stores", [{"url": "https://shop.example/a"}, {"url": "https://shop.example/b", "name": "b"}]
@@ -223,6 +230,7 @@ def test_a_schedule_of_a_group_that_is_gone_says_so_and_makes_no_message(
     assert len(qstash_fake.messages) == 1
 
 
+@pytest.mark.protocol("4.6 to URL group/queue")
 def test_ticks_into_a_paused_queue_pile_up(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.queue.upsert("reports", parallelism=1, paused=True)
     client.schedule.create(destination=DESTINATION, cron="* * * * *", queue="reports")
@@ -235,6 +243,7 @@ def test_ticks_into_a_paused_queue_pile_up(client: QStash, shop: Any, qstash_fak
     assert qstash_fake.messages[0].queue == "reports"
 
 
+@pytest.mark.protocol("4.6 schedule fire")
 def test_a_schedule_delays_each_of_its_messages(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.schedule.create(destination=DESTINATION, cron="*/5 * * * *", delay="30s")
     qstash_fake.clock.advance("5m29s")
@@ -289,6 +298,7 @@ def test_drain_passes_over_ticks_and_counts_them(client: QStash, shop: Any, qsta
     assert report.skipped == 5
 
 
+@pytest.mark.protocol("4.6 auto-pause after repeated 401s")
 def test_answers_of_401_pause_nothing(client: QStash, shop: Any, qstash_fake: QStashFake):
     shop.statuses["/report"] = 401
     schedule_id = client.schedule.create(destination=DESTINATION, cron="* * * * *", retries=0)

@@ -61,6 +61,7 @@ def test_deleting_a_group_is_no_error_even_if_there_is_none(client: QStash):
     assert client.url_group.list() == []
 
 
+@pytest.mark.protocol("4.6 URL group publish")
 def test_publishing_to_a_group_makes_one_message_for_each_endpoint(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.url_group.upsert_endpoints("stores", [{"url": A, "name": "main"}, {"url": B}])
     responses = client.message.publish_json(url_group="stores", body={"n": 1})
@@ -74,6 +75,7 @@ def test_publishing_to_a_group_makes_one_message_for_each_endpoint(client: QStas
     assert [one.headers["upstash-topic-name"] for one in shop.received] == ["stores", "stores"]
 
 
+@pytest.mark.protocol("4.6 URL group publish")
 def test_each_endpoint_has_its_own_retries_and_dead_letter(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.url_group.upsert_endpoints("stores", [{"url": A}, {"url": B}])
     shop.statuses["/b"] = 500
@@ -84,12 +86,14 @@ def test_each_endpoint_has_its_own_retries_and_dead_letter(client: QStash, shop:
     assert (dead.url, dead.url_group, dead.response_status) == (B, "stores", 500)
 
 
+@pytest.mark.protocol("4.6 URL group publish")
 def test_an_unknown_group_is_refused(client: QStash, qstash_fake: QStashFake):
     with pytest.raises(QStashError, match=r"status: 404.*topic nobody not found"):
         client.message.publish(url_group="nobody", body="x")
     assert qstash_fake.messages == []
 
 
+@pytest.mark.protocol("4.6 group edit during delay")
 def test_the_group_is_fanned_out_when_it_is_published_to(client: QStash, shop: Any, qstash_fake: QStashFake):
     client.url_group.upsert_endpoints("stores", [{"url": A}])
     client.message.publish(url_group="stores", body="x", delay="10s")
