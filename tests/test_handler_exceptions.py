@@ -10,10 +10,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from tests.shop import JOBS, START
 from tests.times import FIRST_RETRY_S
-
-JOB = "https://shop.example/jobs"
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -37,20 +35,20 @@ def states(message) -> list[str]:
 def test_the_original_exception_is_raised_with_a_note_of_what_was_delivered(qstash_fake, client):
     error = LookupError("no such order")
     qstash_fake.mount(failing(error))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(LookupError) as raised:
         qstash_fake.deliver_due()
     message = qstash_fake.messages[0]
     assert raised.value is error
     assert error.__notes__ == [
-        f"raised by the application while qstash_fake delivered {message.message_id} to {JOB}, attempt 1 of 4"
+        f"raised by the application while qstash_fake delivered {message.message_id} to {JOBS}, attempt 1 of 4"
     ]
 
 
 def test_the_outcome_is_recorded_before(qstash_fake, client):
     error = LookupError("no such order")
     qstash_fake.mount(failing(error))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(LookupError):
         qstash_fake.deliver_due()
     (message,) = qstash_fake.messages
@@ -60,8 +58,8 @@ def test_the_outcome_is_recorded_before(qstash_fake, client):
 
 def test_the_clock_stays_at_that_event_and_the_next_verb_goes_on_from_there(qstash_fake, client):
     qstash_fake.mount(failing(LookupError("first")))
-    client.message.publish(url=JOB, delay="10m")
-    client.message.publish(url=JOB, delay="20m")
+    client.message.publish(url=JOBS, delay="10m")
+    client.message.publish(url=JOBS, delay="20m")
     with pytest.raises(LookupError):
         qstash_fake.clock.advance("1h")
     assert qstash_fake.clock.now == START + timedelta(minutes=10)
@@ -78,7 +76,7 @@ def test_nothing_is_lost_or_delivered_twice(qstash_fake, client):
     errors = [RuntimeError(str(number)) for number in range(6)]
     qstash_fake.mount(failing(*errors[:3], None, *errors[3:]))
     for _ in range(5):
-        client.message.publish(url=JOB, retries=0)
+        client.message.publish(url=JOBS, retries=0)
     raised = []
     while qstash_fake.pending:
         try:
@@ -97,7 +95,7 @@ def test_nothing_is_lost_or_delivered_twice(qstash_fake, client):
 
 def test_a_drain_that_was_cut_short_can_be_begun_again(qstash_fake, client):
     qstash_fake.mount(failing(LookupError("first"), LookupError("second")))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     for _ in range(2):
         with pytest.raises(LookupError):
             qstash_fake.drain()
@@ -111,7 +109,7 @@ async def test_the_async_verbs_raise_it_too(qstash_fake, client):
         raise LookupError("no such order")
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(LookupError, match="no such order"):
         await qstash_fake.drain_async()
     assert states(qstash_fake.messages[0]) == ["500", "RETRY"]
@@ -126,12 +124,12 @@ def test_a_complete_200_followed_by_an_exception_is_delivered(qstash_fake, clien
         return PlainTextResponse("ok", background=BackgroundTask(later))
 
     qstash_fake.mount(Starlette(routes=[Route("/jobs", job, methods=["POST"])]))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     verb = (lambda: asyncio.run(qstash_fake.drain_async())) if asynchronous else qstash_fake.drain
     with pytest.raises(LookupError, match="in the background"):
         verb()
     assert states(qstash_fake.messages[0]) == ["200", "DELIVERED"]
-    qstash_fake.assert_delivered(JOB)
+    qstash_fake.assert_delivered(JOBS)
 
 
 def test_an_incomplete_answer_is_a_failed_attempt_without_a_status(qstash_fake, client):
@@ -139,7 +137,7 @@ def test_an_incomplete_answer_is_a_failed_attempt_without_a_status(qstash_fake, 
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     qstash_fake.mount(app, lifespan=False)
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     (attempt,) = qstash_fake.attempts
     assert (attempt.status, attempt.error) == (0, "the connection was closed before the response was complete")
@@ -149,7 +147,7 @@ def test_an_incomplete_answer_is_a_failed_attempt_without_a_status(qstash_fake, 
 def test_without_raising_the_exception_is_kept_on_the_attempt(qstash_fake, client):
     error = LookupError("no such order")
     qstash_fake.mount(failing(error))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     report = qstash_fake.drain()
     assert len(report.delivered) == 1
     assert [attempt.exception for attempt in report.attempts] == [error, None]
@@ -174,7 +172,7 @@ def test_what_is_no_exception_passes_through_after_the_attempt_is_recorded_as_fa
         raise Interrupt
 
     qstash_fake.mount({"function": function, "ASGI": asgi, "WSGI": wsgi}[kind], lifespan=False)
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     with pytest.raises(Interrupt):
         qstash_fake.deliver_due()
     (message,) = qstash_fake.messages
@@ -220,7 +218,7 @@ ERRORS: list[type[BaseException]] = [StopAsyncIteration, GeneratorExit, asyncio.
 def test_whatever_a_handler_raises_comes_out_as_itself(qstash_fake, client, kind, raises):
     error = raises(7)
     qstash_fake.mount(getattr(Interrupting(error), kind))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(raises) as raised:
         qstash_fake.deliver_due()
     assert raised.value is error
@@ -236,7 +234,7 @@ def test_whatever_a_handler_raises_comes_out_as_itself(qstash_fake, client, kind
 async def test_whatever_a_handler_raises_comes_out_of_an_async_verb(qstash_fake, client, kind, raises):
     error = raises(7)
     qstash_fake.mount(getattr(Interrupting(error), kind))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(raises) as raised:
         await qstash_fake.deliver_due_async()
     assert raised.value is error
@@ -251,11 +249,11 @@ async def test_whatever_a_handler_raises_comes_out_of_an_async_verb(qstash_fake,
 async def test_a_stop_iteration_comes_out_of_an_async_verb_as_the_cause(qstash_fake, client, kind):
     error = StopIteration(7)
     qstash_fake.mount(getattr(Interrupting(error), kind))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(RuntimeError, match="coroutine raised StopIteration") as raised:
         await qstash_fake.deliver_due_async()
     assert raised.value.__cause__ is error
-    assert error.__notes__[0].endswith(f"to {JOB}, attempt 1 of 4")
+    assert error.__notes__[0].endswith(f"to {JOBS}, attempt 1 of 4")
     await qstash_fake.drain_async()
     assert states(qstash_fake.messages[0]) == ["500", "200", "DELIVERED"]
 
@@ -263,7 +261,7 @@ async def test_a_stop_iteration_comes_out_of_an_async_verb_as_the_cause(qstash_f
 def test_a_handlers_exception_has_no_other_as_its_context(qstash_fake, client):
     error = LookupError("no such order")
     qstash_fake.mount(failing(error))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(LookupError):
         qstash_fake.deliver_due()
     assert error.__context__ is None
@@ -275,7 +273,7 @@ def test_a_failed_assertion_in_a_handler_fails_the_test(qstash_fake, client):
         pytest.fail("not what was expected")
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(pytest.fail.Exception, match="not what was expected"):
         qstash_fake.deliver_due()
 
@@ -291,7 +289,7 @@ async def test_a_cancelled_verb_records_the_attempt_and_the_next_verb_works(qsta
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     verb = asyncio.create_task(qstash_fake.drain_async())
     await started.wait()
     verb.cancel()
@@ -308,15 +306,15 @@ async def test_a_time_out_around_a_verb_works_while_time_is_frozen(qstash_fake, 
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(qstash_fake.drain_async(), timeout=0.001)
 
 
 def test_an_exception_takes_its_time_as_an_answer_does(qstash_fake, client):
     qstash_fake.mount(failing(LookupError("slow")))
-    qstash_fake.on(JOB).takes("30s")
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).takes("30s")
+    client.message.publish(url=JOBS)
     with pytest.raises(LookupError):
         qstash_fake.deliver_due()
     (message,) = qstash_fake.messages
@@ -328,8 +326,8 @@ def test_an_exception_takes_its_time_as_an_answer_does(qstash_fake, client):
 def test_an_exception_after_the_timeout_is_raised_although_its_answer_is_discarded(qstash_fake, client):
     error = LookupError("late")
     qstash_fake.mount(failing(error))
-    qstash_fake.on(JOB).takes("30s")
-    client.message.publish(url=JOB, timeout="10s", retries=0)
+    qstash_fake.on(JOBS).takes("30s")
+    client.message.publish(url=JOBS, timeout="10s", retries=0)
     with pytest.raises(LookupError):
         qstash_fake.deliver_due()
     qstash_fake.drain()
@@ -340,7 +338,7 @@ def test_an_exception_after_the_timeout_is_raised_although_its_answer_is_discard
 def test_an_exception_of_the_same_name_is_noted_once_for_each_attempt(qstash_fake, client):
     error = LookupError("always the same object")
     qstash_fake.mount(failing(error, error))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     for _ in range(2):
         with pytest.raises(LookupError):
             qstash_fake.drain()

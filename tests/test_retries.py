@@ -1,16 +1,14 @@
 """When a failed delivery is tried again: PROTOCOL 4.2, and the dead letter queue at the end: 4.3."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from qstash_fake import UsageError
+from tests.shop import JOBS, START
 from tests.times import DEFAULT_WAITS_S, FIRST_RETRY_S, FOURTH_RETRY_S, LATER_RETRY_S
-
-JOB = "https://shop.example/jobs"
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -25,22 +23,22 @@ def waits(fake) -> list[float]:
 
 
 def test_the_default_is_three_retries_that_wait_longer_and_longer(qstash_fake, client):
-    qstash_fake.on(JOB).respond(500)
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert waits(qstash_fake) == DEFAULT_WAITS_S
 
 
 def test_from_the_fifth_retry_on_the_wait_is_a_day(qstash_fake, client):
-    qstash_fake.on(JOB).respond(500)
-    client.message.publish(url=JOB, retries=6)
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS, retries=6)
     qstash_fake.drain()
     assert waits(qstash_fake) == [*DEFAULT_WAITS_S, FOURTH_RETRY_S, LATER_RETRY_S, LATER_RETRY_S]
 
 
 def test_no_retries_means_one_attempt(qstash_fake, client):
-    qstash_fake.on(JOB).respond(500)
-    client.message.publish(url=JOB, retries=0)
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     assert len(qstash_fake.attempts) == 1
 
@@ -56,8 +54,8 @@ def test_no_retries_means_one_attempt(qstash_fake, client):
     ],
 )
 def test_a_retry_delay_is_evaluated_for_each_retry(qstash_fake, client, expression, seconds):
-    qstash_fake.on(JOB).respond(500)
-    client.message.publish(url=JOB, retry_delay=expression)
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS, retry_delay=expression)
     qstash_fake.drain()
     assert waits(qstash_fake) == seconds
 
@@ -83,37 +81,37 @@ def test_a_retry_delay_is_evaluated_for_each_retry(qstash_fake, client, expressi
     ],
 )
 def test_the_answer_says_when_to_come_again(qstash_fake, client, header, value, seconds):
-    qstash_fake.on(JOB).respond_with([{"status": 429, "headers": {header: value}}, 200])
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond_with([{"status": 429, "headers": {header: value}}, 200])
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert waits(qstash_fake) == [seconds]
 
 
 def test_the_answers_header_goes_before_the_messages_retry_delay(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([{"status": 503, "headers": {"retry-after": "7"}}, 503, 200])
-    client.message.publish(url=JOB, retry_delay="1000")
+    qstash_fake.on(JOBS).respond_with([{"status": 503, "headers": {"retry-after": "7"}}, 503, 200])
+    client.message.publish(url=JOBS, retry_delay="1000")
     qstash_fake.drain()
     assert waits(qstash_fake) == [7, 1]
 
 
 def test_retry_after_goes_before_the_rate_limit_headers(qstash_fake, client):
     headers = {"X-RateLimit-Reset": "5", "Retry-After": "7"}
-    qstash_fake.on(JOB).respond_with([{"status": 503, "headers": headers}, 200])
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond_with([{"status": 503, "headers": headers}, 200])
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert waits(qstash_fake) == [7]
 
 
 def test_a_retry_after_on_a_success_means_nothing(qstash_fake, client):
-    qstash_fake.on(JOB).respond(200, headers={"Retry-After": "7"})
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond(200, headers={"Retry-After": "7"})
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert len(qstash_fake.attempts) == 1
 
 
 def test_the_wait_begins_at_the_end_of_the_attempt(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([500, {"status": 500, "headers": {"Retry-After": "7"}}, 200]).takes("10s")
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond_with([500, {"status": 500, "headers": {"Retry-After": "7"}}, 200]).takes("10s")
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert waits(qstash_fake) == [10 + FIRST_RETRY_S, 10 + 7]
 
@@ -123,16 +121,16 @@ def test_the_wait_begins_at_the_end_of_the_attempt(qstash_fake, client):
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 226, 299])
 def test_any_2xx_is_a_success(qstash_fake, client, status):
-    qstash_fake.on(JOB).respond(status)
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond(status)
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert qstash_fake.messages[0].state == "DELIVERED"
 
 
 @pytest.mark.parametrize("status", [100, 301, 304, 307, 400, 401, 404, 489, 500, 503, 599])
 def test_anything_else_is_a_failure_redirects_too(qstash_fake, client, status):
-    qstash_fake.on(JOB).respond(status, headers={"Location": JOB + "/new"})
-    client.message.publish(url=JOB, retries=1)
+    qstash_fake.on(JOBS).respond(status, headers={"Location": JOBS + "/new"})
+    client.message.publish(url=JOBS, retries=1)
     qstash_fake.drain()
     assert [attempt.status for attempt in qstash_fake.attempts] == [status, status]
 
@@ -143,11 +141,11 @@ def test_anything_else_is_a_failure_redirects_too(qstash_fake, client, status):
 )
 def test_489_with_its_header_is_not_retried(qstash_fake, client, status, value, attempts):
     headers = {"Upstash-NonRetryable-Error": value} if value else {}
-    qstash_fake.on(JOB).respond(status, headers=headers)
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond(status, headers=headers)
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert len(qstash_fake.attempts) == attempts
-    qstash_fake.assert_dead_lettered(JOB, status=status)
+    qstash_fake.assert_dead_lettered(JOBS, status=status)
 
 
 # --- time-outs ------------------------------------------------------------------------------------------------------
@@ -171,8 +169,8 @@ def test_an_answer_must_come_within_the_timeout(qstash_fake, client, takes, time
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    qstash_fake.on(JOB).takes(takes)
-    client.message.publish(url=JOB, timeout=timeout, retries=0)
+    qstash_fake.on(JOBS).takes(takes)
+    client.message.publish(url=JOBS, timeout=timeout, retries=0)
     qstash_fake.drain()
     (attempt,) = qstash_fake.attempts
     assert (attempt.status, attempt.error, attempt.duration.total_seconds()) == outcome
@@ -180,9 +178,9 @@ def test_an_answer_must_come_within_the_timeout(qstash_fake, client, takes, time
 
 
 def test_a_timed_out_answer_is_discarded_and_tried_again(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([200, 200]).takes("30s").times(1)
-    qstash_fake.on(JOB + "/other").respond(200)
-    client.message.publish(url=JOB, timeout="10s")
+    qstash_fake.on(JOBS).respond_with([200, 200]).takes("30s").times(1)
+    qstash_fake.on(JOBS + "/other").respond(200)
+    client.message.publish(url=JOBS, timeout="10s")
     qstash_fake.clock.advance("10s")
     (message,) = qstash_fake.messages
     assert (message.state, message.attempts[0].body) == ("RETRY", b"")
@@ -190,8 +188,8 @@ def test_a_timed_out_answer_is_discarded_and_tried_again(qstash_fake, client):
 
 
 def test_a_message_in_flight_is_pending_and_active(qstash_fake, client):
-    qstash_fake.on(JOB).respond(200).takes("30s")
-    client.message.publish(url=JOB)
+    qstash_fake.on(JOBS).respond(200).takes("30s")
+    client.message.publish(url=JOBS)
     qstash_fake.clock.advance("29s")
     (message,) = qstash_fake.pending
     assert (message.state, message.attempts[0].status, message.attempts[0].duration) == ("ACTIVE", None, None)
@@ -203,8 +201,8 @@ def test_a_message_in_flight_is_pending_and_active(qstash_fake, client):
 
 
 def test_a_message_that_fails_for_good_is_a_dead_letter_with_its_last_answer(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([500, {"status": 418, "text": "teapot"}])
-    client.message.publish(url=JOB, retries=1, body="x")
+    qstash_fake.on(JOBS).respond_with([500, {"status": 418, "text": "teapot"}])
+    client.message.publish(url=JOBS, retries=1, body="x")
     report = qstash_fake.drain()
     (dead,) = qstash_fake.dlq
     assert report.dead == (dead.message,)
@@ -220,7 +218,7 @@ def test_a_redriven_dead_letter_is_a_new_message_that_is_due_now(qstash_fake, cl
         return httpx.Response(200 if request.headers["X-Tenant"] == "7" and len(retried) > 2 else 500)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB, retries=1, delay="1h", body=b"\xff", headers={"X-Tenant": "7"})
+    client.message.publish(url=JOBS, retries=1, delay="1h", body=b"\xff", headers={"X-Tenant": "7"})
     qstash_fake.drain()
     (dead,) = qstash_fake.dlq
     again = dead.redrive()
@@ -233,8 +231,8 @@ def test_a_redriven_dead_letter_is_a_new_message_that_is_due_now(qstash_fake, cl
 
 
 def test_a_dead_letter_is_redriven_once_only(qstash_fake, client):
-    qstash_fake.on(JOB).respond(500)
-    client.message.publish(url=JOB, retries=0)
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     (dead,) = qstash_fake.dlq
     dead.redrive()
@@ -244,8 +242,8 @@ def test_a_dead_letter_is_redriven_once_only(qstash_fake, client):
 
 
 def test_a_dead_letter_that_the_api_has_deleted_cannot_be_redriven(qstash_fake, client):
-    qstash_fake.on(JOB).respond(500)
-    client.message.publish(url=JOB, retries=0)
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     (dead,) = qstash_fake.dlq
     client.dlq.delete(dead.dlq_id)

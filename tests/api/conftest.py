@@ -14,11 +14,10 @@ from qstash_fake.api.auth import Auth
 from qstash_fake.api.call import Reply
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message, Outcome
+from tests.shop import JOBS, START_MS
 from tests.world import start_next
 
 Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
-
-JOBS = "https://shop.example/jobs"
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class Client:
 
 
 def _client(**options: Any) -> Client:
-    broker = Broker(1_767_225_600_000, plan=options.pop("plan", None))  # 2026-01-01T00:00:00Z
+    broker = Broker(START_MS, plan=options.pop("plan", None))
     return Client(broker, Api(broker, Auth(**options)))
 
 

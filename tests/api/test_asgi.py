@@ -13,8 +13,7 @@ from starlette.applications import Starlette
 
 from qstash_fake.api.asgi import asgi_app
 from qstash_fake.errors import ConnectionDropped
-
-HOST = "https://shop.example"
+from tests.shop import SHOP
 
 
 class Answer(NamedTuple):
@@ -82,15 +81,15 @@ def server(qstash) -> Server:
 @pytest.mark.parametrize(
     ("target", "url"),
     [
-        (b"https://shop.example/jobs", f"{HOST}/jobs"),
-        (b"https://shop.example//jobs//", f"{HOST}//jobs//"),
-        (b"https://shop.example/a%2Fb%3Fc%20d", f"{HOST}/a%2Fb%3Fc%20d"),
-        (b"https://shop.example/../a/./b", f"{HOST}/../a/./b"),
-        (b"https://shop.example/a?b=c?d&e=%26", f"{HOST}/a?b=c?d&e=%26"),
-        (b"https://shop.example/a%0Ab", f"{HOST}/a%0Ab"),
-        (b"https://shop.example/\xc3\xa9", f"{HOST}/\u00e9"),
-        (b"https://shop.example/caf\xe9", f"{HOST}/caf%E9"),
-        (b"https:/shop.example/collapsed", f"{HOST}/collapsed"),
+        (b"https://shop.example/jobs", f"{SHOP}/jobs"),
+        (b"https://shop.example//jobs//", f"{SHOP}//jobs//"),
+        (b"https://shop.example/a%2Fb%3Fc%20d", f"{SHOP}/a%2Fb%3Fc%20d"),
+        (b"https://shop.example/../a/./b", f"{SHOP}/../a/./b"),
+        (b"https://shop.example/a?b=c?d&e=%26", f"{SHOP}/a?b=c?d&e=%26"),
+        (b"https://shop.example/a%0Ab", f"{SHOP}/a%0Ab"),
+        (b"https://shop.example/\xc3\xa9", f"{SHOP}/\u00e9"),
+        (b"https://shop.example/caf\xe9", f"{SHOP}/caf%E9"),
+        (b"https:/shop.example/collapsed", f"{SHOP}/collapsed"),
     ],
 )
 def test_the_path_is_taken_as_it_was_sent(server, qstash, target, url):
@@ -100,7 +99,7 @@ def test_the_path_is_taken_as_it_was_sent(server, qstash, target, url):
 
 def test_a_server_that_gives_no_raw_path_loses_no_question_mark(server, qstash):
     server.call("POST", b"/v2/publish/https://shop.example/a%3Fb%20c", raw_path=None)
-    assert [message.url for message in qstash.broker.messages.values()] == [f"{HOST}/a%3Fb%20c"]
+    assert [message.url for message in qstash.broker.messages.values()] == [f"{SHOP}/a%3Fb%20c"]
 
 
 def test_a_query_without_its_path_is_not_lost_either(server):
@@ -245,7 +244,7 @@ def test_calls_of_one_loop_do_not_mix(server, qstash):
 
     ids = [json.loads(answer.body)["messageId"] for answer in asyncio.run(all_of_them())]
     messages = [qstash.broker.messages[message_id] for message_id in ids]
-    assert [(m.url, m.body) for m in messages] == [(f"{HOST}/{n}", b"%d" % n) for n in range(50)]
+    assert [(m.url, m.body) for m in messages] == [(f"{SHOP}/{n}", b"%d" % n) for n in range(50)]
 
 
 def test_calls_of_many_threads_are_all_taken_once(server, qstash):
@@ -255,7 +254,7 @@ def test_calls_of_many_threads_are_all_taken_once(server, qstash):
     with ThreadPoolExecutor(8) as threads:
         statuses = list(threads.map(publish, range(80)))
     assert statuses == [201] * 80
-    assert {message.url for message in qstash.broker.messages.values()} == {f"{HOST}/{n}" for n in range(80)}
+    assert {message.url for message in qstash.broker.messages.values()} == {f"{SHOP}/{n}" for n in range(80)}
 
 
 def test_httpx_speaks_to_it_over_its_asgi_transport(server):

@@ -8,8 +8,8 @@ from qstash_fake.api import calls as calls_module
 from qstash_fake.api.view import ApiView
 from qstash_fake.broker.views import Message, view_of
 from qstash_fake.errors import ConnectionDropped
+from tests.shop import JOBS
 
-JOBS = "https://shop.example/jobs"
 PUBLISH = f"/v2/publish/{JOBS}"
 
 

@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-JOBS = "https://shop.example/jobs"
+from tests.shop import JOBS
+
 MANY_DIGITS = "9" * 5_000  # Python refuses to read so many
 
 

@@ -13,13 +13,13 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Outcome
+from tests.shop import JOBS
 
 # The description belongs to QStash and is not part of this project.
 OPENAPI = Path(__file__).parents[3] / "shared" / "openapi.yaml"
 pytestmark = pytest.mark.skipif(not OPENAPI.exists(), reason="../shared/openapi.yaml is not there")
 
 METHODS = ("get", "post", "put", "patch", "delete")
-JOB = "https://shop.example/jobs"
 CRON = {"Upstash-Cron": "*/5 * * * *"}
 
 
@@ -35,9 +35,9 @@ class Ask(NamedTuple):
 
 # For each operation a request that succeeds in the scenario; for a GET, one that has something to show.
 SUCCESS = {
-    "POST /v2/publish/{destination}": Ask(f"/v2/publish/{JOB}", {"Upstash-Delay": "10s"}, {"order": 7}),
-    "POST /v2/enqueue/{queueName}/{destination}": Ask(f"/v2/enqueue/orders/{JOB}", {}, {"order": 7}),
-    "POST /v2/batch": Ask("/v2/batch", {}, [{"destination": JOB, "body": "1"}, {"destination": JOB, "queue": "q"}]),
+    "POST /v2/publish/{destination}": Ask(f"/v2/publish/{JOBS}", {"Upstash-Delay": "10s"}, {"order": 7}),
+    "POST /v2/enqueue/{queueName}/{destination}": Ask(f"/v2/enqueue/orders/{JOBS}", {}, {"order": 7}),
+    "POST /v2/batch": Ask("/v2/batch", {}, [{"destination": JOBS, "body": "1"}, {"destination": JOBS, "queue": "q"}]),
     "GET /v2/messages/{messageId}": Ask("/v2/messages/{message}"),
     "DELETE /v2/messages/{messageId}": Ask("/v2/messages/{message}"),
     "DELETE /v2/messages": Ask("/v2/messages?label=invoices&count=10"),
@@ -47,7 +47,7 @@ SUCCESS = {
     "DELETE /v2/queues/{queueName}": Ask("/v2/queues/orders"),
     "POST /v2/queues/{queueName}/pause": Ask("/v2/queues/orders/pause"),
     "POST /v2/queues/{queueName}/resume": Ask("/v2/queues/orders/resume"),
-    "POST /v2/schedules/{destination}": Ask(f"/v2/schedules/{JOB}", CRON),
+    "POST /v2/schedules/{destination}": Ask(f"/v2/schedules/{JOBS}", CRON),
     "GET /v2/schedules": Ask("/v2/schedules"),
     "GET /v2/schedules/{scheduleId}": Ask("/v2/schedules/nightly"),
     "DELETE /v2/schedules/{scheduleId}": Ask("/v2/schedules/nightly"),
@@ -56,7 +56,7 @@ SUCCESS = {
     "GET /v2/topics": Ask("/v2/topics"),
     "GET /v2/topics/{urlGroupName}": Ask("/v2/topics/partners"),
     "DELETE /v2/topics/{urlGroupName}": Ask("/v2/topics/partners"),
-    "POST /v2/topics/{urlGroupName}/endpoints": Ask("/v2/topics/new/endpoints", {}, {"endpoints": [{"url": JOB}]}),
+    "POST /v2/topics/{urlGroupName}/endpoints": Ask("/v2/topics/new/endpoints", {}, {"endpoints": [{"url": JOBS}]}),
     "DELETE /v2/topics/{urlGroupName}/endpoints": Ask(
         "/v2/topics/partners/endpoints", {}, {"endpoints": [{"name": "one"}]}
     ),
@@ -81,10 +81,10 @@ SUCCESS = {
 # For each error that the description lists, a request that brings it about.
 ERRORS = {
     "POST /v2/publish/{destination} 400": Ask("/v2/publish/ftp://shop.example/"),
-    "POST /v2/publish/{destination} 401": Ask(f"/v2/publish/{JOB}", token=""),
-    "POST /v2/enqueue/{queueName}/{destination} 400": Ask(f"/v2/enqueue/q/{JOB}", {"Upstash-Delay": "1s"}),
+    "POST /v2/publish/{destination} 401": Ask(f"/v2/publish/{JOBS}", token=""),
+    "POST /v2/enqueue/{queueName}/{destination} 400": Ask(f"/v2/enqueue/q/{JOBS}", {"Upstash-Delay": "1s"}),
     "POST /v2/enqueue/{queueName}/{destination} 404": Ask("/v2/enqueue/q/nobody"),
-    "POST /v2/batch 400": Ask("/v2/batch", {}, {"destination": JOB}),
+    "POST /v2/batch 400": Ask("/v2/batch", {}, {"destination": JOBS}),
     "GET /v2/messages/{messageId} 404": Ask("/v2/messages/msg_unknown"),
     "DELETE /v2/messages/{messageId} 404": Ask("/v2/messages/msg_unknown"),
     "POST /v2/queues 400": Ask("/v2/queues", {}, {"queueName": "no blanks", "parallelism": 1}),
@@ -93,8 +93,8 @@ ERRORS = {
     "GET /v2/queues/{queueName} 404": Ask("/v2/queues/unknown"),
     "POST /v2/queues/{queueName}/pause 400": Ask("/v2/queues/no%20blanks/pause"),
     "POST /v2/queues/{queueName}/resume 400": Ask("/v2/queues/no%20blanks/resume"),
-    "POST /v2/schedules/{destination} 400": Ask(f"/v2/schedules/{JOB}"),
-    "POST /v2/schedules/{destination} 412": Ask(f"/v2/schedules/{JOB}", CRON, plan="free"),
+    "POST /v2/schedules/{destination} 400": Ask(f"/v2/schedules/{JOBS}"),
+    "POST /v2/schedules/{destination} 412": Ask(f"/v2/schedules/{JOBS}", CRON, plan="free"),
     "GET /v2/schedules/{scheduleId} 404": Ask("/v2/schedules/scd_unknown"),
     "GET /v2/topics/{urlGroupName} 404": Ask("/v2/topics/unknown"),
     "GET /v2/dlq/{dlqId} 404": Ask("/v2/dlq/0-99"),
@@ -178,9 +178,9 @@ class Scenario:
             "Upstash-Retries": "0",
             "Upstash-Retry-Delay": "1000 * (1 + retried)",
             "Upstash-Timeout": "30s",
-            "Upstash-Callback": f"{JOB}/done",
+            "Upstash-Callback": f"{JOBS}/done",
             "Upstash-Callback-Forward-Step": "2",
-            "Upstash-Failure-Callback": f"{JOB}/failed",
+            "Upstash-Failure-Callback": f"{JOBS}/failed",
             "Upstash-Failure-Callback-Forward-Step": "3",
             "Upstash-Flow-Control-Key": "partner-api",
             "Upstash-Flow-Control-Value": "parallelism=2, rate=10, period=1m",
@@ -188,22 +188,22 @@ class Scenario:
         in_queue = {"Upstash-Queue-Name": "orders"}
         answered = Outcome(status=500, headers=(("Content-Type", "text/plain"),), body=b"no", error="500 no")
         self.post(
-            "/v2/topics/partners/endpoints", {}, {"endpoints": [{"url": JOB, "name": "one"}, {"url": f"{JOB}/2"}]}
+            "/v2/topics/partners/endpoints", {}, {"endpoints": [{"url": JOBS, "name": "one"}, {"url": f"{JOBS}/2"}]}
         )
-        self.post("/v2/topics/pair/endpoints", {}, {"endpoints": [{"url": JOB, "name": "one"}, {"url": f"{JOB}/2"}]})
+        self.post("/v2/topics/pair/endpoints", {}, {"endpoints": [{"url": JOBS, "name": "one"}, {"url": f"{JOBS}/2"}]})
         # A group, a queue, a schedule: the first tick fails and ends in the dead letter queue.
         daily = everything | in_queue | CRON | {"Upstash-Schedule-Id": "nightly", "Upstash-Delay": "1s"}
         self.post("/v2/schedules/partners", daily, b"hello")
         self.broker.now_ms += 300_000
         self.deliver(answered)
-        self.post(f"/v2/publish/{JOB}", {"Upstash-Retries": "0"}, b"\xff")
+        self.post(f"/v2/publish/{JOBS}", {"Upstash-Retries": "0"}, b"\xff")
         self.deliver(Outcome(status=500, body=b"\xff"))
         self.ids["dead"] = next(iter(self.broker.dead_letters))
         pending = self.post("/v2/publish/partners", everything | in_queue | {"Upstash-Delay": "1d"}, b"later")
         self.ids["message"] = pending[0]["messageId"]
-        self.ids["binary"] = self.post(f"/v2/publish/{JOB}", {"Upstash-Delay": "1d"}, b"\xff")["messageId"]
+        self.ids["binary"] = self.post(f"/v2/publish/{JOBS}", {"Upstash-Delay": "1d"}, b"\xff")["messageId"]
         self.ids["ticked"] = next(m.message_id for m in self.broker.messages.values() if m.schedule_id)
-        cancelled = self.post(f"/v2/publish/{JOB}", {"Upstash-Delay": "1d"})["messageId"]
+        cancelled = self.post(f"/v2/publish/{JOBS}", {"Upstash-Delay": "1d"})["messageId"]
         self.ask("DELETE", Ask(f"/v2/messages/{cancelled}"))
         return self
 
@@ -254,7 +254,7 @@ def test_an_operation_is_refused_as_described(name):
     scenario = Scenario(ask.plan) if ask.plan else Scenario().build()
     if status == "412" and "schedules" in name:
         for number in range(10):
-            scenario.post(f"/v2/schedules/{JOB}/{number}", CRON)
+            scenario.post(f"/v2/schedules/{JOBS}/{number}", CRON)
 
     answered, body = scenario.ask(operation.split()[0], ask)
 
@@ -318,7 +318,7 @@ def test_a_publish_to_a_group_is_described_too(scenario):
     status, body = scenario.ask("POST", Ask("/v2/publish/partners"))
     schema = schema_of(operations()["POST /v2/publish/{destination}"], "200")
     assert status == 201
-    assert [item["url"] for item in validate(schema, body)] == [JOB, f"{JOB}/2"]
+    assert [item["url"] for item in validate(schema, body)] == [JOBS, f"{JOBS}/2"]
 
 
 def test_a_list_validates_with_everything_in_it(scenario):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-START_MS = 1_767_225_600_000
-START_S = START_MS // 1000
+from tests.shop import START_MS, START_S
+
 DONE = "https://shop.example/done"
 FAILED = "https://shop.example/failed"
 

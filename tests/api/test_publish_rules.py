@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from qstash_fake.api.answer import Api
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
+from tests.shop import START_MS
 
-START_MS = 1_767_225_600_000
 DONE = "https://shop.example/done"
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-JOBS = "https://shop.example/jobs"
+from tests.shop import JOBS
+
 NO_CONTENT = b""
 GO_JSON = {"Content-Type": "application/json"}
 

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
+from tests.shop import JOBS, START_MS
 from tests.world import start_next
 
-JOBS = "https://shop.example/jobs"
-START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 LIMITS = {"Upstash-Flow-Control-Key": "partner-api.1"}
 
 
@@ -90,8 +89,8 @@ def test_a_queue_has_exactly_six_keys(qstash):
     queue = {
         "name": "orders",
         "parallelism": 3,
-        "createdAt": START,
-        "updatedAt": START + 1_000,
+        "createdAt": START_MS,
+        "updatedAt": START_MS + 1_000,
         "lag": 1,
         "paused": True,
     }
@@ -106,8 +105,8 @@ def test_an_endpoint_without_a_name_has_no_name(qstash):
     assert get(qstash, "/v2/topics") == [
         {
             "name": "partners",
-            "createdAt": START,
-            "updatedAt": START + 1_000,
+            "createdAt": START_MS,
+            "updatedAt": START_MS + 1_000,
             "endpoints": [{"url": JOBS}, {"url": f"{JOBS}/2", "name": "two"}],
         }
     ]
@@ -125,13 +124,13 @@ def test_a_plain_schedule_shows_what_it_has_and_no_empty_field(qstash):
         "scheduleId": schedule_id,
         "cron": "*/10 * * * *",
         "destination": JOBS,
-        "createdAt": START,
+        "createdAt": START_MS,
         "method": "POST",
         "retries": 3,
         "isPaused": False,
         "callerIP": "127.0.0.1",
         "callerIp": "127.0.0.1",
-        "nextScheduleTime": START + 600_000,
+        "nextScheduleTime": START_MS + 600_000,
     }
 
 
@@ -161,7 +160,7 @@ def test_a_schedule_with_everything_shows_every_field(qstash):
             "scheduleId": "nightly",
             "cron": "CRON_TZ=Europe/Berlin 0 4 * * *",
             "destination": JOBS,
-            "createdAt": START,
+            "createdAt": START_MS,
             "method": "PUT",
             "retries": 0,
             "isPaused": False,
@@ -177,7 +176,7 @@ def test_a_schedule_with_everything_shows_every_field(qstash):
             "callerIP": "127.0.0.1",
             "callerIp": "127.0.0.1",
             "retryDelayExpression": "1000 * (1 + retried)",
-            "nextScheduleTime": START + 3 * 3_600_000,
+            "nextScheduleTime": START_MS + 3 * 3_600_000,
             "label": "invoices",
             "labels": ["invoices", "july"],
             "flowControlKey": "partner-api",
@@ -192,7 +191,7 @@ def test_a_schedule_that_has_ticked_shows_when_and_what_became_of_it(qstash):
     wait(qstash, 60_000)
     delivery = start_next(qstash.broker)
     shown = get(qstash, "/v2/schedules/often")
-    assert (shown["lastScheduleTime"], shown["nextScheduleTime"]) == (START + 60_000, START + 120_000)
+    assert (shown["lastScheduleTime"], shown["nextScheduleTime"]) == (START_MS + 60_000, START_MS + 120_000)
     assert shown["lastScheduleStates"] == {delivery.message.message_id: "IN_PROGRESS"}
 
 
@@ -268,7 +267,7 @@ def test_a_flow_control_key_counts_what_waits_runs_and_has_started(qstash):
             "rateMax": 5,
             "rateCount": 1,
             "ratePeriod": 60,
-            "ratePeriodStart": START // 1_000,  # whole unix seconds
+            "ratePeriodStart": START_MS // 1_000,  # whole unix seconds
             "isPaused": False,
             "isPinnedParallelism": False,
             "isPinnedRate": False,

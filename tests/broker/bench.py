@@ -7,8 +7,7 @@ import dataclasses
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.protocol.publish import PublishRequest, parse_publish
-
-START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+from tests.shop import START_MS
 
 Answer = int | Outcome
 

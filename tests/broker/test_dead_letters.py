@@ -8,6 +8,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.options import parse_options
+from tests.shop import START_S
 
 CALLBACK = "https://shop.example/callback"
 FAILED = "https://shop.example/failed"
@@ -25,7 +26,7 @@ def test_a_redriven_message_is_new_and_due_now_with_all_that_the_old_one_had(ben
         bench,
         "secret",
         method="PUT",
-        not_before=1_767_225_600,
+        not_before=START_S,
         queue_name="jobs",
         flow_control_key="k",
         flow_control_value="rate=5",
@@ -75,7 +76,7 @@ def test_a_redrive_keeps_group_endpoint_and_schedule(bench):
 
 
 def test_headers_given_with_a_redrive_win(bench):
-    dead = a_dead_letter(bench, forward_x_key="old", forward_x_other="kept", not_before=1_767_225_600)
+    dead = a_dead_letter(bench, forward_x_key="old", forward_x_other="kept", not_before=START_S)
     overrides = parse_options([("Upstash-Retries", "5"), ("Upstash-Delay", "9s"), ("Upstash-Forward-X-Key", "new")])
     message = bench.broker.redrive(dead.dlq_id, overrides)
     assert (message.max_retries, message.due_ms - message.created_ms) == (5, 9_000)

@@ -7,11 +7,10 @@ import pytest
 from qstash_fake.broker.deduplication import Deduplication, deduplication_key
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.protocol.publish import parse_publish
+from tests.shop import JOBS
 
-URL = "https://shop.example/jobs"
 
-
-def key(body=b"x", to=URL, **headers):
+def key(body=b"x", to=JOBS, **headers):
     headers = {"content_based_deduplication": "true", **headers}
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
     upstash = [(name if name == "content-type" else f"Upstash-{name}", value) for name, value in pairs]
@@ -57,13 +56,13 @@ def test_other_content_is_no_repetition(other):
 
 def test_forwarded_headers_count_in_any_order_and_case():
     one = parse_publish(
-        URL,
+        JOBS,
         [("Upstash-Content-Based-Deduplication", "1"), ("Upstash-Forward-A", "1"), ("upstash-forward-b", "2")],
         b"",
         caller_ip="",
     )
     other = parse_publish(
-        URL,
+        JOBS,
         [("Upstash-Forward-B", "2"), ("Upstash-Forward-a", "1"), ("Upstash-Content-Based-Deduplication", "1")],
         b"",
         caller_ip="",

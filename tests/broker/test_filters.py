@@ -7,6 +7,7 @@ import pytest
 from qstash_fake.broker.filters import DEAD_LETTERS, LOGS, MESSAGES, parse_filter
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused
+from tests.shop import START_MS
 
 SHOP, API = "https://shop.example:8443/jobs?x=1", "https://api.example"
 
@@ -76,11 +77,10 @@ def test_different_filters_must_all_hold(some):
 
 
 def test_dates_are_those_of_the_creation_both_inclusive(some):
-    start_ms = 1_767_225_600_000
-    assert found(some, fromDate=str(start_ms + 1_000)) == "bcd"
-    assert found(some, toDate=str(start_ms + 1_000)) == "ab"
-    assert found(some, fromDate=str(start_ms + 1_000), toDate=str(start_ms + 1_000)) == "b"
-    assert found(some, fromDate=str(start_ms + 1_001), toDate=str(start_ms + 1_999)) == ""
+    assert found(some, fromDate=str(START_MS + 1_000)) == "bcd"
+    assert found(some, toDate=str(START_MS + 1_000)) == "ab"
+    assert found(some, fromDate=str(START_MS + 1_000), toDate=str(START_MS + 1_000)) == "b"
+    assert found(some, fromDate=str(START_MS + 1_001), toDate=str(START_MS + 1_999)) == ""
 
 
 @pytest.mark.parametrize("value", ["yesterday", "-1", "1.5", "", "9" * 19])

@@ -7,6 +7,7 @@ import pytest
 from qstash_fake.broker import journal as journal_module
 from qstash_fake.broker.journal import Journal
 from qstash_fake.broker.message import Outcome
+from tests.shop import START_MS
 from tests.times import FIRST_RETRY_S
 
 
@@ -80,7 +81,7 @@ def test_the_next_delivery_stands_where_a_delivery_is_still_to_come(bench):
     bench.publish("b")
     bench.advance(60)
     planned = {
-        (entry.message.text, str(entry.state)): (entry.next_delivery_ms - 1_767_225_600_000) // 1000
+        (entry.message.text, str(entry.state)): (entry.next_delivery_ms - START_MS) // 1000
         for entry in bench.broker.journal.entries()
         if entry.next_delivery_ms is not None
     }

@@ -8,9 +8,8 @@ import pytest
 
 from qstash_fake.broker.lifecycle import TRANSITIONS, Canceled, Delivered, Failed, Move, RetryAt, judge, move
 from qstash_fake.broker.message import PENDING, Attempt, Message, Outcome, State
+from tests.shop import START_MS
 from tests.times import FIRST_RETRY_S
-
-NOW_MS = 1_767_225_600_000
 
 ALLOWED = {
     ("CREATED", "START"): "ACTIVE",
@@ -32,13 +31,13 @@ def a_message(state=State.ACTIVE, *, attempts=1, retries=3):
         method="POST",
         body=b"",
         stored_headers=(),
-        created_ms=NOW_MS,
-        due_ms=NOW_MS,
-        not_before_ms=NOW_MS,
+        created_ms=START_MS,
+        due_ms=START_MS,
+        not_before_ms=START_MS,
         max_retries=retries,
         state=state,
     )
-    message.attempts = [Attempt(message=message, started_ms=NOW_MS, retried=n) for n in range(attempts)]
+    message.attempts = [Attempt(message=message, started_ms=START_MS, retried=n) for n in range(attempts)]
     return message
 
 
@@ -61,21 +60,21 @@ def test_what_is_not_pending_is_final():
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_is_a_delivery(status):
-    assert judge(a_message(), Outcome(status=status), NOW_MS) == Delivered()
+    assert judge(a_message(), Outcome(status=status), START_MS) == Delivered()
 
 
 @pytest.mark.parametrize("status", [0, 100, 199, 300, 302, 404, 489, 500])
 def test_everything_else_is_tried_again(status):
-    assert judge(a_message(), Outcome(status=status), NOW_MS) == RetryAt(NOW_MS + FIRST_RETRY_S * 1_000)
+    assert judge(a_message(), Outcome(status=status), START_MS) == RetryAt(START_MS + FIRST_RETRY_S * 1_000)
 
 
 def test_the_attempt_after_the_last_retry_fails_for_good():
-    assert isinstance(judge(a_message(attempts=3), Outcome(status=500), NOW_MS), RetryAt)
-    assert judge(a_message(attempts=4), Outcome(status=500), NOW_MS) == Failed()
+    assert isinstance(judge(a_message(attempts=3), Outcome(status=500), START_MS), RetryAt)
+    assert judge(a_message(attempts=4), Outcome(status=500), START_MS) == Failed()
 
 
 def test_a_cancelled_message_in_flight_is_delivered_or_cancelled():
     message = a_message(attempts=4)
     message.cancel_requested = True
-    assert judge(message, Outcome(status=200), NOW_MS) == Delivered()
-    assert judge(message, Outcome(status=500), NOW_MS) == Canceled()
+    assert judge(message, Outcome(status=200), START_MS) == Delivered()
+    assert judge(message, Outcome(status=500), START_MS) == Canceled()

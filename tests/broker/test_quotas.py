@@ -15,6 +15,7 @@ from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.moments import LAST_MS
 from qstash_fake.protocol.options import NO_OPTIONS
+from tests.shop import START_S
 
 DAY_MS = 86_400_000
 
@@ -31,7 +32,7 @@ def refused(bench, body="", **options):
     [
         ("free", {"delay": "604801s"}, (400, "quota maxDelay exceeded, current limit: 604800")),
         ("payg", {"delay": "366d"}, (400, "quota maxDelay exceeded, current limit: 31536000")),
-        ("free", {"not_before": 1_767_225_600 + 604_801}, (400, "quota maxDelay exceeded, current limit: 604800")),
+        ("free", {"not_before": START_S + 604_801}, (400, "quota maxDelay exceeded, current limit: 604800")),
         (None, {"retries": 1_000}, (412, "quota maxRetries exceeded, current limit: 999")),
         ("free", {"retries": 1_000}, (412, "quota maxRetries exceeded, current limit: 999")),
         ("free", {"body": "x" * 1_048_577}, (412, "quota maxMessageSize exceeded, current limit: 1048576")),

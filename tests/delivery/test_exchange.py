@@ -12,9 +12,9 @@ from qstash import QStash, Receiver
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.delivery.exchange import plain_request
 from qstash_fake.delivery.signing import sign
+from tests.shop import START_S
 from tests.times import FIRST_RETRY_S
 
-START = 1_767_225_600  # 2026-01-01T00:00:00Z
 JOB = "https://shop.example/jobs/invoice?copy=2"
 EMPTY_SHA = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU="  # PROTOCOL 3.2
 
@@ -147,8 +147,8 @@ def test_the_claims_are_those_of_qstash_in_its_order(qstash_fake, client, receiv
     assert claims == {
         "aud": "",
         "body": digest,
-        "exp": START + 100 + 300,
-        "iat": START + 100,
+        "exp": START_S + 100 + 300,
+        "iat": START_S + 100,
         "iss": "Upstash",
         "jti": claims["jti"],
         "nbf": 0,

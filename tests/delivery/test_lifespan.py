@@ -11,9 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from qstash_fake import QStashFake
+from tests.shop import JOBS
 from tests.times import FIRST_RETRY_S
-
-JOB = "https://shop.example/jobs"
 
 
 def shop(events, name="shop", *, startup_error=None, shutdown_error=None, on_shutdown=lambda: None):
@@ -42,8 +41,8 @@ def test_it_starts_at_the_first_delivery_runs_once_and_stops_at_the_end():
     with QStashFake() as fake:
         fake.mount(shop(events))
         assert events == []
-        QStash("token").message.publish(url=JOB)
-        QStash("token").message.publish(url=JOB)
+        QStash("token").message.publish(url=JOBS)
+        QStash("token").message.publish(url=JOBS)
         fake.deliver_due()
         assert fake.attempts[0].body == b"pool of shop"
     assert events == ["shop starts", "shop works", "shop works", "shop stops"]
@@ -83,7 +82,7 @@ def test_lifespan_false_leaves_it_to_somebody_else(qstash_fake, client):
     app = shop(events)
     app.router.routes[:] = [Route("/jobs", job, methods=["POST"])]
     qstash_fake.mount(app, lifespan=False)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     qstash_fake.deliver_due()
     assert events == []
     assert qstash_fake.attempts[0].status == 200
@@ -92,7 +91,7 @@ def test_lifespan_false_leaves_it_to_somebody_else(qstash_fake, client):
 def test_a_startup_that_fails_is_raised_from_the_verb_and_tried_again(qstash_fake, client):
     events: list[str] = []
     qstash_fake.mount(shop(events, startup_error=ConnectionError("no database")))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     for verb in (qstash_fake.deliver_due, lambda: qstash_fake.clock.advance(FIRST_RETRY_S)):
         with pytest.raises(ConnectionError, match="no database") as raised:
             verb()
@@ -107,7 +106,7 @@ def test_a_startup_that_only_says_that_it_failed_is_an_error_too(qstash_fake, cl
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(RuntimeError, match=r"the application's lifespan\.startup failed: no database"):
         qstash_fake.deliver_due()
 
@@ -122,7 +121,7 @@ def test_an_application_that_raises_on_the_lifespan_does_not_support_it(qstash_f
         await send({"type": "http.response.body"})
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(qstash_fake.deliver_due().delivered) == 1
 
 
@@ -134,7 +133,7 @@ def test_an_application_that_returns_from_the_lifespan_does_not_support_it(qstas
         await send({"type": "http.response.body"})
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(qstash_fake.deliver_due().delivered) == 1
 
 
@@ -156,10 +155,10 @@ def test_a_shutdown_that_fails_is_raised_and_the_others_stop_all_the_same():
 def test_what_an_application_publishes_as_it_stops_does_not_leave_the_process():
     events: list[str] = []
     with QStashFake() as fake:
-        fake.mount(shop(events, on_shutdown=lambda: QStash("token").message.publish(url=JOB + "/bye")))
-        QStash("token").message.publish(url=JOB)
+        fake.mount(shop(events, on_shutdown=lambda: QStash("token").message.publish(url=JOBS + "/bye")))
+        QStash("token").message.publish(url=JOBS)
         fake.deliver_due()
-    assert [message.url for message in fake.messages] == [JOB, JOB + "/bye"]
+    assert [message.url for message in fake.messages] == [JOBS, JOBS + "/bye"]
 
 
 def test_tasks_that_an_application_leaves_running_are_cancelled_at_the_end():
@@ -179,7 +178,7 @@ def test_tasks_that_an_application_leaves_running_are_cancelled_at_the_end():
 
     with QStashFake() as fake:
         fake.mount(app)
-        QStash("token").message.publish(url=JOB)
+        QStash("token").message.publish(url=JOBS)
         fake.deliver_due()
     assert events == ["cancelled"]
 
@@ -194,7 +193,7 @@ async def test_in_async_tests_a_block_runs_it(qstash_fake, client, mounted_first
     async with qstash_fake.lifespan(app):
         if not mounted_first:
             qstash_fake.mount(app)
-        client.message.publish(url=JOB)
+        client.message.publish(url=JOBS)
         await qstash_fake.deliver_due_async()
         assert qstash_fake.attempts[0].body == b"pool of shop"
     assert events == ["shop starts", "shop works", "shop stops"]
@@ -204,7 +203,7 @@ async def test_in_async_tests_a_block_runs_it(qstash_fake, client, mounted_first
 async def test_the_async_verbs_run_no_lifespan_themselves(qstash_fake, client):
     events: list[str] = []
     qstash_fake.mount(shop(events))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(AttributeError, match="pool"):
         await qstash_fake.deliver_due_async()
     assert events == ["shop works"]

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
 
-JOB = "https://shop.example/jobs"
-START = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.shop import JOBS, START
 
 pytestmark = [pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z"), pytest.mark.asyncio]
 
@@ -18,7 +17,7 @@ pytestmark = [pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z"), pytest.mark
 def every_second(qstash_fake, client):
     """A schedule that fires each second; a route answers, so no application is called."""
     qstash_fake.on("*").respond(200)
-    client.schedule.create(destination=JOB, cron="@every 1s")
+    client.schedule.create(destination=JOBS, cron="@every 1s")
 
 
 def seconds_done(fake) -> int:
@@ -47,7 +46,7 @@ async def test_the_count_goes_on_from_verb_to_verb_and_from_event_to_event(qstas
     await qstash_fake.clock.advance_async("30s")
     assert turns == []
     for number in range(40):
-        client.message.publish(url=JOB, delay=f"{number}s")
+        client.message.publish(url=JOBS, delay=f"{number}s")
     client.schedule.delete(next(iter(qstash_fake.schedules)))
     await qstash_fake.drain_async()  # an event at each of 40 instants
     other.cancel()
@@ -86,8 +85,8 @@ async def test_a_cancelled_verb_fails_the_attempt_that_is_in_flight(qstash_fake,
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.enqueue(queue="q", url=JOB, retries=0)
-    client.message.enqueue(queue="q", url=JOB)
+    client.message.enqueue(queue="q", url=JOBS, retries=0)
+    client.message.enqueue(queue="q", url=JOBS)
     verb = asyncio.create_task(qstash_fake.drain_async())
     await entered.wait()
     verb.cancel()
@@ -95,7 +94,7 @@ async def test_a_cancelled_verb_fails_the_attempt_that_is_in_flight(qstash_fake,
         await verb
     first, second = qstash_fake.messages
     assert (first.state, first.attempts[0].status, second.state) == ("FAILED", 500, "CREATED")
-    qstash_fake.on(JOB).respond(200)
+    qstash_fake.on(JOBS).respond(200)
     await qstash_fake.drain_async()
     assert (second.state, qstash_fake.queues["q"].lag) == ("DELIVERED", 0)
 
@@ -112,7 +111,7 @@ async def test_an_application_that_swallows_the_cancellation_does_not_keep_the_v
 
     qstash_fake.mount(app)
     for _ in range(2):
-        client.message.publish(url=JOB)
+        client.message.publish(url=JOBS)
     verb = asyncio.create_task(qstash_fake.drain_async())
     await entered.wait()
     verb.cancel()
@@ -124,7 +123,7 @@ async def test_an_application_that_swallows_the_cancellation_does_not_keep_the_v
 
 async def test_a_verb_that_is_cancelled_before_it_has_begun_delivers_nothing(qstash_fake, client):
     qstash_fake.on("*").respond(200)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     verb = asyncio.create_task(qstash_fake.drain_async())
     verb.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -143,7 +142,7 @@ async def test_a_cancelled_verb_does_not_wait_for_a_thread(qstash_fake, client):
         return []
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     verb = asyncio.create_task(qstash_fake.drain_async())
     await asyncio.to_thread(entered.wait)
     verb.cancel()

@@ -19,7 +19,8 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
-JOBS = "https://shop.example/jobs"
+from tests.shop import JOBS
+
 PUBLISH = f"https://qstash.upstash.io/v2/publish/{JOBS}"
 BEARER = {"Authorization": "Bearer a-token"}
 PARTS = [b'{"order"', b": 7}"]

@@ -18,9 +18,9 @@ from qstash import QStash
 
 from qstash_fake import QStashFake, UsageError
 from qstash_fake.testing.timekeeper import Timekeeper
+from tests.shop import JOBS
 
 BEARER = {"Authorization": "Bearer a-token"}
-JOBS = "https://shop.example/jobs"
 OTHER = "https://api.example/rates"
 PUBLISH = f"https://qstash.upstash.io/v2/publish/{JOBS}"
 EARLY_SDK = QStash("a-token")

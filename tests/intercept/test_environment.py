@@ -10,8 +10,8 @@ from qstash_fake import QStashFake
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.pytest_plugin import VARIABLES
 from qstash_fake.testing.environment import DEV_TOKEN, URL
+from tests.shop import JOBS
 
-JOBS = "https://shop.example/jobs"
 CURRENT, NEXT = "sig_" + "1" * 28, "sig_" + "2" * 28
 
 

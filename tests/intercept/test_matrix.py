@@ -14,8 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from qstash_fake import QStashFake
-from tests.intercept.clients import CLIENTS, JOBS, PUBLISH
+from tests.intercept.clients import CLIENTS, PUBLISH
 from tests.intercept.mocks import MOCKS, OTHER, RATES
+from tests.shop import JOBS
 
 PAIRS = [(client, mock) for client in CLIENTS for mock in MOCKS if client.library in mock.libraries]
 

@@ -14,10 +14,9 @@ from qstash import AsyncQStash, QStash
 from qstash.errors import DailyMessageLimitExceededError, QStashError, RateLimitExceededError
 
 from qstash_fake import QStashFake, UsageError
+from tests.shop import JOBS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-JOB = "https://shop.example/job"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def test_burst_makes_the_sdk_raise_its_rate_limit_error(client: QStash, qstash_f
 def test_daily_makes_the_sdk_raise_its_daily_limit_error(client: QStash, qstash_fake: QStashFake):
     qstash_fake.api.fail("daily")
     with pytest.raises(DailyMessageLimitExceededError) as error:
-        client.message.publish(url=JOB, body="x")
+        client.message.publish(url=JOBS, body="x")
     assert (error.value.limit, error.value.remaining) == ("1000", "0")
     assert qstash_fake.messages == []
 
@@ -79,14 +78,14 @@ def test_an_unknown_fault_is_a_usage_error(qstash_fake: QStashFake):
 
 def test_a_dropped_connection_makes_the_sdk_try_again(patient: QStash, qstash_fake: QStashFake):
     qstash_fake.api.drop_connection(times=2)
-    patient.message.publish(url=JOB, body="x")
+    patient.message.publish(url=JOBS, body="x")
     assert [message.text for message in qstash_fake.messages] == ["x"]
 
 
 def test_a_connection_dropped_too_often_is_the_clients_connect_error(patient: QStash, qstash_fake: QStashFake):
     qstash_fake.api.drop_connection(times=3)
     with pytest.raises(httpx.ConnectError):
-        patient.message.publish(url=JOB, body="x")
+        patient.message.publish(url=JOBS, body="x")
     assert qstash_fake.messages == []
 
 
@@ -112,7 +111,7 @@ def test_without_retries_one_dropped_connection_is_enough(hasty: QStash, qstash_
 def test_a_status_is_not_tried_again(patient: QStash, qstash_fake: QStashFake):
     qstash_fake.api.fail(503)
     with pytest.raises(QStashError, match="status: 503"):
-        patient.message.publish(url=JOB, body="x")
+        patient.message.publish(url=JOBS, body="x")
     assert qstash_fake.messages == []
 
 
@@ -132,7 +131,7 @@ async def test_faults_reach_the_async_client(async_client: AsyncQStash, qstash_f
         await async_client.queue.list()
     patient = AsyncQStash("token", retry={"retries": 2, "backoff": lambda attempt: 0})
     qstash_fake.api.drop_connection(times=2)
-    await patient.message.publish(url=JOB, body="x")
-    qstash_fake.on(JOB).respond(200)
+    await patient.message.publish(url=JOBS, body="x")
+    qstash_fake.on(JOBS).respond(200)
     report = await qstash_fake.drain_async()
     assert len(report.delivered) == 1

@@ -12,11 +12,11 @@ from qstash.errors import QStashError
 from qstash.message import PublishResponse
 
 from qstash_fake import QStashFake
+from tests.shop import START_MS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 JOB, BACK, FAIL = (f"https://shop.example/{path}" for path in ("job", "back", "fail"))
-T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
 def b64(text: str) -> str:
@@ -47,8 +47,8 @@ def test_a_callback_reports_the_answer_key_for_key(client: QStash, shop: Any, qs
         ("method", "PUT"),
         ("sourceHeader", {"Content-Type": ["text/plain"], "X-Order": ["7"]}),
         ("sourceBody", b64("hello")),
-        ("notBefore", T0_MS),
-        ("createdAt", T0_MS),
+        ("notBefore", START_MS),
+        ("createdAt", START_MS),
         ("callerIP", "127.0.0.1"),
     ]
     assert (callback.method, callback.headers["content-type"]) == ("POST", "application/json")
@@ -75,7 +75,7 @@ def test_a_callback_names_group_queue_schedule_and_the_number_of_the_retry(
     body = json.loads(shop.at("/back")[1].body)
     assert (body["topicName"], body["endpointName"]) == ("stores", "main")
     assert (body["queueName"], body["scheduleId"], body["retried"]) == ("jobs", "s1", 1)
-    assert (body["createdAt"], body["notBefore"]) == (T0_MS + 60_000, T0_MS + 65_000)
+    assert (body["createdAt"], body["notBefore"]) == (START_MS + 60_000, START_MS + 65_000)
 
 
 def test_a_callback_follows_every_attempt(client: QStash, shop: Any, qstash_fake: QStashFake):

@@ -11,11 +11,11 @@ from qstash import AsyncQStash, QStash
 from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
+from tests.shop import START_MS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 A, B = "https://shop.example/a", "https://api.example/b?x=1"
-T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 # Filter and values → the messages of `various` that it means. PROTOCOL 1.1.
 FILTERS: list[tuple[dict[str, Any], set[str]]] = [
@@ -30,9 +30,9 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
     ({"flowControlKey": "key"}, {"flow"}),
     ({"callerIp": "127.0.0.1"}, {"plain", "queued", "flow", "group", "cron"}),
     ({"callerIP": "10.0.0.1"}, set()),
-    ({"fromDate": T0_MS + 60_000}, {"cron"}),
-    ({"toDate": T0_MS}, {"plain", "queued", "flow", "group"}),
-    ({"fromDate": T0_MS, "toDate": T0_MS + 59_999}, {"plain", "queued", "flow", "group"}),
+    ({"fromDate": START_MS + 60_000}, {"cron"}),
+    ({"toDate": START_MS}, {"plain", "queued", "flow", "group"}),
+    ({"fromDate": START_MS, "toDate": START_MS + 59_999}, {"plain", "queued", "flow", "group"}),
     ({"label": ["red", "blue"]}, {"plain", "queued", "flow"}),
     ({"label": "red, blue"}, {"plain", "queued", "flow"}),
     ({"label": ["red", "blue"], "url": A}, {"plain", "flow"}),
@@ -182,8 +182,8 @@ DEAD_FILTERS: list[tuple[dict[str, Any], set[str]]] = [
     ({"responseStatus": 503}, {"queued"}),
     ({"responseStatus": "503", "label": "blue"}, set()),
     ({"callerIp": "127.0.0.1"}, {"plain", "queued", "group", "cron"}),
-    ({"fromDate": T0_MS + 60_000}, {"cron"}),
-    ({"toDate": T0_MS + 59_999}, {"plain", "queued", "group"}),
+    ({"fromDate": START_MS + 60_000}, {"cron"}),
+    ({"toDate": START_MS + 59_999}, {"plain", "queued", "group"}),
 ]
 
 
@@ -309,8 +309,9 @@ def test_a_dead_letter_shows_the_message_and_the_last_answer(client: QStash, htt
     assert (shown.dlq_id, shown.message_id) == (letter.dlq_id, letter.message.message_id)
     assert (shown.response_status, shown.response_body) == (404, "404 Not Found")
     assert shown.response_headers == {"Content-Type": ["text/plain; charset=utf-8"], "X-Why": ["gone"]}
-    assert (shown.created_at, shown.max_retries, shown.retry_delay_expression, shown.label) == (T0_MS, 1, "1000", "red")
-    assert letter.dlq_id == f"{T0_MS + 1_000}-0"
+    assert shown.created_at == START_MS
+    assert (shown.max_retries, shown.retry_delay_expression, shown.label) == (1, "1000", "red")
+    assert letter.dlq_id == f"{START_MS + 1_000}-0"
     assert http("GET", "/v2/dlq").json() == {"messages": [http("GET", f"/v2/dlq/{letter.dlq_id}").json()]}
 
 
@@ -374,7 +375,7 @@ def test_a_retry_keeps_queue_key_group_schedule_and_creates_anew(http: Any, qsta
     assert new["queued"].queue == "jobs"
     assert http("GET", f"/v2/messages/{new['plain'].message_id}").json()["flowControlKey"] == "key"
     assert (new["group"].url_group, new["cron"].schedule_id) == ("stores", "nightly")
-    assert {message.created_at.timestamp() * 1000 for message in new.values()} == {T0_MS + 60_000}
+    assert {message.created_at.timestamp() * 1000 for message in new.values()} == {START_MS + 60_000}
     assert ids.isdisjoint(message.message_id for message in new.values())
 
 

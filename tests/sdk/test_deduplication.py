@@ -10,14 +10,13 @@ from qstash.errors import QStashError
 from qstash.message import PublishResponse
 
 from qstash_fake import QStashFake
+from tests.shop import JOBS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
-JOB = "https://shop.example/job"
-
 
 def publish(client: QStash, **options: Any) -> PublishResponse:
-    response = client.message.publish(**{"url": JOB, "body": "x"} | options)
+    response = client.message.publish(**{"url": JOBS, "body": "x"} | options)
     assert isinstance(response, PublishResponse)
     return response
 
@@ -36,8 +35,8 @@ def test_a_duplicate_gets_the_first_id_and_makes_nothing(client: QStash, shop: A
 @pytest.mark.protocol("4.7 duplicate reply")
 def test_a_duplicate_is_answered_202(http: Any):
     headers = {"Upstash-Deduplication-Id": "order-7"}
-    first = http("POST", f"/v2/publish/{JOB}", headers=headers)
-    again = http("POST", f"/v2/publish/{JOB}", headers=headers)
+    first = http("POST", f"/v2/publish/{JOBS}", headers=headers)
+    again = http("POST", f"/v2/publish/{JOBS}", headers=headers)
     assert (first.status_code, again.status_code) == (201, 202)
     assert again.json() == {"messageId": first.json()["messageId"], "deduplicated": True}
 
@@ -64,7 +63,7 @@ def test_an_id_blocks_after_delivery_and_after_cancellation(client: QStash, shop
 def test_an_id_counts_for_the_whole_account(client: QStash):
     publish(client, deduplication_id="order-7")
     assert publish(client, url="https://shop.example/other", deduplication_id="order-7").deduplicated is True
-    queued = client.message.enqueue(queue="jobs", url=JOB, deduplication_id="order-7")
+    queued = client.message.enqueue(queue="jobs", url=JOBS, deduplication_id="order-7")
     assert not isinstance(queued, list)
     assert queued.deduplicated is True
 
@@ -115,9 +114,9 @@ def test_a_publish_to_a_group_is_one_key_replayed_as_a_whole(client: QStash, htt
 def test_the_second_equal_item_of_a_batch_is_a_duplicate(client: QStash, qstash_fake: QStashFake):
     first, second, other = client.message.batch(
         [
-            {"url": JOB, "body": "x", "deduplication_id": "a"},
-            {"url": JOB, "body": "y", "deduplication_id": "a"},
-            {"url": JOB, "body": "x", "deduplication_id": "b"},
+            {"url": JOBS, "body": "x", "deduplication_id": "a"},
+            {"url": JOBS, "body": "y", "deduplication_id": "a"},
+            {"url": JOBS, "body": "x", "deduplication_id": "b"},
         ]
     )
     assert not isinstance(first, list)
@@ -144,13 +143,13 @@ def test_a_colon_or_a_blank_in_an_id_is_refused(client: QStash):
 @pytest.mark.protocol("4.7 schedules")
 def test_the_messages_of_a_schedule_are_never_duplicates(http: Any, shop: Any, qstash_fake: QStashFake):
     headers = {"Upstash-Cron": "* * * * *", "Upstash-Deduplication-Id": "tick"}
-    http("POST", f"/v2/schedules/{JOB}", headers=headers)
+    http("POST", f"/v2/schedules/{JOBS}", headers=headers)
     qstash_fake.clock.advance("3m")
     assert len(shop.received) == 3
 
 
 def test_a_redriven_message_is_no_duplicate(client: QStash, shop: Any, qstash_fake: QStashFake):
-    shop.statuses["/job"] = 500
+    shop.statuses["/jobs"] = 500
     publish(client, deduplication_id="order-7", retries=0)
     qstash_fake.drain()
     (dead,) = qstash_fake.dlq
@@ -164,6 +163,6 @@ async def test_deduplication_works_with_the_async_client_and_verbs(
     async_client: AsyncQStash, shop: Any, qstash_fake: QStashFake
 ):
     for _ in range(2):
-        await async_client.message.publish_json(url=JOB, body={"n": 1}, content_based_deduplication=True)
+        await async_client.message.publish_json(url=JOBS, body={"n": 1}, content_based_deduplication=True)
     await qstash_fake.drain_async()
     assert shop.bodies == ['{"n": 1}']

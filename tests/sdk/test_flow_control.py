@@ -9,11 +9,9 @@ from qstash import AsyncQStash, QStash
 from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
+from tests.shop import JOBS, START_S
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-JOBS = "https://shop.example/jobs"
-T0_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 
 def publish(client: QStash, *bodies: str, key: str = "k", url: str = JOBS, **limits: Any) -> None:
@@ -44,7 +42,7 @@ def test_a_window_opens_with_the_first_start_after_the_last_one_ended(
     qstash_fake.clock.advance("17s")
     publish(client, "b", "c", rate=1, period="10s")
     qstash_fake.deliver_due()
-    assert client.flow_control.get("k").rate_period_start == T0_S + 17
+    assert client.flow_control.get("k").rate_period_start == START_S + 17
     qstash_fake.clock.advance("9s")
     assert shop.bodies == ["a", "b"]
     qstash_fake.clock.advance("1s")

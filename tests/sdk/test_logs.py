@@ -10,13 +10,13 @@ from qstash import AsyncQStash, QStash
 from qstash.log import LogFilter, LogState
 
 from qstash_fake import QStashFake
+from tests.shop import START_MS
 from tests.times import FIRST_RETRY_S
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 A, B = "https://shop.example/a", "https://api.example/b"
-T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-RETRIED_MS = T0_MS + FIRST_RETRY_S * 1_000
+RETRIED_MS = START_MS + FIRST_RETRY_S * 1_000
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_message_that_fails_is_logged_step_by_step(client: QStash, history: li
     logs = client.log.list(filter={"message_id": history[0]}).logs
     steps = ["CREATED", "ACTIVE", "ERROR", "RETRY", "ACTIVE", "ERROR", "FAILED"]
     assert states(logs[::-1]) == steps
-    assert [log.time - T0_MS for log in logs[::-1]] == [0] * 4 + [RETRIED_MS - T0_MS] * 3
+    assert [log.time - START_MS for log in logs[::-1]] == [0] * 4 + [RETRIED_MS - START_MS] * 3
     error, retry = logs[::-1][2:4]
     assert (error.response_status, error.response_headers) == (500, {"Content-Type": ["text/plain; charset=utf-8"]})
     assert error.response_body == base64.b64encode(b"broken").decode()
@@ -70,8 +70,8 @@ def test_a_message_that_is_delivered_has_three_entries(client: QStash, history: 
         ({"state": "CANCELLED"}, 0),
         ({"state": "IN_PROGRESS", "queueName": "jobs"}, 1),
         ({"fromDate": RETRIED_MS}, 3),
-        ({"toDate": T0_MS}, 7),
-        ({"toDate": T0_MS, "state": "ERROR"}, 1),
+        ({"toDate": START_MS}, 7),
+        ({"toDate": START_MS, "state": "ERROR"}, 1),
         ({"topicName": "nobody"}, 0),
         ({"scheduleId": "nobody"}, 0),
         ({"flowControlKey": "nobody"}, 0),

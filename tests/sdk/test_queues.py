@@ -10,12 +10,10 @@ from qstash.errors import QStashError
 from qstash.message import EnqueueResponse, PublishResponse
 
 from qstash_fake import QStashFake
+from tests.shop import JOBS, START_MS
 from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-JOBS = "https://shop.example/jobs"
-T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
 def enqueue(client: QStash, *bodies: str, queue: str = "jobs", url: str = JOBS, **options: Any) -> list[str]:
@@ -139,7 +137,7 @@ def test_enqueueing_creates_the_queue(client: QStash, qstash_fake: QStashFake):
     enqueue(client, "a", queue="brand-new")
     queue = client.queue.get("brand-new")
     assert (queue.parallelism, queue.paused, queue.lag) == (1, False, 1)
-    assert (queue.created_at, queue.updated_at) == (T0_MS, T0_MS)
+    assert (queue.created_at, queue.updated_at) == (START_MS, START_MS)
     assert list(qstash_fake.queues) == ["brand-new"]
 
 
@@ -159,7 +157,7 @@ def test_upsert_without_paused_keeps_the_pause(client: QStash, http: Any, qstash
     assert http("POST", "/v2/queues/", json={"queueName": "jobs", "parallelism": 3}).status_code == 200
     queue = client.queue.get("jobs")
     assert (queue.parallelism, queue.paused) == (3, True)
-    assert (queue.created_at, queue.updated_at) == (T0_MS, T0_MS + 5_000)
+    assert (queue.created_at, queue.updated_at) == (START_MS, START_MS + 5_000)
 
 
 @pytest.mark.protocol("4.4 upsert")
@@ -214,7 +212,14 @@ def test_deleting_an_unknown_queue_is_no_error(client: QStash):
 
 def test_a_queue_shows_exactly_six_keys(client: QStash, http: Any):
     client.queue.upsert("jobs", parallelism=2)
-    expected = {"name": "jobs", "parallelism": 2, "createdAt": T0_MS, "updatedAt": T0_MS, "lag": 0, "paused": False}
+    expected = {
+        "name": "jobs",
+        "parallelism": 2,
+        "createdAt": START_MS,
+        "updatedAt": START_MS,
+        "lag": 0,
+        "paused": False,
+    }
     assert http("GET", "/v2/queues/jobs").json() == expected
     assert http("GET", "/v2/queues").json() == [expected]
 

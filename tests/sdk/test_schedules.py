@@ -11,11 +11,11 @@ from qstash.errors import QStashError
 from qstash.schedule import ScheduleState
 
 from qstash_fake import QStashFake
+from tests.shop import START_MS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 DESTINATION = "https://shop.example/report"
-T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
 def test_a_schedule_shows_every_option_it_was_created_with(client: QStash, qstash_fake: QStashFake):
@@ -41,7 +41,7 @@ def test_a_schedule_shows_every_option_it_was_created_with(client: QStash, qstas
     schedule = client.schedule.get(schedule_id)
     assert schedule_id == schedule.schedule_id == "nightly.report-1"
     assert schedule.cron == "*/10 * * * *"
-    assert (schedule.destination, schedule.method, schedule.created_at) == (DESTINATION, "PUT", T0_MS)
+    assert (schedule.destination, schedule.method, schedule.created_at) == (DESTINATION, "PUT", START_MS)
     assert schedule.body == '{"report": "sales"}'
     assert schedule.headers == {"Content-Type": ["application/json"], "X-Shop": ["berlin"]}
     assert schedule.callback_headers == {"X-Back": ["b"]}
@@ -63,13 +63,13 @@ def test_a_schedule_without_options_shows_the_defaults_and_nothing_empty(client:
         "scheduleId": schedule_id,
         "cron": "0 12 * * *",
         "destination": DESTINATION,
-        "createdAt": T0_MS,
+        "createdAt": START_MS,
         "method": "POST",
         "retries": 3,
         "isPaused": False,
         "callerIP": "127.0.0.1",
         "callerIp": "127.0.0.1",
-        "nextScheduleTime": T0_MS + 12 * 3_600_000,
+        "nextScheduleTime": START_MS + 12 * 3_600_000,
     }
     assert schedule_id.startswith("scd_")
 
@@ -106,7 +106,7 @@ def test_a_schedule_reports_its_last_and_next_tick_and_what_became_of_it(
     assert client.schedule.get(schedule_id).last_schedule_time is None
     qstash_fake.clock.advance("5m")
     shown = client.schedule.get(schedule_id)
-    assert (shown.last_schedule_time, shown.next_schedule_time) == (T0_MS + 300_000, T0_MS + 600_000)
+    assert (shown.last_schedule_time, shown.next_schedule_time) == (START_MS + 300_000, START_MS + 600_000)
     assert shown.last_schedule_states == {qstash_fake.messages[0].message_id: ScheduleState.SUCCESS}
     shop.statuses["/report"] = 500
     qstash_fake.clock.advance("5m")
@@ -160,7 +160,7 @@ def test_an_overwritten_schedule_keeps_its_id_and_creation_and_is_all_new_else(
     client.schedule.pause("mine")
     client.schedule.create(destination="https://shop.example/new", cron="0 * * * *", schedule_id="mine")
     shown = client.schedule.get("mine")
-    assert (shown.created_at, shown.paused) == (T0_MS, False)
+    assert (shown.created_at, shown.paused) == (START_MS, False)
     assert (shown.body, shown.retries, shown.label, shown.cron) == (None, 3, None, "0 * * * *")
     assert (shown.last_schedule_time, shown.last_schedule_states) == (None, None)
     assert qstash_fake.schedules["mine"] is held
@@ -248,7 +248,9 @@ def test_a_schedule_delays_each_of_its_messages(client: QStash, shop: Any, qstas
     client.schedule.create(destination=DESTINATION, cron="*/5 * * * *", delay="30s")
     qstash_fake.clock.advance("5m29s")
     assert shop.received == []
-    assert qstash_fake.assert_published(url=DESTINATION, delay="30s").created_at.timestamp() * 1000 == T0_MS + 300_000
+    assert (
+        qstash_fake.assert_published(url=DESTINATION, delay="30s").created_at.timestamp() * 1000 == START_MS + 300_000
+    )
     qstash_fake.clock.advance("1s")
     assert len(shop.received) == 1
 
@@ -319,6 +321,6 @@ async def test_schedules_work_with_the_async_client_and_verbs(
     await async_client.schedule.resume(schedule_id)
     await qstash_fake.clock.advance_to_next_async()
     assert len(shop.received) == 2
-    assert (await async_client.schedule.get(schedule_id)).last_schedule_time == T0_MS + 240_000
+    assert (await async_client.schedule.get(schedule_id)).last_schedule_time == START_MS + 240_000
     await async_client.schedule.delete(schedule_id)
     assert await async_client.schedule.list() == []

@@ -9,10 +9,9 @@ from qstash import AsyncQStash, QStash, Receiver
 from qstash.errors import SignatureError
 
 from qstash_fake import QStashFake
+from tests.shop import JOBS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
-
-JOB = "https://shop.example/job"
 
 
 def verified(receiver: Receiver, attempt_count: int, shop: Any) -> None:
@@ -31,7 +30,7 @@ def test_a_receiver_keeps_verifying_after_one_rotation_and_fails_after_two(
         client.signing_key.rotate()
         keys = client.signing_key.get()
         shop.receiver = Receiver(keys.current, keys.next)
-        client.message.publish(url=JOB, body=str(number))
+        client.message.publish(url=JOBS, body=str(number))
         qstash_fake.drain()
         if number == 1:
             verified(receiver, 1, shop)
@@ -68,8 +67,8 @@ def test_keys_are_rotated_on_every_path_that_clients_use(method: str, path: str,
 
 def test_a_message_is_signed_with_the_key_of_its_attempt(client: QStash, shop: Any, qstash_fake: QStashFake):
     first = qstash_fake.signing_keys.current
-    qstash_fake.on(JOB).respond(500).times(1)
-    client.message.publish(url=JOB, body="x")
+    qstash_fake.on(JOBS).respond(500).times(1)
+    client.message.publish(url=JOBS, body="x")
     qstash_fake.deliver_due()
     qstash_fake.signing_keys.rotate()
     second, third = qstash_fake.signing_keys.current, qstash_fake.signing_keys.next
@@ -94,6 +93,6 @@ async def test_signing_keys_work_with_the_async_client_and_verbs(
     after = await async_client.signing_key.rotate()
     assert after.current == before.next
     shop.receiver = Receiver(before.current, before.next)
-    await async_client.message.publish(url=JOB, body="x")
+    await async_client.message.publish(url=JOBS, body="x")
     await qstash_fake.drain_async()
     verified(Receiver(after.current, after.next), 1, shop)

@@ -11,11 +11,11 @@ from qstash.message import PublishUrlGroupResponse
 from qstash.url_group import Endpoint
 
 from qstash_fake import QStashFake
+from tests.shop import START_MS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 A, B, C = (f"https://shop.example/{path}" for path in "abc")
-T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
 def test_endpoints_stay_in_the_order_of_their_arrival(client: QStash, qstash_fake: QStashFake):
@@ -23,7 +23,7 @@ def test_endpoints_stay_in_the_order_of_their_arrival(client: QStash, qstash_fak
     qstash_fake.clock.advance("3s")
     client.url_group.upsert_endpoints("stores", [{"url": C}])
     group = client.url_group.get("stores")
-    assert (group.name, group.created_at, group.updated_at) == ("stores", T0_MS, T0_MS + 3_000)
+    assert (group.name, group.created_at, group.updated_at) == ("stores", START_MS, START_MS + 3_000)
     assert group.endpoints == [Endpoint(B, "First endpoint"), Endpoint(A, None), Endpoint(C, None)]
     assert [one.name for one in client.url_group.list()] == ["stores"]
     assert list(qstash_fake.url_groups) == ["stores"]

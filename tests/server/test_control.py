@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.server.waits import WITHIN_S, eventually
+from tests.shop import JOBS
 
-SHOP = "https://shop.example/jobs"
 moment = datetime.fromisoformat
 
 
@@ -19,7 +19,7 @@ def long_verb(serving):
     """A server that moves its clock through 30 million deliveries, which a route answers, and the open connection."""
     with serving("--clock", "virtual") as running:
         running.control("routes", url="*", status=200)
-        answer = running.client.post(f"/v2/schedules/{SHOP}", headers={"upstash-cron": "@every 1s"})
+        answer = running.client.post(f"/v2/schedules/{JOBS}", headers={"upstash-cron": "@every 1s"})
         assert answer.status_code == 201, answer.text
         begun = running.state["now"]
         with socket.create_connection(running.address, timeout=WITHIN_S) as connection:
@@ -31,7 +31,7 @@ def long_verb(serving):
 def test_others_are_answered_while_a_verb_makes_many_deliveries(long_verb):
     running, _ = long_verb
     before = len(running.state["messages"])
-    assert running.publish(SHOP, delay="400d")
+    assert running.publish(JOBS, delay="400d")
     assert running.client.get("/v2/keys").status_code == 200
     assert running.client.post("/_fake/advance", json={"duration": 1}).status_code == 409
     assert running.client.post("/_fake/reset").json() == {

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.shop import SHOP
+
 SNIPPETS = Path(__file__).parents[3] / "shared" / "seed-doc-snippets.txt"
-SITE = "https://shop.example"
 HELLO = {"hello": "world"}
 HELLO_WORLD = {"message": "Hello, World!"}
 PUBLISHED = {"method": "POST", "state": "CREATED", "body": '{"hello": "world"}'}
@@ -30,28 +31,28 @@ class Example(NamedTuple):
     messages: tuple[dict[str, Any], ...] = ()
 
 
-def publish(source, body, message, *, to=SITE, **headers):
+def publish(source, body, message, *, to=SHOP, **headers):
     """One that publishes to *to*; a header `upstash_delay` is `Upstash-Delay`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Example(source, f"POST /v2/publish/{to}", named, body, 201, None, ({"url": to} | message,))
 
 
-BATCH_OF_TWO = [{"destination": f"{SITE}/1"}, {"destination": f"{SITE}/2"}]
+BATCH_OF_TWO = [{"destination": f"{SHOP}/1"}, {"destination": f"{SHOP}/2"}]
 DELAYED_BATCH = [
     {
         "destination": "myUrlGroup",
         "headers": {"Upstash-Delay": "5s", "Upstash-Forward-Hello": "123456"},
         "body": "Hello World",
     },
-    {"destination": f"{SITE}/1", "headers": {"Upstash-Delay": "7s", "Upstash-Forward-Hello": "789"}},
-    {"destination": f"{SITE}/2", "headers": {"Upstash-Delay": "9s", "Upstash-Forward-Hello": "again"}},
+    {"destination": f"{SHOP}/1", "headers": {"Upstash-Delay": "7s", "Upstash-Forward-Hello": "789"}},
+    {"destination": f"{SHOP}/2", "headers": {"Upstash-Delay": "9s", "Upstash-Forward-Hello": "again"}},
 ]
 DELAYED = (
-    {"url": f"{SITE}/group", "topicName": "myUrlGroup", "body": "Hello World", "header": {"Hello": ["123456"]}},
-    {"url": f"{SITE}/1", "header": {"Hello": ["789"]}},
-    {"url": f"{SITE}/2", "header": {"Hello": ["again"]}},
+    {"url": f"{SHOP}/group", "topicName": "myUrlGroup", "body": "Hello World", "header": {"Hello": ["123456"]}},
+    {"url": f"{SHOP}/1", "header": {"Hello": ["789"]}},
+    {"url": f"{SHOP}/2", "header": {"Hello": ["again"]}},
 )
-QUEUED = {"queue": "test", "destination": f"{SITE}/queued", "headers": {"Upstash-Forward-Hello": "789"}}
+QUEUED = {"queue": "test", "destination": f"{SHOP}/queued", "headers": {"Upstash-Forward-Hello": "789"}}
 QUEUE = {"name": "my-queue", "parallelism": 5, "paused": False}
 EVERY_MINUTE = {"Upstash-Cron": "* * * * *"}
 SCHEDULED = {"cron": "* * * * *", "method": "POST", "isPaused": False}
@@ -76,7 +77,7 @@ EXAMPLES = [
     Example("features/queues 3", "POST /v2/queues/", {}, {"queueName": "my-queue", "parallelism": 5}, 200),
     Example(
         "features/schedules 9",
-        f"POST /v2/schedules/{SITE}",
+        f"POST /v2/schedules/{SHOP}",
         {**EVERY_MINUTE, "Upstash-Schedule-Id": "existingScheduleId"},
         HELLO,
         201,
@@ -94,12 +95,12 @@ EXAMPLES = [
         BATCH_OF_TWO,
         200,
         [{}, {}],
-        ({"url": f"{SITE}/1"}, {"url": f"{SITE}/2"}),
+        ({"url": f"{SHOP}/1"}, {"url": f"{SHOP}/2"}),
     ),
     publish("quickstarts/aws-lambda/nodejs 7", HELLO, PUBLISHED),
     Example(
         "api/enqueue 0",
-        f"POST /v2/enqueue/myQueue/{SITE}",
+        f"POST /v2/enqueue/myQueue/{SHOP}",
         {"Upstash-Method": "POST", "Upstash-Retries": "3", "Upstash-Forward-Custom-Header": "custom-value"},
         HELLO_WORLD,
         201,
@@ -113,15 +114,15 @@ EXAMPLES = [
         {},
         [DELAYED_BATCH[0], QUEUED, *DELAYED_BATCH[1:]],
         200,
-        [[{"url": f"{SITE}/group"}], {}, {}, {}],
-        (DELAYED[0], {"url": f"{SITE}/queued", "queueName": "test"}, *DELAYED[1:]),
+        [[{"url": f"{SHOP}/group"}], {}, {}, {}],
+        (DELAYED[0], {"url": f"{SHOP}/queued", "queueName": "test"}, *DELAYED[1:]),
     ),
     publish("overall/apiexamples 21", HELLO, PUBLISHED | {"maxRetries": 3}, upstash_retries="3"),
     publish("overall/apiexamples 6", HELLO, PUBLISHED, upstash_delay="5m"),
     Example("api/queues/upsert 0", "POST /v2/queues/", {}, {"queueName": "my-queue", "parallelism": 5}, 200),
     Example(  # TypeScript under a line of curl; what it calls
         "features/schedules 6",
-        f"POST /v2/schedules/{SITE}",
+        f"POST /v2/schedules/{SHOP}",
         {**EVERY_MINUTE, "Upstash-Queue-Name": "yourQueueName"},
         None,
         201,
@@ -137,7 +138,7 @@ EXAMPLES = [
     ),
     Example(
         "features/queues 0",
-        f"POST /v2/enqueue/my-queue/{SITE}",
+        f"POST /v2/enqueue/my-queue/{SHOP}",
         {},
         HELLO_WORLD,
         201,
@@ -148,8 +149,8 @@ EXAMPLES = [
     publish(
         "features/callbacks 5",
         HELLO,
-        PUBLISHED | {"failureCallback": f"{SITE}/failure"},
-        upstash_failure_callback=f"{SITE}/failure",
+        PUBLISHED | {"failureCallback": f"{SHOP}/failure"},
+        upstash_failure_callback=f"{SHOP}/failure",
     ),
     Example("api/authentication 0", "GET /v2/publish/...", {}, None, 405),  # curl without -d is GET; it is let in
     Example(
@@ -158,16 +159,16 @@ EXAMPLES = [
         {},
         [{"destination": "myUrlGroup"}, BATCH_OF_TWO[1]],
         200,
-        [[{"url": f"{SITE}/group"}], {}],
-        ({"topicName": "myUrlGroup"}, {"url": f"{SITE}/2"}),
+        [[{"url": f"{SHOP}/group"}], {}],
+        ({"topicName": "myUrlGroup"}, {"url": f"{SHOP}/2"}),
     ),
     publish("quickstarts/cloudflare-workers 9", HELLO, PUBLISHED),
     publish(
         "overall/apiexamples 24",
         HELLO,
-        PUBLISHED | {"callback": f"{SITE}/callback", "failureCallback": f"{SITE}/failure"},
-        upstash_callback=f"{SITE}/callback",
-        upstash_failure_callback=f"{SITE}/failure",
+        PUBLISHED | {"callback": f"{SHOP}/callback", "failureCallback": f"{SHOP}/failure"},
+        upstash_callback=f"{SHOP}/callback",
+        upstash_failure_callback=f"{SHOP}/failure",
     ),
     publish("features/retry 0", HELLO, PUBLISHED | {"maxRetries": 2}, upstash_retries="2"),
     Example("api/schedules/pause 0", "POST /v2/schedules/scd_1234/pause", {}, None, 200),
@@ -178,12 +179,12 @@ EXAMPLES = [
         upstash_forward_my_header="my-value",
     ),
     Example("api/dlq/deleteMessage 0", "DELETE /v2/dlq/{dead}", {}, None, 200),
-    Example("api/schedules/create 0", f"POST /v2/schedules/{SITE}", {"Upstash-Cron": "*/5 * * * *"}, None, 201),
+    Example("api/schedules/create 0", f"POST /v2/schedules/{SHOP}", {"Upstash-Cron": "*/5 * * * *"}, None, 201),
     publish("overall/apiexamples 0", HELLO, PUBLISHED),
     publish("overall/getstarted 0", HELLO, PUBLISHED),
     Example("api/queues/list 0", "GET /v2/queues", {}, None, 200, [QUEUE | {"parallelism": 1}, {"name": "queue_1234"}]),
     Example(
-        "features/batch 9", "POST /v2/batch", {}, DELAYED_BATCH, 200, [[{"url": f"{SITE}/group"}], {}, {}], DELAYED
+        "features/batch 9", "POST /v2/batch", {}, DELAYED_BATCH, 200, [[{"url": f"{SHOP}/group"}], {}, {}], DELAYED
     ),
     Example(
         "api/url-groups/get 0",
@@ -191,20 +192,20 @@ EXAMPLES = [
         {},
         None,
         200,
-        {"name": "my-url-group", "endpoints": [{"url": f"{SITE}/group"}]},
+        {"name": "my-url-group", "endpoints": [{"url": f"{SHOP}/group"}]},
     ),
-    publish("howto/local-tunnel 3", HELLO, PUBLISHED, to=f"{SITE}/api/webhooks"),
+    publish("howto/local-tunnel 3", HELLO, PUBLISHED, to=f"{SHOP}/api/webhooks"),
     Example(
         "api/schedules/get 0",
         "GET /v2/schedules/scd_1234",
         {},
         None,
         200,
-        SCHEDULED | {"scheduleId": "scd_1234", "destination": SITE},
+        SCHEDULED | {"scheduleId": "scd_1234", "destination": SHOP},
     ),
     Example("features/schedules 5", "POST /v2/schedules/myUrlGroup", EVERY_MINUTE, HELLO, 201),
     Example("api/authentication 1", "GET /v2/publish/...?qstash_token=x", {"authorization": ""}, None, 405),
-    Example("api/messages/get 0", "GET /v2/messages/{message}", {}, None, 200, {"messageId": "{message}", "url": SITE}),
+    Example("api/messages/get 0", "GET /v2/messages/{message}", {}, None, 200, {"messageId": "{message}", "url": SHOP}),
     Example("api/queues/get 0", "GET /v2/queues/my-queue", {}, None, 200, QUEUE | {"parallelism": 1, "lag": 0}),
     Example(
         "features/batch 6",
@@ -240,16 +241,16 @@ def prepared(virtual_server):
 
     def prepare():
         virtual_server.control("reset")
-        virtual_server.control("routes", url=f"{SITE}/dead", status=500)
-        virtual_server.publish(f"{SITE}/dead", retries="0")
+        virtual_server.control("routes", url=f"{SHOP}/dead", status=500)
+        virtual_server.publish(f"{SHOP}/dead", retries="0")
         virtual_server.control("deliver-due")
         post = virtual_server.client.post
         for name in ("my-queue", "queue_1234"):
             post("/v2/queues", json={"queueName": name})
         for name in ("myUrlGroup", "my-url-group"):
-            post(f"/v2/topics/{name}/endpoints", json={"endpoints": [{"url": f"{SITE}/group"}]})
-        post(f"/v2/schedules/{SITE}", headers={"upstash-cron": "* * * * *", "upstash-schedule-id": "scd_1234"})
-        message = virtual_server.publish(SITE)
+            post(f"/v2/topics/{name}/endpoints", json={"endpoints": [{"url": f"{SHOP}/group"}]})
+        post(f"/v2/schedules/{SHOP}", headers={"upstash-cron": "* * * * *", "upstash-schedule-id": "scd_1234"})
+        message = virtual_server.publish(SHOP)
         return {"{message}": message, "{dead}": virtual_server.state["dead_letters"][0]["dlqId"]}
 
     return prepare

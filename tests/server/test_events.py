@@ -15,8 +15,7 @@ from qstash_fake.server import events
 from qstash_fake.server.events import Events
 from qstash_fake.testing.fake import inside
 from tests.server.waits import WITHIN_S, eventually
-
-SHOP = "https://shop.example/jobs"
+from tests.shop import JOBS
 
 
 @dataclass
@@ -54,12 +53,12 @@ def stream(server, after=None) -> Iterator[Stream]:
 
 
 def test_what_is_written_comes_at_once(still):
-    still.control("routes", url=SHOP, status=200)
-    still.publish(SHOP)
+    still.control("routes", url=JOBS, status=200)
+    still.publish(JOBS)
     with stream(still) as sent:
         start = sent.next()
         assert (start.name, start.data) == ("start", {})
-        message_id = still.publish(SHOP)
+        message_id = still.publish(JOBS)
         created = sent.next()
         assert (created.name, created.data["messageId"], created.data["state"]) == ("log", message_id, "CREATED")
         still.control("deliver-due")
@@ -69,7 +68,7 @@ def test_what_is_written_comes_at_once(still):
 def test_a_client_that_comes_again_goes_on_behind_the_last_id_it_has_seen(still):
     with stream(still) as sent:
         start = sent.next().id
-        published = [still.publish(SHOP) for _ in range(3)]
+        published = [still.publish(JOBS) for _ in range(3)]
         first, second = sent.next(), sent.next()
     assert [first.data["messageId"], second.data["messageId"]] == published[:2]
     for after, missed in ((start, published), (first.id, published[1:]), (second.id, published[2:])):
@@ -79,13 +78,13 @@ def test_a_client_that_comes_again_goes_on_behind_the_last_id_it_has_seen(still)
 
 
 def test_a_reset_begins_another_life(still):
-    still.publish(SHOP)
+    still.publish(JOBS)
     with stream(still) as sent:
         start = sent.next()
         still.control("reset")
         reset = sent.next()
         assert reset.name == "reset"
-        still.publish(SHOP)
+        still.publish(JOBS)
         created = sent.next()
     assert [event.id.split("-")[1] for event in (start, reset, created)] == ["1", "0", "1"]
     assert start.id.split("-")[0] != created.id.split("-")[0]
@@ -94,11 +93,11 @@ def test_a_reset_begins_another_life(still):
 
 
 def test_skipped_ticks_are_notes(still):
-    still.client.post(f"/v2/schedules/{SHOP}", headers={"upstash-cron": "* * * * *"})
-    still.publish(SHOP, delay="1h", retries="0")
+    still.client.post(f"/v2/schedules/{JOBS}", headers={"upstash-cron": "* * * * *"})
+    still.publish(JOBS, delay="1h", retries="0")
     with stream(still) as sent:
         sent.next()
-        still.control("routes", url=SHOP, status=200)
+        still.control("routes", url=JOBS, status=200)
         still.control("drain")
         note = sent.next()
     assert note.name == "note"
@@ -130,11 +129,11 @@ def test_a_server_that_ends_ends_its_streams(serving):
 def test_what_is_no_longer_kept_is_a_gap(monkeypatch):
     monkeypatch.setattr("qstash_fake.broker.journal.MAX_ENTRIES", 10)
     with QStashFake(start="2026-01-01T00:00:00Z", freeze="off") as fake:
-        fake.on(SHOP).respond(200)
+        fake.on(JOBS).respond(200)
         source = Events(fake)
         place = source.place(None)
         for _ in range(20):
-            fake.api.answer("POST", f"/v2/publish/{SHOP}", [("Authorization", "Bearer x")], b"")
+            fake.api.answer("POST", f"/v2/publish/{JOBS}", [("Authorization", "Bearer x")], b"")
         kept = inside(fake).broker.journal.forgotten
 
         async def read():
@@ -169,7 +168,7 @@ def test_beside_a_test_it_follows_what_the_test_does(qstash_fake, qstash_server)
     reader = threading.Thread(target=read)
     reader.start()
     eventually(lambda: "event: start" in seen)
-    qstash_fake.on(SHOP).respond(200)
-    qstash_fake.api.answer("POST", f"/v2/publish/{SHOP}", [("Authorization", "Bearer x")], b"")
+    qstash_fake.on(JOBS).respond(200)
+    qstash_fake.api.answer("POST", f"/v2/publish/{JOBS}", [("Authorization", "Bearer x")], b"")
     qstash_fake.drain()
     eventually(lambda: seen.count("event: log") == 3)

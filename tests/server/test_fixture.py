@@ -20,8 +20,7 @@ from qstash_fake import QStashFake, UsageError
 from qstash_fake.server.operations import OPERATIONS, Session, row
 from qstash_fake.server.serve import beside_a_test
 from tests.server.waits import WITHIN_S
-
-START = "2026-01-01T00:00:00Z"
+from tests.shop import START_TEXT
 
 
 def ask(server, path, body=None):
@@ -48,14 +47,14 @@ def call(server, path, body=None):
     return answer
 
 
-@pytest.mark.qstash_fake(start=START)
+@pytest.mark.qstash_fake(start=START_TEXT)
 def test_what_comes_over_the_port_is_the_tests_own_message(qstash_fake, qstash_server):
     answer = call(qstash_server, "/v2/publish/https://shop.example/jobs?upstash-delay=5m", b"hello")
     message = qstash_fake.assert_published(url="https://shop.example/jobs", body=b"hello", delay="5m")
     assert message.message_id == answer["messageId"]
 
 
-@pytest.mark.qstash_fake(start=START)
+@pytest.mark.qstash_fake(start=START_TEXT)
 def test_the_test_delivers_with_its_own_verbs(qstash_fake, qstash_server):
     qstash_fake.mount(lambda request: httpx.Response(200), "https://shop.example")
     answer = call(qstash_server, "/v2/publish/https://shop.example/jobs", b"")

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.server.waits import WITHIN_S, eventually
+from tests.shop import JOBS
 
-SHOP = "https://shop.example/jobs"
 moment = datetime.fromisoformat
 
 
@@ -120,8 +120,8 @@ def test_a_destination_that_never_answers_takes_its_time_out_of_virtual_time(sti
 
 
 def test_reset_forgets_everything_but_the_time(still):
-    still.publish(SHOP)
-    still.control("routes", url=SHOP, status=200)
+    still.publish(JOBS)
+    still.control("routes", url=JOBS, status=200)
     still.control("fail", kind=500, times=3)
     now = still.control("advance", duration="1h")["now"]
     assert still.control("reset") == {"now": now}
@@ -133,10 +133,10 @@ def test_reset_forgets_everything_but_the_time(still):
 
 def test_state_shows_all_there_is(still):
     still.client.post("/v2/queues", json={"queueName": "bills", "paused": True})
-    still.client.post("/v2/topics/all/endpoints", json={"endpoints": [{"url": SHOP}]})
-    still.client.post(f"/v2/enqueue/bills/{SHOP}", content=b"held")
-    still.publish(SHOP, flow_control_key="shop", flow_control_value="rate=1", label="invoice", redact_fields="body")
-    still.control("routes", url=SHOP, status=200)
+    still.client.post("/v2/topics/all/endpoints", json={"endpoints": [{"url": JOBS}]})
+    still.client.post(f"/v2/enqueue/bills/{JOBS}", content=b"held")
+    still.publish(JOBS, flow_control_key="shop", flow_control_value="rate=1", label="invoice", redact_fields="body")
+    still.control("routes", url=JOBS, status=200)
     still.control("deliver-due")
     state = still.state
     held, delivered = state["messages"]
@@ -149,10 +149,10 @@ def test_state_shows_all_there_is(still):
 
 
 def test_the_timeline_is_text(still):
-    still.publish(SHOP, delay="5m")
+    still.publish(JOBS, delay="5m")
     answer = still.client.get("/_fake/timeline")
     assert answer.headers["content-type"].startswith("text/plain")
-    assert f"POST {SHOP}" in answer.text
+    assert f"POST {JOBS}" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -167,16 +167,16 @@ def test_the_timeline_is_text(still):
     ],
 )
 def test_a_route_answers_as_it_is_told(still, answer, attempts):
-    still.control("routes", url=SHOP, **answer)
-    still.publish(SHOP, retries="1" if len(attempts) > 1 else "0")
+    still.control("routes", url=JOBS, **answer)
+    still.publish(JOBS, retries="1" if len(attempts) > 1 else "0")
     still.control("drain")
     (message,) = still.state["messages"]
     assert [(attempt["status"], attempt["error"]) for attempt in message["attempts"]] == attempts
 
 
 def test_what_a_route_answers_reaches_the_dead_letter(still):
-    still.control("routes", url=SHOP, status=500, json={"why": "é"}, headers={"X-Why": "no"})
-    still.publish(SHOP, retries="0")
+    still.control("routes", url=JOBS, status=500, json={"why": "é"}, headers={"X-Why": "no"})
+    still.publish(JOBS, retries="0")
     still.control("drain")
     (dead,) = still.state["dead_letters"]
     assert dead["responseBody"] == '{"why": "\\u00e9"}'
@@ -218,28 +218,28 @@ def test_takes_alone_keeps_the_answer_of_the_application(still, destination):
             {"url": "shop", "status": 200},
             "'shop' is no URL: it begins with http:// or https://, or is a compiled regex",
         ),
-        ({"url": SHOP}, "say what the route answers: headers, json, refuse_connection, respond_with, status, "),
-        ({"url": SHOP, "status": 200, "time_out": True}, "a route answers in one way"),
-        ({"url": SHOP, "status": "200"}, 'status cannot be "200": it is a whole number'),
-        ({"url": SHOP, "status": 99}, "respond(99): the status is an HTTP status"),
-        ({"url": SHOP, "status": 200, "takes": "soon"}, "invalid duration 'soon'"),
-        ({"url": SHOP, "status": 200, "takes": -1}, "a duration cannot be negative"),
-        ({"url": SHOP, "status": 200, "times": -1}, "times cannot be -1"),
-        ({"url": SHOP, "status": 200, "headers": {"a": 1}}, 'headers cannot be {"a": 1}: it is an object of texts'),
+        ({"url": JOBS}, "say what the route answers: headers, json, refuse_connection, respond_with, status, "),
+        ({"url": JOBS, "status": 200, "time_out": True}, "a route answers in one way"),
+        ({"url": JOBS, "status": "200"}, 'status cannot be "200": it is a whole number'),
+        ({"url": JOBS, "status": 99}, "respond(99): the status is an HTTP status"),
+        ({"url": JOBS, "status": 200, "takes": "soon"}, "invalid duration 'soon'"),
+        ({"url": JOBS, "status": 200, "takes": -1}, "a duration cannot be negative"),
+        ({"url": JOBS, "status": 200, "times": -1}, "times cannot be -1"),
+        ({"url": JOBS, "status": 200, "headers": {"a": 1}}, 'headers cannot be {"a": 1}: it is an object of texts'),
         (
-            {"url": SHOP, "respond_with": [True]},
+            {"url": JOBS, "respond_with": [True]},
             "respond_with cannot be [true]: it is a list of whole numbers or objects",
         ),
-        ({"url": SHOP, "respond_with": [{"body": "x"}]}, "body means nothing here: use headers, json, status, text"),
-        ({"url": SHOP, "answer": 503}, "answer means nothing here: use headers, json, method, "),
-        ({"url": SHOP, "json": 1, "text": "2"}, "respond takes one of json=, text= and content="),
+        ({"url": JOBS, "respond_with": [{"body": "x"}]}, "body means nothing here: use headers, json, status, text"),
+        ({"url": JOBS, "answer": 503}, "answer means nothing here: use headers, json, method, "),
+        ({"url": JOBS, "json": 1, "text": "2"}, "respond takes one of json=, text= and content="),
     ],
 )
 def test_a_route_that_makes_no_sense_is_refused_and_not_made(still, given, error):
     answer = still.client.post("/_fake/routes", json=given)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(error)
-    still.publish(SHOP, retries="0")
+    still.publish(JOBS, retries="0")
     still.control("deliver-due")
     assert "is not this machine" in still.state["messages"][0]["attempts"][0]["error"]
 

@@ -5,7 +5,8 @@ import re
 import pytest
 from qstash import QStash
 
-JOBS = "https://shop.example/jobs"
+from tests.shop import JOBS
+
 CLIENT = QStash("a-token")
 
 

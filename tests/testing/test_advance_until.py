@@ -6,17 +6,16 @@ import httpx
 import pytest
 
 from qstash_fake import UsageError
+from tests.shop import JOBS
 from tests.times import at
-
-JOB = "https://shop.example/jobs"
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 
 def test_advance_until_a_message_has_ended(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([500, 500, 200])
-    client.message.publish(url=JOB, delay="1m", retry_delay="60000")
-    client.message.publish(url=JOB + "/later", delay="1h")
+    qstash_fake.on(JOBS).respond_with([500, 500, 200])
+    client.message.publish(url=JOBS, delay="1m", retry_delay="60000")
+    client.message.publish(url=JOBS + "/later", delay="1h")
     message = qstash_fake.messages[0]
     report = qstash_fake.clock.advance_until(message)
     assert (len(report.attempts), report.delivered, qstash_fake.clock.now) == (3, (message,), at(0, 3))
@@ -29,15 +28,15 @@ def test_a_message_that_is_dead_or_cancelled_has_ended(qstash_fake, client, end)
         return httpx.Response(500)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB, retries=0 if end == "dead" else 3)
+    client.message.publish(url=JOBS, retries=0 if end == "dead" else 3)
     message = qstash_fake.messages[0]
     qstash_fake.clock.advance_until(message)
     assert message.state == {"dead": "FAILED", "cancelled": "CANCELED"}[end]
 
 
 def test_advance_until_a_function_is_true_does_all_of_each_instant_ticks_too(fake, client):
-    client.schedule.create(destination=JOB, cron="* * * * *")
-    client.message.publish(url=JOB + "/other", delay="2m")
+    client.schedule.create(destination=JOBS, cron="* * * * *")
+    client.message.publish(url=JOBS + "/other", delay="2m")
     seen = []
 
     def is_done():
@@ -50,14 +49,14 @@ def test_advance_until_a_function_is_true_does_all_of_each_instant_ticks_too(fak
 
 
 def test_advance_until_what_is_so_already_moves_nothing(fake, client):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     report = fake.clock.advance_until(lambda: True)
     assert (report.attempts, fake.clock.now) == ((), at())
 
 
 def test_advance_until_raises_at_its_limit_and_stands_at_the_last_instant(fake, client):
     for delay in ("1d", "2d"):
-        client.message.publish(url=JOB, delay=delay)
+        client.message.publish(url=JOBS, delay=delay)
 
     def is_paid():
         return False
@@ -73,14 +72,14 @@ def test_advance_until_raises_at_its_limit_and_stands_at_the_last_instant(fake, 
 
 def test_advance_until_goes_thirty_days_unless_it_is_told_otherwise(fake, client):
     for delay in ("30d", "31d"):
-        client.message.publish(url=JOB, delay=delay)
+        client.message.publish(url=JOBS, delay=delay)
     with pytest.raises(UsageError, match="has come to its limit of 30d"):
         fake.clock.advance_until(lambda: False)
     assert len(fake.delivered) == 1
 
 
 def test_advance_until_raises_if_nothing_is_left_to_happen(fake, client):
-    client.message.enqueue(queue="invoices", url=JOB)
+    client.message.enqueue(queue="invoices", url=JOBS)
     client.queue.pause("invoices")
     with pytest.raises(UsageError) as caught:
         fake.clock.advance_until(fake.messages[0])
@@ -107,7 +106,7 @@ def test_advance_until_refuses_what_would_never_say_no(fake, done, text):
 
 
 def test_advance_until_refuses_a_message_of_before_a_reset(fake, client):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     (message,) = fake.messages
     fake.reset()
     with pytest.raises(UsageError, match=r"is no message of this fake: it was there before reset\(\), or belongs to"):

@@ -8,7 +8,8 @@ from freezegun import freeze_time
 from qstash import QStash
 
 from qstash_fake import QStashFake
-from tests.testing.failures import CLIENT, JOBS, due_in, failure, publish
+from tests.shop import JOBS
+from tests.testing.failures import CLIENT, due_in, failure, publish
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 

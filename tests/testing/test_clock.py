@@ -8,9 +8,8 @@ import pytest
 from qstash import QStash
 
 from qstash_fake import QStashFake
+from tests.shop import JOBS
 from tests.times import at
-
-JOB = "https://shop.example/jobs"
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -28,13 +27,13 @@ def test_less_than_a_millisecond_is_floored(fake):
 
 
 def test_what_is_due_exactly_at_the_end_fires(fake, client):
-    client.message.publish(url=JOB, delay="5m")
+    client.message.publish(url=JOBS, delay="5m")
     assert fake.clock.advance("4m59s").attempts == ()
     assert len(fake.clock.advance("1s").attempts) == 1
 
 
 def test_advance_by_nothing_delivers_what_is_due(fake, client):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(fake.clock.advance(0).delivered) == 1
 
 
@@ -47,7 +46,7 @@ def test_time_goes_from_event_to_event_for_the_application_too(qstash_fake, clie
 
     qstash_fake.mount(app)
     for delay in ("10m", "20s", None):
-        client.message.publish(url=JOB, delay=delay)
+        client.message.publish(url=JOBS, delay=delay)
     qstash_fake.clock.advance("1h")
     moments = [at(), at(0, 0, 20), at(0, 10)]
     assert seen == [(moment, moment, moment.timestamp()) for moment in moments]
@@ -57,18 +56,18 @@ def test_time_goes_from_event_to_event_for_the_application_too(qstash_fake, clie
 def test_what_a_handler_publishes_is_created_then_and_delivered_in_the_same_verb_if_due(qstash_fake, client):
     def app(request):
         if request.url.path == "/jobs":
-            client.message.publish(url=JOB + "/now")
-            client.message.publish(url=JOB + "/soon", delay="30s")
-            client.message.publish(url=JOB + "/late", delay="31s")
+            client.message.publish(url=JOBS + "/now")
+            client.message.publish(url=JOBS + "/soon", delay="30s")
+            client.message.publish(url=JOBS + "/late", delay="31s")
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB, delay="30s")
+    client.message.publish(url=JOBS, delay="30s")
     qstash_fake.clock.advance("1m")
     assert [(a.message.url, a.message.created_at, a.at) for a in qstash_fake.attempts] == [
-        (JOB, at(), at(0, 0, 30)),
-        (JOB + "/now", at(0, 0, 30), at(0, 0, 30)),
-        (JOB + "/soon", at(0, 0, 30), at(0, 1)),
+        (JOBS, at(), at(0, 0, 30)),
+        (JOBS + "/now", at(0, 0, 30), at(0, 0, 30)),
+        (JOBS + "/soon", at(0, 0, 30), at(0, 1)),
     ]
 
 
@@ -89,7 +88,7 @@ def test_advance_to_goes_to_the_moment(fake, moment):
 
 
 def test_advance_to_now_delivers_what_is_due(fake, client):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(fake.clock.advance_to(fake.clock.now).delivered) == 1
 
 
@@ -130,7 +129,7 @@ def test_advance_refuses_what_is_no_duration_or_goes_backwards(fake, duration, e
 
 
 def test_advance_beyond_the_year_9999_is_refused_before_anything_happens(fake, client):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(ValueError, match="beyond the year 9999"):
         fake.clock.advance("9999999d")
     assert (fake.attempts, fake.clock.now) == ([], at())
@@ -164,7 +163,7 @@ def test_advance_refuses_what_leaves_the_duration_open(fake, arguments, keywords
 
 def test_advance_to_next_does_all_of_the_next_instant_and_no_more(fake, client):
     for delay in ("2m", "1m", "1m", "90s"):
-        client.message.publish(url=JOB, delay=delay)
+        client.message.publish(url=JOBS, delay=delay)
     assert len(fake.clock.advance_to_next().attempts) == 2
     assert fake.clock.now == at(0, 1)
     assert len(fake.clock.advance_to_next().attempts) == 1
@@ -172,9 +171,9 @@ def test_advance_to_next_does_all_of_the_next_instant_and_no_more(fake, client):
 
 
 def test_advance_to_next_stops_at_ends_and_ticks(fake, client):
-    fake.on(JOB).respond(200).takes("10s")
-    client.message.publish(url=JOB)
-    client.schedule.create(destination=JOB, cron="* * * * *")
+    fake.on(JOBS).respond(200).takes("10s")
+    client.message.publish(url=JOBS)
+    client.schedule.create(destination=JOBS, cron="* * * * *")
     moments = []
     for _ in range(3):
         fake.clock.advance_to_next()
@@ -189,8 +188,8 @@ def test_advance_to_next_with_nothing_due_stays_and_returns_an_empty_report(fake
 
 
 def test_deliver_due_makes_what_is_due_now_and_stands_still(fake, client):
-    client.message.publish(url=JOB)
-    client.message.publish(url=JOB, delay="1s")
+    client.message.publish(url=JOBS)
+    client.message.publish(url=JOBS, delay="1s")
     assert len(fake.deliver_due().attempts) == 1
     assert fake.clock.now == at()
 
@@ -198,11 +197,11 @@ def test_deliver_due_makes_what_is_due_now_and_stands_still(fake, client):
 def test_deliver_due_does_what_a_handler_publishes_for_now(qstash_fake, client):
     def app(request):
         if len(qstash_fake.messages) < 3:
-            client.message.publish(url=JOB)
+            client.message.publish(url=JOBS)
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(qstash_fake.deliver_due().delivered) == 3
 
 
@@ -211,16 +210,16 @@ def test_deliver_due_does_what_a_handler_publishes_for_now(qstash_fake, client):
 
 def test_next_due_is_the_next_instant_schedules_included(fake, client):
     assert fake.clock.next_due is None
-    client.message.publish(url=JOB, delay="90s")
+    client.message.publish(url=JOBS, delay="90s")
     assert fake.clock.next_due == at(0, 1, 30)
-    client.schedule.create(destination=JOB, cron="* * * * *")
+    client.schedule.create(destination=JOBS, cron="* * * * *")
     assert fake.clock.next_due == at(0, 1)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert fake.clock.next_due == at()
 
 
 def test_next_due_ignores_held_messages(fake, client):
-    client.message.enqueue(queue="invoices", url=JOB)
+    client.message.enqueue(queue="invoices", url=JOBS)
     client.queue.pause("invoices")
     assert fake.clock.next_due is None
     client.queue.resume("invoices")
@@ -228,15 +227,15 @@ def test_next_due_ignores_held_messages(fake, client):
 
 
 def test_next_due_is_the_end_of_an_attempt_in_flight(fake, client):
-    fake.on(JOB).respond(200).takes("10s")
-    client.message.publish(url=JOB)
+    fake.on(JOBS).respond(200).takes("10s")
+    client.message.publish(url=JOBS)
     fake.deliver_due()
     assert fake.clock.next_due == at(0, 0, 10)
 
 
 def test_next_due_is_when_a_rate_window_opens_again(fake, client):
     for _ in range(2):
-        client.message.publish(url=JOB, flow_control={"key": "k", "rate": 1, "period": "1m"})
+        client.message.publish(url=JOBS, flow_control={"key": "k", "rate": 1, "period": "1m"})
     fake.deliver_due()
     assert fake.clock.next_due == at(0, 1)
 
@@ -258,10 +257,10 @@ def test_without_start_the_clock_runs_until_the_first_verb(monkeypatch):
 def test_publishing_and_reading_do_not_stop_the_clock(monkeypatch):
     with QStashFake(freeze="off") as fake:
         monkeypatch.setattr(time, "time_ns", lambda: 1_767_225_600_000_000_000)
-        QStash("token").message.publish(url=JOB)
+        QStash("token").message.publish(url=JOBS)
         assert fake.clock.next_due == at()
         monkeypatch.setattr(time, "time_ns", lambda: 1_767_225_605_000_000_000)
-        QStash("token").message.publish(url=JOB)
+        QStash("token").message.publish(url=JOBS)
         assert [message.created_at for message in fake.messages] == [at(), at(0, 0, 5)]
 
 
@@ -285,7 +284,7 @@ def test_with_start_time_stands_from_the_beginning_for_the_application_too(start
 def test_time_stands_from_the_first_to_the_last_moment_that_can_be_simulated(start, freeze):
     with QStashFake(start=start, freeze=freeze) as fake:
         fake.on("*").respond(200)
-        QStash("token").message.publish(url=JOB)
+        QStash("token").message.publish(url=JOBS)
         assert (str(fake.deliver_due()).split("; ")[1], len(fake.delivered)) == (f"now {start}", 1)
 
 
@@ -304,7 +303,7 @@ def test_with_start_the_journal_is_the_same_to_the_byte():
     def journal():
         with QStashFake(start="2026-01-01T00:00:00Z") as fake:
             fake.on("*").respond_with([500, 200])
-            QStash("token").message.publish(url=JOB, body="x", delay="3s")
+            QStash("token").message.publish(url=JOBS, body="x", delay="3s")
             fake.drain()
             return fake.timeline(), [message.message_id for message in fake.messages]
 

@@ -6,16 +6,15 @@ import httpx
 import pytest
 
 from qstash_fake import DrainLimitReached
+from tests.shop import JOBS
 from tests.times import FIRST_RETRY_S, SECOND_RETRY_S, at
-
-JOB = "https://shop.example/jobs"
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
 
 def test_drain_follows_delays_and_retries_to_the_end(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([500, 500, 200])
-    client.message.publish(url=JOB, delay="365d")
+    qstash_fake.on(JOBS).respond_with([500, 500, 200])
+    client.message.publish(url=JOBS, delay="365d")
     report = qstash_fake.drain()
     assert (len(report.attempts), len(report.delivered)) == (3, 1)
     assert qstash_fake.clock.now == at() + timedelta(days=365, seconds=FIRST_RETRY_S + SECOND_RETRY_S)
@@ -28,39 +27,39 @@ def test_drain_with_nothing_to_do_stands_still(fake):
 
 
 def test_drain_skips_schedule_ticks_counts_and_journals_them(fake, client):
-    client.schedule.create(destination=JOB + "/tick", cron="* * * * *", schedule_id="tick")
-    client.message.publish(url=JOB, delay="5m30s")
+    client.schedule.create(destination=JOBS + "/tick", cron="* * * * *", schedule_id="tick")
+    client.message.publish(url=JOBS, delay="5m30s")
     report = fake.drain()
-    assert [attempt.message.url for attempt in report.attempts] == [JOB]
+    assert [attempt.message.url for attempt in report.attempts] == [JOBS]
     assert (report.skipped, report.fired) == (5, ())
     assert fake.schedules["tick"].next_at == at(0, 6)
     assert "schedule tick skipped 5 ticks" in fake.timeline()
 
 
 def test_drain_skips_a_tick_at_the_very_instant_too(fake, client):
-    client.schedule.create(destination=JOB + "/tick", cron="* * * * *", schedule_id="tick")
-    client.message.publish(url=JOB, delay="1m")
+    client.schedule.create(destination=JOBS + "/tick", cron="* * * * *", schedule_id="tick")
+    client.message.publish(url=JOBS, delay="1m")
     assert fake.drain().skipped == 1
     assert fake.schedules["tick"].next_at == at(0, 2)
 
 
 def test_drain_leaves_a_schedule_alone_that_has_nothing_before_its_tick(fake, client):
-    client.schedule.create(destination=JOB, cron="* * * * *", schedule_id="tick")
+    client.schedule.create(destination=JOBS, cron="* * * * *", schedule_id="tick")
     assert fake.drain().skipped == 0
     assert fake.clock.now == at()
 
 
 def test_drain_delivers_what_a_tick_has_made_before(fake, client):
-    fake.on(JOB).respond_with([503])
-    client.schedule.create(destination=JOB, cron="* * * * *", schedule_id="tick")
+    fake.on(JOBS).respond_with([503])
+    client.schedule.create(destination=JOBS, cron="* * * * *", schedule_id="tick")
     fake.clock.advance("1m")
     assert len(fake.drain().delivered) == 1
     assert fake.clock.now == at(0, 1, FIRST_RETRY_S)
 
 
 def test_drain_leaves_held_messages_and_says_what_they_wait_for(fake, client):
-    client.message.enqueue(queue="invoices", url=JOB)
-    client.message.enqueue(queue="invoices", url=JOB)
+    client.message.enqueue(queue="invoices", url=JOBS)
+    client.message.enqueue(queue="invoices", url=JOBS)
     client.queue.pause("invoices")
     report = fake.drain()
     assert report.held == {"queue 'invoices' is paused": 2}
@@ -71,11 +70,11 @@ def test_drain_leaves_held_messages_and_says_what_they_wait_for(fake, client):
 
 def test_drain_gives_up_on_what_publishes_itself_for_ever(qstash_fake, client):
     def app(request):
-        client.message.publish(url=JOB, delay="1s")
+        client.message.publish(url=JOBS, delay="1s")
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(DrainLimitReached) as raised:
         qstash_fake.drain(limit=20)
     assert str(raised.value) == (
@@ -87,7 +86,7 @@ def test_drain_gives_up_on_what_publishes_itself_for_ever(qstash_fake, client):
 
 def test_the_limit_counts_what_the_drain_creates_not_what_was_there(fake, client):
     for _ in range(5):
-        client.message.publish(url=JOB)
+        client.message.publish(url=JOBS)
     assert len(fake.drain(limit=0).delivered) == 5
 
 
@@ -95,13 +94,13 @@ def test_the_limit_counts_what_the_drain_creates_not_what_was_there(fake, client
 
 
 def test_a_report_holds_what_this_verb_has_done(qstash_fake, client):
-    qstash_fake.on(JOB + "/fine").respond(200)
-    qstash_fake.on(JOB + "/bad").respond(500)
-    client.message.publish(url=JOB + "/fine")
+    qstash_fake.on(JOBS + "/fine").respond(200)
+    qstash_fake.on(JOBS + "/bad").respond(500)
+    client.message.publish(url=JOBS + "/fine")
     qstash_fake.deliver_due()
-    client.message.publish(url=JOB + "/fine")
-    client.message.publish(url=JOB + "/bad", retries=0)
-    client.schedule.create(destination=JOB + "/fine", cron="* * * * *")
+    client.message.publish(url=JOBS + "/fine")
+    client.message.publish(url=JOBS + "/bad", retries=0)
+    client.schedule.create(destination=JOBS + "/fine", cron="* * * * *")
     report = qstash_fake.clock.advance("1m")
     first, fine, bad, ticked = qstash_fake.messages
     assert first not in report.delivered
@@ -111,21 +110,21 @@ def test_a_report_holds_what_this_verb_has_done(qstash_fake, client):
 
 
 def test_a_report_reads_as_one_line(qstash_fake, client):
-    qstash_fake.on(JOB).respond_with([200, 500])
-    client.message.publish(url=JOB)
-    client.message.publish(url=JOB, retries=1, retry_delay="12000")
+    qstash_fake.on(JOBS).respond_with([200, 500])
+    client.message.publish(url=JOBS)
+    client.message.publish(url=JOBS, retries=1, retry_delay="12000")
     assert str(qstash_fake.clock.advance("2.5s")) == (
         "2 attempts, 1 delivered, 0 dead; now 2026-01-01T00:00:02.500Z; next due in 9s500ms"
     )
 
 
 def test_a_report_names_what_is_held_fired_and_skipped(fake, client):
-    client.message.enqueue(queue="invoices", url=JOB)
+    client.message.enqueue(queue="invoices", url=JOBS)
     client.queue.pause("invoices")
-    client.schedule.create(destination=JOB, cron="* * * * *")
+    client.schedule.create(destination=JOBS, cron="* * * * *")
     assert str(fake.clock.advance("1m")) == (
         "1 attempt, 1 delivered, 0 dead; 1 fired by schedules; 1 held: queue 'invoices' is paused; "
         "now 2026-01-01T00:01:00Z; next due in 1m"
     )
-    client.message.publish(url=JOB, delay="1m")
+    client.message.publish(url=JOBS, delay="1m")
     assert "1 schedule tick skipped" in str(fake.drain())

@@ -12,8 +12,8 @@ from qstash_fake import QStashFake, UsageError
 from qstash_fake.broker.keys import DEV_CURRENT_KEY
 from qstash_fake.pytest_plugin import VARIABLES
 from qstash_fake.testing.environment import DEV_TOKEN, variables
+from tests.shop import JOBS
 
-JOBS = "https://shop.example/jobs"
 CURRENT, NEXT = "sig_" + "1" * 28, "sig_" + "2" * 28
 REGION = "https://qstash-us-east-1.upstash.io"
 

@@ -11,15 +11,14 @@ from qstash.errors import QStashError, SignatureError
 from qstash.receiver import verify_with_key
 
 from qstash_fake import QStashFake, UsageError
+from tests.shop import JOBS, START_TEXT
 
-START = "2026-01-01T00:00:00Z"
-JOBS = "https://shop.example/jobs"
 CLIENT = QStash("a-token")
 
 
 @pytest.fixture
 def fake():
-    with QStashFake(start=START) as made:
+    with QStashFake(start=START_TEXT) as made:
         yield made
 
 
@@ -35,7 +34,7 @@ def verify(fake, request):
 
 
 def test_it_works_without_a_fixture():
-    with QStashFake(start=START) as fake:
+    with QStashFake(start=START_TEXT) as fake:
         fake.mount(lambda request: httpx.Response(200), "https://shop.example")
         CLIENT.message.publish(url=JOBS, delay="5m")
         report = fake.clock.advance("5m")
@@ -44,7 +43,7 @@ def test_it_works_without_a_fixture():
 
 
 def test_time_is_real_again_after_the_block():
-    with QStashFake(start=START) as fake:
+    with QStashFake(start=START_TEXT) as fake:
         fake.clock.advance("1h")
         assert time.time() == datetime(2026, 1, 1, 1, tzinfo=UTC).timestamp()
     assert abs(time.time() - datetime(2026, 1, 1, 1, tzinfo=UTC).timestamp()) > 1
@@ -52,7 +51,7 @@ def test_time_is_real_again_after_the_block():
 
 @pytest.mark.parametrize("verb", ["advance", "advance_to", "advance_to_next", "drain", "deliver_due"])
 def test_verbs_outside_the_block_are_refused_and_freeze_nothing(verb):
-    fake = QStashFake(start=START)
+    fake = QStashFake(start=START_TEXT)
 
     def call():
         arguments = {"advance": ["1h"], "advance_to": ["2026-02-01"]}.get(verb, [])
@@ -68,7 +67,7 @@ def test_verbs_outside_the_block_are_refused_and_freeze_nothing(verb):
 
 
 def test_what_happened_can_be_read_after_the_block():
-    with QStashFake(start=START) as fake:
+    with QStashFake(start=START_TEXT) as fake:
         CLIENT.message.publish(url=JOBS)
     assert [message.url for message in fake.messages] == [JOBS]
     assert fake.clock.now == datetime(2026, 1, 1, tzinfo=UTC)
@@ -325,7 +324,7 @@ def test_a_verb_that_a_handler_calls_and_swallows_fails_the_verb_that_runs(fake)
 
 
 def journal_of(**options):
-    with QStashFake(start=START, **options) as fake:
+    with QStashFake(start=START_TEXT, **options) as fake:
         fake.on(JOBS).respond_with([503, 200, 200])
         CLIENT.message.publish_json(url=JOBS, body={"order": 7}, delay="5m")
         CLIENT.message.enqueue(queue="billing", url=JOBS)

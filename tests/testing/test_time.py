@@ -15,10 +15,9 @@ from qstash import Receiver
 from qstash_fake import QStashFake, UsageError
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.testing.fake import inside
+from tests.shop import JOBS, START
 
-JOB = "https://shop.example/jobs"
 ENGINES = ("freezegun", "time-machine", "off")
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def verifies(request, body: bytes) -> None:
@@ -74,7 +73,7 @@ def app(request):
 @pytest.mark.parametrize("days", [30, 400])
 def test_the_receiver_accepts_a_delivery_after_a_long_time(qstash_fake, client, app, engine, days):
     qstash_fake.mount(app)
-    client.message.publish_json(url=JOB, body={"order": 7}, delay=f"{days}d")
+    client.message.publish_json(url=JOBS, body={"order": 7}, delay=f"{days}d")
     published = time.time()
     qstash_fake.clock.advance(f"{days}d")
     (attempt,) = qstash_fake.attempts
@@ -90,7 +89,7 @@ def test_the_receiver_accepts_a_delivery_after_a_long_time(qstash_fake, client, 
 )
 async def test_the_receiver_accepts_it_in_async_tests_too(qstash_fake, client, app, engine):
     qstash_fake.mount(app)
-    client.message.publish_json(url=JOB, body={"order": 7}, delay="400d")
+    client.message.publish_json(url=JOBS, body={"order": 7}, delay="400d")
     await qstash_fake.clock.advance_async("400d")
     assert qstash_fake.attempts[0].status == 200
 
@@ -102,7 +101,7 @@ def test_every_attempt_is_signed_anew(qstash_fake, client):
         return httpx.Response(500)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB, body="x", retries=5)
+    client.message.publish(url=JOBS, body="x", retries=5)
     qstash_fake.drain()
     assert len(qstash_fake.attempts) == 6
 
@@ -124,7 +123,7 @@ def test_sleeps_and_time_outs_work_while_time_is_frozen(qstash_fake, client):
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(qstash_fake.deliver_due().delivered) == 1
 
 
@@ -142,7 +141,7 @@ def test_time_can_be_frozen_during_verbs_only(client, engine):
         with outer:
             outer.mount(app)
             before = datetime.now(UTC)
-            client.message.publish(url=JOB)
+            client.message.publish(url=JOBS)
             for _ in range(2):
                 outer.clock.advance("1d")
                 assert abs(datetime.now(UTC) - before) < timedelta(minutes=1)
@@ -174,7 +173,7 @@ def test_a_freeze_of_the_users_own_is_followed_and_moved(qstash_fake, client, fr
     frozen = datetime.fromisoformat(moment).replace(tzinfo=UTC)
     qstash_fake.mount(lambda request: httpx.Response(200, text=datetime.now(UTC).isoformat()))
     with freeze_at(moment):
-        client.message.publish(url=JOB, delay="10s")
+        client.message.publish(url=JOBS, delay="10s")
         qstash_fake.clock.advance("1m")
         assert (qstash_fake.clock.now, datetime.now(UTC)) == (frozen + timedelta(minutes=1),) * 2
     (attempt,) = qstash_fake.attempts
@@ -199,7 +198,7 @@ def test_a_freeze_of_the_users_own_is_never_stopped(qstash_fake, freeze_at):
 def test_a_move_of_the_users_own_freeze_is_seen_at_the_next_verb(qstash_fake, client):
     qstash_fake.on("*").respond(200)
     with freezegun.freeze_time("2040-01-01") as frozen:
-        client.message.publish(url=JOB, delay="1h")
+        client.message.publish(url=JOBS, delay="1h")
         frozen.tick(timedelta(hours=2))
         report = qstash_fake.deliver_due()
     assert len(report.delivered) == 1
@@ -209,14 +208,14 @@ def test_a_move_of_the_users_own_freeze_is_seen_at_the_next_verb(qstash_fake, cl
 def test_the_receiver_accepts_a_delivery_under_the_users_own_freeze(qstash_fake, client, app, freeze_at):
     qstash_fake.mount(app)
     with freeze_at("2040-01-01T00:00:00"):
-        client.message.publish_json(url=JOB, body={"order": 7}, delay="400d")
+        client.message.publish_json(url=JOBS, body={"order": 7}, delay="400d")
         qstash_fake.clock.advance("400d")
     assert qstash_fake.attempts[0].status == 200
 
 
 @freezegun.freeze_time("2020-02-02")
 def test_a_freeze_that_decorates_the_test_is_followed_although_the_fixture_came_before(qstash_fake, client):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert qstash_fake.messages[0].created_at == datetime(2020, 2, 2, tzinfo=UTC)
 
 
@@ -244,7 +243,7 @@ def test_a_delivery_whose_time_cannot_be_shown_has_not_started(qstash_fake, clie
         return httpx.Response(200)
 
     qstash_fake.mount(stop_once_too_often)
-    first, second = (client.message.publish(url=JOB).message_id for _ in range(2))
+    first, second = (client.message.publish(url=JOBS).message_id for _ in range(2))
     with pytest.raises(UsageError, match=r"a stop\(\) too many"):
         qstash_fake.deliver_due()
     assert {m.message_id: (m.state, len(m.attempts)) for m in qstash_fake.messages} == {
@@ -255,9 +254,9 @@ def test_a_delivery_whose_time_cannot_be_shown_has_not_started(qstash_fake, clie
 
 @pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 def test_what_is_published_under_the_users_freeze_is_published_at_its_time(qstash_fake, client, freeze_at):
-    qstash_fake.on(JOB).respond(200)
+    qstash_fake.on(JOBS).respond(200)
     with freeze_at("2030-01-01T00:00:00"):
-        client.message.publish(url=JOB, delay="1h")
+        client.message.publish(url=JOBS, delay="1h")
         assert qstash_fake.messages[0].due_at == datetime(2030, 1, 1, 1, tzinfo=UTC)
         qstash_fake.clock.advance("59m")
         assert qstash_fake.delivered == []

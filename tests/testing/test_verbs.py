@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from qstash_fake import QStashFake, UsageError
+from tests.shop import JOBS
 from tests.times import at
 
-JOB = "https://shop.example/jobs"
 TWINS = ("advance", "advance_to", "advance_to_next", "advance_until", "drain", "deliver", "deliver_due")
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
@@ -36,12 +36,12 @@ def verb(fake: QStashFake, name: str):
 @pytest.mark.parametrize("name", TWINS)
 def test_a_verb_delivers_what_its_twin_delivers(fake, client, name):
     def once():
-        client.message.publish(url=JOB)
+        client.message.publish(url=JOBS)
         report = verb(fake, name)()
         return len(report.attempts), str(report).partition("; now")[0]
 
     def twin():
-        client.message.publish(url=JOB)
+        client.message.publish(url=JOBS)
         report = asyncio.run(verb(fake, f"{name}_async")())
         return len(report.attempts), str(report).partition("; now")[0]
 
@@ -55,7 +55,7 @@ def test_a_verb_delivers_what_its_twin_delivers(fake, client, name):
 @pytest.mark.parametrize("name", TWINS)
 @pytest.mark.asyncio
 async def test_a_sync_verb_on_a_running_loop_names_its_twin(fake, client, name):
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(UsageError, match=rf"^{name}\(\) was called on a running event loop.*\.{name}_async\("):
         verb(fake, name)()
     assert fake.attempts == []
@@ -87,7 +87,7 @@ def handlers(fake: QStashFake, call):
 @pytest.mark.parametrize("name", TWINS)
 def test_a_verb_inside_a_handler_raises_and_poisons_the_outer_verb(qstash_fake, client, kind, name):
     qstash_fake.mount(handlers(qstash_fake, verb(qstash_fake, name))[kind], lifespan=False)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(UsageError, match=rf"^{name}\(\) was called while drain\(\) runs"):
         qstash_fake.drain()
     assert len(qstash_fake.delivered) == 1  # the handler has swallowed it, and so it was delivered
@@ -106,18 +106,18 @@ async def test_a_verb_inside_a_handler_poisons_an_async_verb_too(qstash_fake, cl
         return httpx.Response(500)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(UsageError, match=r"^advance\(\) was called while drain\(\) runs"):
         await qstash_fake.drain_async()
 
 
 def test_after_a_poisoned_verb_the_next_one_works(qstash_fake, client):
-    route = qstash_fake.on(JOB + "/fine").respond(200)
+    route = qstash_fake.on(JOBS + "/fine").respond(200)
     qstash_fake.mount(handlers(qstash_fake, qstash_fake.deliver_due)["function"])
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(UsageError):
         qstash_fake.deliver_due()
-    client.message.publish(url=JOB + "/fine")
+    client.message.publish(url=JOBS + "/fine")
     qstash_fake.deliver_due()
     assert len(route.calls) == 1
 
@@ -130,8 +130,8 @@ def test_reading_the_clock_inside_a_handler_is_fine(qstash_fake, client):
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
-    client.message.publish(url=JOB, delay="1m")
+    client.message.publish(url=JOBS)
+    client.message.publish(url=JOBS, delay="1m")
     qstash_fake.deliver_due()
     assert seen == [(at(), at(0, 1))]
 
@@ -152,7 +152,7 @@ async def test_of_two_verbs_in_two_tasks_only_the_second_is_refused(qstash_fake,
         return httpx.Response(200)
 
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     first, second = (
         asyncio.create_task(verb) for verb in (qstash_fake.drain_async(), qstash_fake.clock.advance_async("1m"))
     )
@@ -186,7 +186,7 @@ def beside(call: Callable[[], object]):
 def test_of_two_verbs_in_two_threads_only_the_second_is_refused(qstash_fake, client):
     app, caught = beside(lambda: qstash_fake.clock.advance("1m"))
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     assert len(qstash_fake.drain().delivered) == 1
     assert caught == ["advance() was called while drain() runs in another thread: call it when that one has returned"]
     qstash_fake.verify()
@@ -201,21 +201,21 @@ def test_a_handler_in_a_thread_pool_is_inside_the_verb(qstash_fake, client, kind
         qstash_fake.deliver_due()
 
     qstash_fake.mount(app if kind == "application" else fastapi.testclient.TestClient(app))
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(UsageError, match=r"deliver_due\(\) was called while drain\(\) runs: a handler cannot move the"):
         qstash_fake.drain()
 
 
 def test_a_handler_may_use_another_fake_but_not_come_back(client):
     with QStashFake(freeze="off") as outer, QStashFake(freeze="off") as inner:
-        inner.on(JOB).respond(200)
+        inner.on(JOBS).respond(200)
         outer.mount(lambda request: httpx.Response(200 if inner.drain().delivered == () else 500))
-        outer.api.answer("POST", f"/v2/publish/{JOB}", [("Authorization", "Bearer t")], b"")
+        outer.api.answer("POST", f"/v2/publish/{JOBS}", [("Authorization", "Bearer t")], b"")
         assert len(outer.drain().delivered) == 1
 
         inner.mount(lambda request: httpx.Response(200 if outer.drain().held else 500))
         for fake in (outer, inner):
-            fake.api.answer("POST", f"/v2/publish/{JOB}/back", [("Authorization", "Bearer t")], b"")
+            fake.api.answer("POST", f"/v2/publish/{JOBS}/back", [("Authorization", "Bearer t")], b"")
         with pytest.raises(UsageError, match=r"^drain\(\) was called while drain\(\) runs: a handler"):
             outer.drain()
 
@@ -231,8 +231,8 @@ async def test_a_verb_that_is_forgotten_in_a_task_freezes_nothing_after_the_bloc
 
     with QStashFake(start="2026-01-01T00:00:00Z") as fake:
         fake.mount(app)
-        client.message.publish(url=JOB)
-        client.message.publish(url=JOB)
+        client.message.publish(url=JOBS)
+        client.message.publish(url=JOBS)
         forgotten = asyncio.create_task(fake.drain_async())
         await delivering.wait()
     go_on.set()
@@ -247,7 +247,7 @@ async def test_a_verb_that_is_forgotten_in_a_task_freezes_nothing_after_the_bloc
 
 def test_a_reset_inside_a_handler_is_refused_and_the_verb_raises_it_too(qstash_fake, client):
     qstash_fake.mount(handlers(qstash_fake, qstash_fake.reset)["function"])
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     with pytest.raises(UsageError) as caught:
         qstash_fake.drain()
     assert str(caught.value) == (
@@ -259,7 +259,7 @@ def test_a_reset_inside_a_handler_is_refused_and_the_verb_raises_it_too(qstash_f
 def test_a_reset_in_a_thread_while_a_verb_runs_is_refused(qstash_fake, client):
     app, caught = beside(qstash_fake.reset)
     qstash_fake.mount(app)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     assert caught == ["reset() was called while drain() runs in another thread: call it when that one has returned"]
     assert len(qstash_fake.delivered) == 1

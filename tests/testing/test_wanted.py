@@ -8,7 +8,8 @@ import pytest
 import yarl
 
 from qstash_fake import QStashFake, UsageError
-from tests.testing.failures import CLIENT, JOBS, failure, publish
+from tests.shop import JOBS
+from tests.testing.failures import CLIENT, failure, publish
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 

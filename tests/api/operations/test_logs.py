@@ -4,8 +4,7 @@ import base64
 
 import pytest
 
-START_MS = 1_767_225_600_000
-JOBS = "https://shop.example/jobs"
+from tests.shop import JOBS, START_MS
 
 
 @pytest.fixture

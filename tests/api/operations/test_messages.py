@@ -5,10 +5,9 @@ import json
 import pytest
 
 from qstash_fake.broker.message import Outcome
+from tests.shop import JOBS, START_MS
 from tests.world import start_next
 
-START_MS = 1_767_225_600_000
-JOBS = "https://shop.example/jobs"
 PUBLISH = f"/v2/publish/{JOBS}"
 
 # --- publish -----------------------------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ from django.core.signals import got_request_exception as django_signal
 from qstash import QStash
 
 from qstash_fake import QStashFake
-
-JOB = "https://shop.example/jobs"
+from tests.shop import JOBS
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -26,7 +25,7 @@ def flask_app(error: Exception, handler=None):
 
 def test_an_exception_that_became_another_answer_than_500_was_handled(qstash_fake, client):
     qstash_fake.mount(flask_app(LookupError("no such order"), lambda error: ("sorry", 503)))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     (attempt,) = qstash_fake.attempts
     assert (attempt.status, attempt.exception) == (503, None)
@@ -35,7 +34,7 @@ def test_an_exception_that_became_another_answer_than_500_was_handled(qstash_fak
 def test_a_page_of_the_applications_own_does_not_hide_the_exception(qstash_fake, client):
     error = LookupError("no such order")
     qstash_fake.mount(flask_app(error, lambda error: ("sorry", 500)))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     with pytest.raises(LookupError) as raised:
         qstash_fake.drain()
     assert raised.value is error
@@ -50,7 +49,7 @@ def test_an_exception_of_another_application_that_the_handler_asks_is_its_own_bu
         return str(inner.test_client().post("/jobs").status_code)
 
     qstash_fake.mount(outer)
-    client.message.publish(url=JOB)
+    client.message.publish(url=JOBS)
     qstash_fake.drain()
     (attempt,) = qstash_fake.attempts
     assert (attempt.status, attempt.body, attempt.exception) == (200, b"500", None)
@@ -60,10 +59,10 @@ def test_an_exception_is_noted_by_the_fake_that_delivers():
     first, second = LookupError("first"), LookupError("second")
     with QStashFake() as outer:
         outer.mount(flask_app(first))
-        QStash("token").message.publish(url=JOB, retries=0)
+        QStash("token").message.publish(url=JOBS, retries=0)
         with QStashFake() as inner:
             inner.mount(flask_app(second))
-            QStash("token").message.publish(url=JOB, retries=0)
+            QStash("token").message.publish(url=JOBS, retries=0)
             with pytest.raises(LookupError, match="second"):
                 inner.drain()
         with pytest.raises(LookupError, match="first"):
