@@ -28,6 +28,8 @@ EARLY_SDK = QStash("a-token")
 PATCHED = [
     (httpx.HTTPTransport, "_pool"),
     (httpx.AsyncHTTPTransport, "_pool"),
+    (httpx.Client, "_transport_for_url"),
+    (httpx.AsyncClient, "_transport_for_url"),
     (http.client.HTTPConnection, "putrequest"),
     (urllib3.connection.HTTPConnection, "putrequest"),
     (urllib3.connection.HTTPSConnection, "connect"),

@@ -8,6 +8,10 @@ import httpx
 import httpx2
 import pytest
 from httpx_retries import Retry, RetryTransport
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from qstash import AsyncQStash, QStash
 from qstash.message import PublishResponse
 
@@ -482,6 +486,58 @@ def test_what_is_set_on_a_pool_reaches_the_real_one(qstash_fake, lib):
     assert vars(transport)["_pool"]._max_connections == 7
     with lib.Client(transport=transport):
         assert transport._pool.connections == []
+
+
+# --- the short cut ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """The requests that httpx has turned into such of httpcore."""
+    requests, real = [], httpcore.Request
+
+    def convert(*args, **kwargs):
+        requests.append(kwargs["method"])
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(httpcore, "Request", convert)
+    return requests
+
+
+class Subclassed(httpx.HTTPTransport):
+    """What may do something that a short cut would leave out."""
+
+
+def test_a_client_with_a_transport_of_httpx_itself_takes_the_short_cut(qstash_fake, converted):
+    with httpx.Client(headers=BEARER) as client:
+        assert client.post(PUBLISH).status_code == 201
+    assert converted == []
+
+
+def test_any_other_transport_takes_none(qstash_fake, converted):
+    with httpx.Client(headers=BEARER, transport=Subclassed(verify=False)) as client:
+        assert client.post(PUBLISH).status_code == 201
+    assert converted == ["POST"]
+
+
+def test_a_client_that_is_instrumented_by_itself_takes_none(qstash_fake, converted):
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with httpx.Client(headers=BEARER, verify=False) as client:
+        HTTPXClientInstrumentor.instrument_client(client, tracer_provider=provider)
+        assert client.post(PUBLISH).status_code == 201
+    assert len(exporter.get_finished_spans()) == 1
+    assert converted == ["POST"]
+
+
+def test_both_ways_give_the_same_answer(qstash_fake):
+    qstash_fake.api.chat_answer = {"any": "answer"}
+    answers = []
+    for transport in (None, Subclassed(verify=False)):
+        with httpx.Client(headers=BEARER, transport=transport, verify=False) as client:
+            response = client.post("https://qstash.upstash.io/llm/v1/chat/completions", json={"model": "m"})
+            answers.append((response.status_code, response.headers.raw, response.content, response.http_version))
+    assert answers[0] == answers[1]
 
 
 # --- names that are not promised --------------------------------------------------------------------------------------
