@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from calls import BODY, URL
-from measure import cpu_s
+from measure import long_cpu_s
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Outcome
@@ -20,7 +20,7 @@ def message_s(headers: Sequence[Pairs], brokers: int = 1) -> float:
     """Return the CPU seconds of publishing and delivering one message, where each broker has one of each *headers*."""
     parsed = {pairs: parse_publish(URL, pairs, BODY, caller_ip="127.0.0.1") for pairs in headers}
     requests = [parsed[pairs] for pairs in headers]
-    return cpu_s(lambda: publish_and_deliver(requests), brokers) / len(requests)
+    return long_cpu_s(lambda: publish_and_deliver(requests), brokers) / len(requests)
 
 
 def publish_and_deliver(requests: Sequence[PublishRequest]) -> None:

@@ -23,11 +23,19 @@ Numbers = Mapping[str, float]
 
 def cpu_s(work: Callable[[], object], count: int = 1) -> float:
     """Return the CPU seconds of one `work()`, the mean of *count* in a row."""
-    gc.collect()  # what was left over before is not this turn's
     start = process_time()
     for _ in range(count):
         work()
     return (process_time() - start) / count
+
+
+def long_cpu_s(work: Callable[[], object], count: int = 1) -> float:
+    """Return the CPU seconds of one `work()` that makes many objects: what was left over before is not its own.
+
+    Not for short work: a collection leaves the caches cold.
+    """
+    gc.collect()
+    return cpu_s(work, count)
 
 
 def in_turns(turns: int, **sides: Callable[[], float]) -> dict[str, float]:

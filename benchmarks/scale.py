@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from broker_alone import Pairs, message_s
 from calls import AUTHORIZED, BODY, SHOP, START, URL, publish
-from measure import Numbers, cpu_s, in_a_fresh_process, in_turns, peak_mb
+from measure import Numbers, in_a_fresh_process, in_turns, long_cpu_s, peak_mb
 
 from qstash_fake import QStashFake
 
@@ -58,7 +58,7 @@ def year() -> Numbers:
         _post(fake, f"/v2/schedules/{URL}", BODY, ("Upstash-Cron", "* * * * *"))
         fake.on("*").respond(200)
         before_mb = peak_mb()
-        spent = cpu_s(lambda: fake.clock.advance("365d"))
+        spent = long_cpu_s(lambda: fake.clock.advance("365d"))
         return {"year": spent, "MB": peak_mb() - before_mb}
 
 
@@ -71,7 +71,7 @@ def a_thousand_assertions() -> Numbers:
             for number in range(1_000):
                 fake.assert_published(URL, json={"order": number})
 
-        return {"assertions": cpu_s(ask)}
+        return {"assertions": long_cpu_s(ask)}
 
 
 def held_by_a_paused_queue() -> Numbers:
@@ -99,7 +99,7 @@ def _beside_held(pause: str | None, path: str = f"/v2/publish/{SHOP}/held", head
             for second in range(VERBS):
                 publish(fake, URL, BODY, ("Upstash-Delay", f"{second + 1}s"))
             fake.deliver_due()
-            spent = cpu_s(lambda: fake.clock.advance("1s"), VERBS)
+            spent = long_cpu_s(lambda: fake.clock.advance("1s"), VERBS)
             assert len(fake.pending) >= held - 1  # a rate lets the first one in
             assert len(fake.delivered) >= VERBS
             return spent
@@ -140,7 +140,7 @@ def _pages(path: str, shown_in: str, small: int, large: int) -> Numbers:
                         return
                     cursor = f"&cursor={quote(page['cursor'])}"
 
-            spent = cpu_s(read_all)
+            spent = long_cpu_s(read_all)
             assert seen >= messages
             return spent / seen
 
@@ -151,7 +151,7 @@ def endpoints_of_a_group() -> Numbers:
     def endpoint_s(count: int) -> float:
         body = json.dumps({"endpoints": [{"url": f"{SHOP}/{number}"} for number in range(count)]}).encode()
         with QStashFake(start=START) as fake:
-            return cpu_s(lambda: _post(fake, "/v2/topics/g/endpoints", body)) / count
+            return long_cpu_s(lambda: _post(fake, "/v2/topics/g/endpoints", body)) / count
 
     return in_turns(2, small=lambda: min(endpoint_s(500) for _ in range(4)), large=lambda: endpoint_s(2_000))
 
@@ -162,7 +162,7 @@ def routes_and_messages() -> Numbers:
             for number in range(count):
                 fake.on(f"{SHOP}/{number}").respond(200)
                 publish(fake, f"{SHOP}/{number}")
-            spent = cpu_s(lambda: fake.drain(limit=count)) / count
+            spent = long_cpu_s(lambda: fake.drain(limit=count)) / count
             assert len(fake.delivered) == count
             return spent
 
