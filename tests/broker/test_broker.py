@@ -55,9 +55,10 @@ def test_an_attempt_that_takes_time_ends_when_that_has_passed(bench):
 
 
 def test_the_wait_for_a_retry_begins_at_the_end_of_the_attempt(bench):
-    bench.answers, bench.takes = {"a": [500]}, {"a": 30}
+    asked = Outcome(status=503, headers=(("Retry-After", "7"),))
+    bench.answers, bench.takes = {"a": [500, asked]}, {"a": 30}
     bench.publish("a")
-    assert bench.advance(60) == [(0, "a"), (30 + FIRST_RETRY_S, "a")]
+    assert bench.advance(120) == [(0, "a"), (30 + FIRST_RETRY_S, "a"), (60 + FIRST_RETRY_S + 7, "a")]
 
 
 def test_the_next_event_is_an_end_a_due_time_or_a_tick(bench):

@@ -58,12 +58,13 @@ def test_what_is_not_pending_is_final():
     assert {state for state, moves in TRANSITIONS.items() if not moves} == set(State) - PENDING
 
 
-@pytest.mark.parametrize("status", [200, 201, 204, 299])
-def test_any_2xx_is_a_delivery(status):
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 226, 299])
+def test_any_2xx_is_a_delivery_even_one_that_asks_for_a_retry(status):
     assert judge(a_message(), Outcome(status=status), START_MS) == Delivered()
+    assert judge(a_message(), Outcome(status=status, headers=(("Retry-After", "7"),)), START_MS) == Delivered()
 
 
-@pytest.mark.parametrize("status", [0, 100, 199, 300, 302, 404, 489, 500])
+@pytest.mark.parametrize("status", [0, 100, 199, 300, 301, 304, 307, 400, 401, 404, 489, 500, 503, 599])
 def test_everything_else_is_tried_again(status):
     assert judge(a_message(), Outcome(status=status), START_MS) == RetryAt(START_MS + FIRST_RETRY_S * 1_000)
 

@@ -59,12 +59,14 @@ def test_a_lost_answer_uses_up_no_retry():
     assert wait_ms(message, FAILED, START_MS) == FIRST_RETRY_S * 1_000
 
 
+@pytest.mark.protocol("4.2 non-retryable")
 @pytest.mark.parametrize("value", ["true", "True", " TRUE "])
 def test_489_with_its_header_uses_up_all_retries(value):
     outcome = Outcome(status=489, headers=(("upstash-nonretryable-ERROR", value),))
     assert wait_ms(a_message(), outcome, START_MS) is None
 
 
+@pytest.mark.protocol("4.2 non-retryable")
 @pytest.mark.parametrize(
     ("status", "headers"),
     [(489, ()), (489, (("Upstash-NonRetryable-Error", "false"),)), (500, (("Upstash-NonRetryable-Error", "true"),))],
@@ -76,6 +78,7 @@ def test_status_and_header_are_both_needed_to_use_up_all_retries(status, headers
 # --- backoff --------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("4.2 formula")
 @pytest.mark.parametrize(
     ("retry_number", "seconds"),
     [
@@ -100,11 +103,13 @@ def test_the_backoff_counts_the_attempts_that_were_made():
 # --- expression -----------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("4.2 Upstash-Retry-Delay")
 def test_an_expression_is_told_how_many_retries_were_made_before():
     assert wait_ms(a_message(retry_delay="1000 * (1 + retried)"), FAILED, START_MS) == 1_000
     assert wait_ms(a_message(attempts=2, retry_delay="1000 * (1 + retried)"), FAILED, START_MS) == 2_000
 
 
+@pytest.mark.protocol("4.2 Upstash-Retry-Delay")
 @pytest.mark.parametrize(
     ("expression", "wait"),
     [
@@ -124,12 +129,14 @@ def test_an_expression_is_floored_and_stays_between_at_once_and_a_day(expression
 # --- headers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("4.2 response headers that override the wait")
 @pytest.mark.parametrize("name", HEADERS)
 def test_each_header_counts_in_any_case(name):
     assert wait_ms(a_message(), asked((name.upper(), "7")), START_MS) == 7_000
     assert wait_ms(a_message(), asked((name.lower(), "7")), START_MS) == 7_000
 
 
+@pytest.mark.protocol("4.2 precedence between these four and Retry-Delay")
 def test_the_order_of_the_documentation_decides_not_the_order_of_the_answer():
     headers = [(name, str(seconds)) for seconds, name in enumerate(HEADERS, start=1)]
     assert wait_ms(a_message(), asked(*reversed(headers)), START_MS) == 1_000
@@ -140,6 +147,7 @@ def test_of_a_repeated_header_the_first_value_counts():
     assert wait_ms(a_message(), asked(("Retry-After", "1"), ("retry-after", "2")), START_MS) == 1_000
 
 
+@pytest.mark.protocol("4.2 response headers that override the wait")
 @pytest.mark.parametrize("value", ["soon", "86401", "1767225610", "24h1s", "Fri, 02 Jan 2026 00:00:01 GMT", "9" * 18])
 def test_a_header_that_is_no_wait_or_more_than_a_day_gives_way(value):
     ignored = ("Retry-After", value)
@@ -157,6 +165,7 @@ def test_a_destination_may_ask_for_a_day(value):
     assert wait_ms(a_message(), asked(("Retry-After", value)), START_MS) == DAY_MS
 
 
+@pytest.mark.protocol("4.2 precedence between these four and Retry-Delay")
 def test_the_header_of_the_answer_goes_before_the_expression():
     assert wait_ms(a_message(retry_delay="1000"), asked(("retry-after", "7")), START_MS) == 7_000
 
