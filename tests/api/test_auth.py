@@ -73,6 +73,7 @@ def test_each_of_several_tokens_is_let_in(make_qstash):
     assert statuses == [200, 200, 401]
 
 
+@pytest.mark.protocol("4.11 read-only token")
 def test_a_read_only_token_may_get_and_nothing_else(make_qstash):
     client = make_qstash(token="full", read_only="reader")
     headers = [("Authorization", "Bearer reader")]

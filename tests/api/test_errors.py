@@ -120,52 +120,6 @@ def test_a_delay_in_the_query_can_not_be_used_with_enqueue_either(qstash):
     assert refusal == (400, "Upstash-Not-Before/Upstash-Delay can not be used with enqueue")
 
 
-@pytest.mark.protocol("error quota maxDelay exceeded")
-@pytest.mark.parametrize(
-    ("headers", "plan", "limit"),
-    [
-        ({"Upstash-Delay": "604801s"}, "free", 604_800),
-        ({"Upstash-Delay": "7d1s"}, "free", 604_800),
-        ({"Upstash-Not-Before": "1767830401"}, "free", 604_800),
-        ({"Upstash-Delay": "366d"}, "payg", 31_536_000),
-    ],
-)
-def test_a_delay_above_the_quota_max_delay_is_refused(make_qstash, headers, plan, limit):
-    refusal = make_qstash(plan=plan).refused_publish(headers)
-    assert refusal == (400, f"quota maxDelay exceeded, current limit: {limit}")
-
-
-@pytest.mark.parametrize("headers", [{"Upstash-Delay": "7d"}, {"Upstash-Not-Before": "1767830400"}])
-def test_a_delay_of_exactly_the_quota_is_accepted(make_qstash, headers):
-    assert make_qstash(plan="free").publish(headers).due_ms == 1_767_830_400_000
-
-
-@pytest.mark.protocol("error quota maxRetries exceeded")
-@pytest.mark.parametrize("plan", [None, "free", "payg"])
-def test_more_than_999_retries_are_refused(make_qstash, plan):
-    assert make_qstash(plan=plan).publish({"Upstash-Retries": "999"}).max_retries == 999
-    refusal = make_qstash(plan=plan).refused_publish({"Upstash-Retries": "1000"})
-    assert refusal == (412, "quota maxRetries exceeded, current limit: 999")
-
-
-@pytest.mark.protocol("error quota maxMessageSize exceeded")
-@pytest.mark.parametrize(("plan", "limit"), [("free", 1_048_576), ("payg", 10_485_760)])
-def test_a_body_above_the_quota_max_message_size_is_refused(make_qstash, plan, limit):
-    assert make_qstash(plan=plan).publish(body=b"x" * limit).body == b"x" * limit
-    refusal = make_qstash(plan=plan).refused_publish(body=b"x" * (limit + 1))
-    assert refusal == (412, f"quota maxMessageSize exceeded, current limit: {limit}")
-
-
-@pytest.mark.protocol("error quota maxParallelism")
-def test_a_queue_above_the_quota_max_parallelism_is_refused(make_qstash):
-    refusal = make_qstash(plan="free").refusal("POST", "/v2/queues", body={"queueName": "emails", "parallelism": 3})
-    assert refusal == (412, "quota maxParallelism exceeded, current limit: 2")
-
-
-def test_without_a_plan_there_is_no_quota(qstash):
-    assert qstash.publish({"Upstash-Delay": "3650d"}, b"x" * 11_000_000).pending
-
-
 @pytest.mark.protocol("error Invalid cron expression")
 @pytest.mark.parametrize("cron", ["", " ", "\t "])
 @pytest.mark.parametrize("kind", ["publish", "schedules"])
@@ -227,15 +181,6 @@ def test_an_invalid_schedule_id_is_refused(qstash, name):
     assert status == 400
     assert error.startswith("invalid Upstash-Schedule-Id header: ")
     assert not qstash.broker.schedules.by_id
-
-
-@pytest.mark.protocol("error schedule / queue count quota")
-def test_more_schedules_than_the_quota_are_refused(make_qstash):
-    qstash = make_qstash(plan="free")
-    for _ in range(10):
-        qstash.json("POST", "/v2/schedules/https://shop.example/jobs", CRON)
-    refusal = qstash.refusal("POST", "/v2/schedules/https://shop.example/jobs", CRON)
-    assert refusal == (412, "quota maxSchedules exceeded, current limit: 10")
 
 
 @pytest.mark.protocol("error schedule / queue count quota")

@@ -27,6 +27,15 @@ def refused(bench, body="", **options):
     return caught.value.status, caught.value.error
 
 
+@pytest.mark.protocol(
+    "error quota maxDelay exceeded",
+    "error quota maxRetries exceeded",
+    "error quota maxMessageSize exceeded",
+    "4.11 delay",
+    "4.11 message size",
+    "4.11 retries",
+    "4.11 HTTP response time",
+)
 @pytest.mark.parametrize(
     ("plan", "options", "error"),
     [
@@ -36,6 +45,7 @@ def refused(bench, body="", **options):
         (None, {"retries": 1_000}, (412, "quota maxRetries exceeded, current limit: 999")),
         ("free", {"retries": 1_000}, (412, "quota maxRetries exceeded, current limit: 999")),
         ("free", {"body": "x" * 1_048_577}, (412, "quota maxMessageSize exceeded, current limit: 1048576")),
+        ("payg", {"body": "x" * 10_485_761}, (412, "quota maxMessageSize exceeded, current limit: 10485760")),
         ("free", {"timeout": "901s"}, (400, "quota timeout exceeded, current limit: 900")),
         (
             None,
@@ -52,6 +62,7 @@ def test_a_quota_refuses_what_exceeds_it_with_its_name_and_limit(new_bench, plan
     "options",
     [
         {"delay": "604800s"},
+        {"not_before": START_S + 604_800},
         {"retries": 999},
         {"body": "x" * 1_048_576},
         {"timeout": "900s"},
@@ -66,6 +77,7 @@ def test_without_a_plan_there_is_no_quota(bench):
     assert bench.publish("x" * 60_000_000, delay="3650d", timeout="30d").pending
 
 
+@pytest.mark.protocol("4.11 parallelism")
 def test_the_limits_of_a_flow_control_key_are_not_those_of_the_plan(new_bench):
     bench = new_bench(plan="free")
     bench.takes = dict.fromkeys(map(str, range(12)), 10)
@@ -83,6 +95,7 @@ PRICES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.protocol("4.11 delay", "4.11 message size", "4.11 HTTP response time", "4.11 parallelism")
 @pytest.mark.parametrize("plan", PRICES)
 def test_each_plan_allows_what_its_price_list_says(new_bench, plan):
     bench, price = new_bench(plan=plan), PRICES[plan]
@@ -179,6 +192,7 @@ def test_redrives_that_together_need_too_many_queues_are_all_refused(new_bench):
     assert (bench.broker.accepted, list(bench.broker.dead_letters)) == (2, dead)
 
 
+@pytest.mark.protocol("4.11 messages/day")
 def test_a_redrive_counts_towards_the_day(new_bench):
     bench = new_bench(plan="free")
     bench.answers = {"x": [500]}
@@ -220,6 +234,7 @@ def test_defaults_do_not_make_a_second_url_group(new_bench):
     assert list(groups.by_name) == ["news"]
 
 
+@pytest.mark.protocol("error schedule / queue count quota")
 def test_an_eleventh_schedule_is_refused_and_an_old_one_is_overwritten(new_bench):
     bench = new_bench(plan="free")
     for number in range(10):
@@ -230,14 +245,21 @@ def test_an_eleventh_schedule_is_refused_and_an_old_one_is_overwritten(new_bench
     assert caught.value.status == 412
 
 
+@pytest.mark.protocol(
+    "error quota maxParallelism",
+    "error schedule / queue count quota",
+    "4.11 schedules / queues / groups / endpoints per group",
+    "4.11 parallelism",
+)
 @pytest.mark.parametrize(
     ("quota", "limit"),
     [("maxSchedules", 10), ("maxQueues", 10), ("maxTopics", 1), ("maxEndpointsPerTopic", 100), ("maxParallelism", 2)],
 )
 def test_the_counts_of_the_free_plan(quota, limit):
     quotas.check_count(PLANS["free"], quota, limit)
-    with pytest.raises(Refused, match=f"quota {quota} exceeded, current limit: {limit}"):
+    with pytest.raises(Refused, match=f"quota {quota} exceeded, current limit: {limit}") as caught:
         quotas.check_count(PLANS["free"], quota, limit + 1)
+    assert caught.value.status == 412
     quotas.check_count(None, quota, limit + 1)
 
 
@@ -263,6 +285,7 @@ def test_what_is_refused_is_not_counted():
     daily.take(2, 0)
 
 
+@pytest.mark.protocol("4.11 messages/day")
 def test_the_day_is_that_of_utc_and_begins_at_its_midnight():
     daily = DailyLimit(1)
     daily.take(1, DAY_MS - 1)
@@ -271,6 +294,7 @@ def test_the_day_is_that_of_utc_and_begins_at_its_midnight():
         daily.take(1, 2 * DAY_MS - 1)
 
 
+@pytest.mark.protocol("4.11 messages/day")
 def test_every_message_counts_those_of_schedules_and_callbacks_too(new_bench):
     bench = new_bench(plan="free")
     for _ in range(499):
@@ -292,6 +316,7 @@ def test_a_repetition_does_not_count(new_bench):
     assert bench.broker.accepted == 1
 
 
+@pytest.mark.protocol("4.3 retention", "4.11 DLQ / log retention")
 @pytest.mark.parametrize(
     ("plan", "dead_letters_days", "logs_days"), [("payg", 7, 7), ("fixed-1m", 30, 14), ("fixed-10m", 90, 14)]
 )
@@ -306,6 +331,7 @@ def test_a_plan_keeps_dead_letters_and_logs_for_its_own_time(new_bench, plan, de
     assert bench.broker.now_ms - bench.broker.retained_from_ms == logs_days * DAY_MS
 
 
+@pytest.mark.protocol("4.3 retention", "4.11 DLQ / log retention")
 def test_a_plan_keeps_dead_letters_for_three_days_and_no_plan_for_ever(bench, new_bench):
     limited = new_bench(plan="free")
     for each in (bench, limited):
