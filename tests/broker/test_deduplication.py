@@ -21,15 +21,19 @@ def test_a_publish_that_asks_for_none_has_no_key():
     assert key(content_based_deduplication="false") is None
 
 
+@pytest.mark.protocol("4.7 scope")
 def test_an_id_is_the_key_whatever_is_sent_where():
-    assert key(deduplication_id="a") == key(b"other", "https://api.example", deduplication_id="a")
+    assert key(deduplication_id="a") == key(b"other", "https://api.example", deduplication_id="a", queue_name="jobs")
     assert key(deduplication_id="a") != key(deduplication_id="b")
 
 
+@pytest.mark.protocol("4.7 both headers given")
 def test_an_id_wins_over_the_content():
     assert key(deduplication_id="a") == key(deduplication_id="a", content_based_deduplication="false")
+    assert key(deduplication_id="a") != key()
 
 
+@pytest.mark.protocol("4.7 content hash inputs")
 def test_equal_content_is_a_repetition_whatever_else_differs():
     assert key() == key(retries="5", delay="1m", label="late", callback="https://shop.example/callback")
 
@@ -38,6 +42,7 @@ def test_a_method_that_is_named_is_no_other_than_the_same_by_default():
     assert key() == key(method="POST")
 
 
+@pytest.mark.protocol("4.7 content hash inputs")
 @pytest.mark.parametrize(
     "other",
     [
@@ -54,6 +59,7 @@ def test_other_content_is_no_repetition(other):
     assert key() != key(**other)
 
 
+@pytest.mark.protocol("4.7 content hash inputs")
 def test_forwarded_headers_count_in_any_order_and_case():
     one = parse_publish(
         JOBS,
@@ -70,6 +76,7 @@ def test_forwarded_headers_count_in_any_order_and_case():
     assert deduplication_key(one) == deduplication_key(other)
 
 
+@pytest.mark.protocol("4.7 window")
 def test_the_window_is_ten_minutes_without_its_end():
     known = Deduplication[str]()
     known.register("k", ["a"], 1_000)
@@ -94,6 +101,7 @@ def test_a_repetition_gets_the_first_message_and_makes_none(bench):
     assert len(bench.broker.journal.entries()) == 1
 
 
+@pytest.mark.protocol("4.7 after delivery/cancel")
 def test_a_delivered_message_still_blocks_its_id(bench):
     bench.publish("a", deduplication_id="once")
     bench.advance(599)
@@ -102,6 +110,13 @@ def test_a_delivered_message_still_blocks_its_id(bench):
     assert not bench.broker.publish(bench.request("c", deduplication_id="once")).deduplicated
 
 
+@pytest.mark.protocol("4.7 after delivery/cancel")
+def test_a_cancelled_message_still_blocks_its_id(bench):
+    bench.broker.cancel([bench.publish("a", deduplication_id="once")])
+    assert bench.broker.publish(bench.request("b", deduplication_id="once")).deduplicated
+
+
+@pytest.mark.protocol("4.7 window")
 def test_a_repetition_does_not_open_the_window_anew(bench):
     bench.publish("a", deduplication_id="once")
     bench.advance(500)
@@ -110,6 +125,7 @@ def test_a_repetition_does_not_open_the_window_anew(bench):
     assert not bench.broker.publish(bench.request("c", deduplication_id="once")).deduplicated
 
 
+@pytest.mark.protocol("4.6 URL group + dedup")
 def test_a_group_is_replayed_as_a_whole_as_it_was(bench):
     groups = bench.broker.url_groups
     groups.upsert("news", [Endpoint(url="https://a.example"), Endpoint(url="https://b.example")], 0)
@@ -131,6 +147,7 @@ def test_a_refused_publish_registers_nothing(new_bench):
     assert not bench.broker.publish(bench.request("a", deduplication_id="once")).deduplicated
 
 
+@pytest.mark.protocol("4.7 schedules")
 def test_what_a_schedule_publishes_is_never_deduplicated(bench):
     bench.schedule("a", cron="* * * * *", deduplication_id="once")
     assert bench.advance(120) == [(60, "a"), (120, "a")]

@@ -14,6 +14,7 @@ def reasons(bench):
     return {message.text: reason for message, reason in bench.broker.held().items()}
 
 
+@pytest.mark.protocol("4.5 rate")
 def test_a_rate_window_begins_with_a_start_and_ends_before_start_plus_period(bench):
     options = {"flow_control_key": "k", "flow_control_value": "rate=2,period=10s"}
     bench.advance(3)
@@ -22,6 +23,7 @@ def test_a_rate_window_begins_with_a_start_and_ends_before_start_plus_period(ben
     assert bench.advance(60) == [(3, "a"), (3, "b"), (13, "c"), (13, "d"), (23, "e")]
 
 
+@pytest.mark.protocol("4.5 rate")
 def test_the_next_window_opens_with_the_first_start_after_the_last_one_ended(bench):
     options = {"flow_control_key": "k", "flow_control_value": "rate=1,period=10s"}
     bench.publish("a", **options)
@@ -30,6 +32,7 @@ def test_the_next_window_opens_with_the_first_start_after_the_last_one_ended(ben
     assert bench.advance(60) == [(0, "a"), (17, "b"), (27, "c")]
 
 
+@pytest.mark.protocol("4.5 rate")
 def test_the_last_millisecond_of_a_window_belongs_to_it(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="rate=1,period=10s")
     bench.advance(0)
@@ -45,12 +48,14 @@ def test_a_period_is_one_second_unless_given(bench):
     assert bench.advance(60) == [(0, "a"), (1, "b")]
 
 
+@pytest.mark.protocol("4.5 retries")
 def test_a_retry_counts_against_the_rate_again(bench):
     bench.answers = {"a": [BACK_AT_ONCE]}
     bench.publish("a", flow_control_key="k", flow_control_value="rate=1,period=10s")
     assert bench.advance(60) == [(0, "a"), (10, "a")]
 
 
+@pytest.mark.protocol("4.5 excess")
 def test_what_waits_at_a_key_starts_in_the_order_in_which_it_became_due(bench):
     """A retry that is due later than another message waits behind it, whenever it was published."""
     options = {"flow_control_key": "k", "flow_control_value": "rate=1,period=10s"}
@@ -61,6 +66,7 @@ def test_what_waits_at_a_key_starts_in_the_order_in_which_it_became_due(bench):
     assert bench.advance(60) == [(0, "x"), (10, "a"), (20, "b"), (30, "a")]
 
 
+@pytest.mark.protocol("4.5 parallelism")
 def test_a_key_of_parallelism_two_has_two_in_flight(bench):
     bench.takes = {"a": 10, "b": 30, "c": 10}
     for body in "abc":
@@ -82,13 +88,15 @@ def test_rate_and_parallelism_both_hold(bench):
     assert bench.advance(60) == [(0, "a"), (25, "b"), (35, "c")]
 
 
-def test_two_keys_do_not_wait_for_each_other(bench):
+@pytest.mark.protocol("4.5 scope")
+def test_a_key_is_one_whatever_the_destinations_and_two_keys_do_not_wait_for_each_other(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="rate=1,period=1m")
-    bench.publish("b", flow_control_key="k", flow_control_value="rate=1,period=1m")
+    bench.publish("b", "https://shop.example/other", flow_control_key="k", flow_control_value="rate=1,period=1m")
     bench.publish("c", flow_control_key="l", flow_control_value="rate=1,period=1m")
     assert bench.advance(0) == [(0, "a"), (0, "c")]
 
 
+@pytest.mark.protocol("4.5 with a queue")
 def test_a_head_at_a_closed_key_blocks_its_queue_and_holds_no_key_slot(bench):
     bench.takes = {"x": 30}
     bench.publish("x", flow_control_key="k", flow_control_value="parallelism=1")
@@ -100,6 +108,7 @@ def test_a_head_at_a_closed_key_blocks_its_queue_and_holds_no_key_slot(bench):
     assert bench.advance(31) == [(30, "a"), (30, "b")]
 
 
+@pytest.mark.protocol("4.5 with a queue")
 def test_the_queue_comes_before_the_key(bench):
     bench.takes = {"a": 30, "x": 5}
     bench.publish("a", queue_name="jobs")
@@ -109,6 +118,7 @@ def test_the_queue_comes_before_the_key(bench):
     assert bench.advance(60) == [(1, "x"), (30, "b")]
 
 
+@pytest.mark.protocol("4.5 config change")
 def test_the_limits_of_the_latest_message_hold_for_those_that_wait(bench):
     for body in "abc":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")
@@ -117,6 +127,7 @@ def test_the_limits_of_the_latest_message_hold_for_those_that_wait(bench):
     assert bench.advance(1) == [(1, "b"), (1, "c")]
 
 
+@pytest.mark.protocol("4.5 config change")
 def test_a_limit_that_the_latest_message_does_not_name_is_gone(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="rate=1,period=1m")
     bench.publish("b", flow_control_key="k", flow_control_value="parallelism=5")
@@ -139,6 +150,7 @@ def test_a_shorter_period_ends_the_open_window_sooner(bench):
     assert bench.advance(60) == [(10, "b"), (20, "c")]
 
 
+@pytest.mark.protocol("4.5 pause")
 def test_a_paused_key_starts_nothing_until_it_is_resumed(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="parallelism=1")
     bench.broker.pause_key("k")
@@ -148,6 +160,7 @@ def test_a_paused_key_starts_nothing_until_it_is_resumed(bench):
     assert bench.advance(0) == [(60, "a")]
 
 
+@pytest.mark.protocol("4.5 pause")
 def test_the_window_of_a_paused_key_goes_on_running(bench):
     for body in "ab":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")
@@ -181,6 +194,7 @@ def test_a_message_that_comes_after_the_only_one_waiting_was_cancelled_is_woken(
     assert bench.drain() == [(10, "c")]
 
 
+@pytest.mark.protocol("4.5 pin")
 def test_a_pinned_rate_ignores_what_later_messages_bring(bench):
     key = bench.broker.admission.keys.get_or_make("k")
     bench.broker.pin("k", parallelism=None, rate=1, period_ms=10_000)
@@ -190,6 +204,7 @@ def test_a_pinned_rate_ignores_what_later_messages_bring(bench):
     assert bench.advance(60) == [(0, "a"), (10, "b")]
 
 
+@pytest.mark.protocol("4.5 pin")
 def test_a_pinned_parallelism_ignores_what_later_messages_bring(bench):
     key = bench.broker.admission.keys.get_or_make("k")
     bench.broker.pin("k", parallelism=1, rate=None, period_ms=1_000)
@@ -200,6 +215,7 @@ def test_a_pinned_parallelism_ignores_what_later_messages_bring(bench):
     assert bench.advance(60) == [(0, "a"), (10, "b")]
 
 
+@pytest.mark.protocol("4.5 pin")
 def test_pinning_starts_the_count_of_the_window_anew(bench):
     for body in "abc":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")
@@ -208,6 +224,7 @@ def test_pinning_starts_the_count_of_the_window_anew(bench):
     assert bench.advance(100) == [(5, "b"), (65, "c")]
 
 
+@pytest.mark.protocol("4.5 unpin")
 def test_unpinned_limits_stay_until_a_message_brings_others(bench):
     key = bench.broker.admission.keys.get_or_make("k")
     bench.broker.pin("k", parallelism=2, rate=1, period_ms=10_000)
@@ -217,6 +234,7 @@ def test_unpinned_limits_stay_until_a_message_brings_others(bench):
     assert (key.parallelism, key.rate, key.period_ms) == (None, 5, 1_000)
 
 
+@pytest.mark.protocol("4.5 unpin")
 def test_unpinning_one_limit_leaves_the_other_pinned(bench):
     key = bench.broker.admission.keys.get_or_make("k")
     bench.broker.pin("k", parallelism=2, rate=1, period_ms=10_000)
@@ -226,6 +244,7 @@ def test_unpinning_one_limit_leaves_the_other_pinned(bench):
     assert (key.pinned_parallelism, key.pinned_rate) == (False, False)
 
 
+@pytest.mark.protocol("4.5 resetRate")
 def test_resetting_the_rate_ends_the_window_now(bench):
     for body in "abc":
         bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=1m")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qstash_fake.broker.message import Outcome
 from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
 from tests.world import start_next
@@ -13,6 +15,7 @@ def reasons(bench):
     return {message.text: reason for message, reason in bench.broker.held().items()}
 
 
+@pytest.mark.protocol("4.4 order")
 def test_a_queue_starts_its_messages_one_after_the_other_in_publish_order(bench):
     bench.takes = {"a": 10, "b": 10, "c": 10}
     for body in "abc":
@@ -20,6 +23,7 @@ def test_a_queue_starts_its_messages_one_after_the_other_in_publish_order(bench)
     assert bench.advance(60) == [(0, "a"), (10, "b"), (20, "c")]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_the_head_of_a_queue_blocks_it_through_all_its_retries(bench):
     bench.answers = {"a": [503, 503, 200]}
     bench.publish("a", queue_name="jobs")
@@ -32,6 +36,7 @@ def test_the_head_of_a_queue_blocks_it_through_all_its_retries(bench):
     ]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_a_dead_head_gives_way_to_the_next(bench):
     bench.answers = {"a": [500]}
     bench.publish("a", queue_name="jobs", retries=0)
@@ -39,6 +44,7 @@ def test_a_dead_head_gives_way_to_the_next(bench):
     assert bench.advance(0) == [(0, "a"), (0, "b")]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_a_slot_is_held_until_the_callback_is_terminal(bench):
     bench.takes = {CALLBACK: 30}
     bench.publish("a", queue_name="jobs", callback=CALLBACK)
@@ -54,6 +60,7 @@ def test_a_slot_is_held_by_the_callback_of_a_callback(bench):
     assert [(at, body[:1]) for at, body in bench.advance(60)] == [(0, "a"), (0, "{"), (5, "{"), (10, "b")]
 
 
+@pytest.mark.protocol("4.4 order")
 def test_a_slot_is_held_through_the_retries_of_a_failure_callback(bench):
     bench.answers = {"a": [500]}
     bench.publish(
@@ -88,6 +95,7 @@ def test_cancelling_the_last_holder_frees_the_slot(bench):
     assert bench.advance(0) == [(60, "b")]
 
 
+@pytest.mark.protocol("4.4 parallelism N")
 def test_a_queue_of_parallelism_two_has_two_heads(bench):
     bench.broker.upsert_queue("jobs", parallelism=2)
     bench.takes = dict.fromkeys("abcd", 10)
@@ -97,6 +105,7 @@ def test_a_queue_of_parallelism_two_has_two_heads(bench):
     assert bench.advance(60) == [(0, "a"), (0, "b"), (10, "c"), (20, "d")]
 
 
+@pytest.mark.protocol("4.4 upsert")
 def test_raising_the_parallelism_starts_what_waits(bench):
     bench.takes = dict.fromkeys("ab", 10)
     bench.publish("a", queue_name="jobs")
@@ -158,6 +167,7 @@ def test_the_last_head_that_has_not_started_loses_its_place_first(bench):
     assert bench.advance(100) == [(60, "c")]
 
 
+@pytest.mark.protocol("4.4 pause / resume")
 def test_a_paused_queue_keeps_its_order(bench):
     bench.publish("a", queue_name="jobs")
     bench.broker.upsert_queue("jobs", paused=True)
@@ -168,6 +178,7 @@ def test_a_paused_queue_keeps_its_order(bench):
     assert bench.advance(0) == [(60, "a"), (60, "b")]
 
 
+@pytest.mark.protocol("4.4 pause / resume")
 def test_a_paused_queue_holds_the_retry_of_its_head(bench):
     bench.answers = {"a": [503]}
     bench.publish("a", queue_name="jobs")
@@ -178,6 +189,7 @@ def test_a_paused_queue_holds_the_retry_of_its_head(bench):
     assert bench.advance(0) == [(61, "a")]
 
 
+@pytest.mark.protocol("4.4 pause / resume")
 def test_what_is_in_flight_finishes_while_the_queue_is_paused(bench):
     bench.takes = {"a": 10}
     message = bench.publish("a", queue_name="jobs")
@@ -205,6 +217,7 @@ def test_two_queues_do_not_wait_for_each_other(bench):
     assert bench.advance(0) == [(0, "a"), (0, "b")]
 
 
+@pytest.mark.protocol("4.4 lag")
 def test_lag_counts_the_messages_that_are_not_terminal(bench):
     bench.answers = {"a": [503]}
     for body in "ab":

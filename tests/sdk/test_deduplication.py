@@ -1,4 +1,4 @@
-"""Deduplication through the official SDK: keys, windows, scope; PROTOCOL 4.7."""
+"""Deduplication through the official SDK: how the SDK asks for it, and what is answered; PROTOCOL 4.7."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from qstash import AsyncQStash, QStash
-from qstash.errors import QStashError
 from qstash.message import PublishResponse
 
 from qstash_fake import QStashFake
@@ -41,57 +40,11 @@ def test_a_duplicate_is_answered_202(http: Any):
     assert again.json() == {"messageId": first.json()["messageId"], "deduplicated": True}
 
 
-@pytest.mark.protocol("4.7 window")
-def test_the_window_is_ten_minutes_from_the_first(client: QStash, shop: Any, qstash_fake: QStashFake):
-    publish(client, deduplication_id="order-7")
-    qstash_fake.clock.advance("9m59.999s")
-    assert publish(client, deduplication_id="order-7").deduplicated is True
-    qstash_fake.clock.advance("1ms")
-    assert publish(client, deduplication_id="order-7").deduplicated is False
-
-
-@pytest.mark.protocol("4.7 after delivery/cancel")
-def test_an_id_blocks_after_delivery_and_after_cancellation(client: QStash, shop: Any, qstash_fake: QStashFake):
-    publish(client, deduplication_id="delivered")
-    qstash_fake.drain()
-    client.message.cancel(publish(client, deduplication_id="cancelled").message_id)
-    assert publish(client, deduplication_id="delivered").deduplicated is True
-    assert publish(client, deduplication_id="cancelled").deduplicated is True
-
-
-@pytest.mark.protocol("4.7 scope")
-def test_an_id_counts_for_the_whole_account(client: QStash):
-    publish(client, deduplication_id="order-7")
-    assert publish(client, url="https://shop.example/other", deduplication_id="order-7").deduplicated is True
-    queued = client.message.enqueue(queue="jobs", url=JOBS, deduplication_id="order-7")
-    assert not isinstance(queued, list)
-    assert queued.deduplicated is True
-
-
-@pytest.mark.protocol("4.7 content hash inputs")
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"url": "https://shop.example/other"},
-        {"body": "y"},
-        {"method": "PUT"},
-        {"content_type": "text/plain"},
-        {"headers": {"X-Order": "8"}},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-def test_content_is_destination_method_body_type_and_forwarded_headers(change: dict[str, Any], client: QStash):
-    same: dict[str, Any] = {"headers": {"X-Order": "7"}, "content_based_deduplication": True}
-    first = publish(client, **same)
-    assert publish(client, **same, retries=1, delay="5s").message_id == first.message_id
-    assert publish(client, **same | change).deduplicated is False
-
-
-@pytest.mark.protocol("4.7 both headers given")
-def test_an_explicit_id_wins_over_the_content(client: QStash):
-    publish(client, deduplication_id="a", content_based_deduplication=True)
-    assert publish(client, deduplication_id="b", content_based_deduplication=True).deduplicated is False
-    assert publish(client, content_based_deduplication=True).deduplicated is False
+def test_the_sdk_deduplicates_by_content(client: QStash):
+    first = publish(client, headers={"X-Order": "7"}, content_based_deduplication=True)
+    again = publish(client, headers={"X-Order": "7"}, content_based_deduplication=True, retries=1)
+    other = publish(client, headers={"X-Order": "8"}, content_based_deduplication=True)
+    assert (again.message_id == first.message_id, other.deduplicated) == (True, False)
 
 
 def test_content_based_deduplication_can_be_declined(client: QStash):
@@ -125,37 +78,6 @@ def test_the_second_equal_item_of_a_batch_is_a_duplicate(client: QStash, qstash_
     assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
     assert second.message_id == first.message_id
     assert [message.text for message in qstash_fake.messages] == ["x", "x"]
-
-
-def test_a_refused_publish_registers_nothing(client: QStash):
-    with pytest.raises(QStashError):
-        client.message.publish(url_group="nobody", deduplication_id="order-7")
-    assert publish(client, deduplication_id="order-7").deduplicated is False
-
-
-def test_a_colon_or_a_blank_in_an_id_is_refused(client: QStash):
-    with pytest.raises(QStashError, match=r"status: 400.*DeduplicationId cannot contain ':'"):
-        publish(client, deduplication_id="order:7")
-    with pytest.raises(QStashError, match="status: 400"):
-        publish(client, deduplication_id="order 7")
-
-
-@pytest.mark.protocol("4.7 schedules")
-def test_the_messages_of_a_schedule_are_never_duplicates(http: Any, shop: Any, qstash_fake: QStashFake):
-    headers = {"Upstash-Cron": "* * * * *", "Upstash-Deduplication-Id": "tick"}
-    http("POST", f"/v2/schedules/{JOBS}", headers=headers)
-    qstash_fake.clock.advance("3m")
-    assert len(shop.received) == 3
-
-
-def test_a_redriven_message_is_no_duplicate(client: QStash, shop: Any, qstash_fake: QStashFake):
-    shop.statuses["/jobs"] = 500
-    publish(client, deduplication_id="order-7", retries=0)
-    qstash_fake.drain()
-    (dead,) = qstash_fake.dlq
-    redriven = dead.redrive()
-    assert redriven.message_id != dead.message.message_id
-    assert redriven in qstash_fake.pending
 
 
 @pytest.mark.asyncio

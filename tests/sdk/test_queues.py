@@ -11,7 +11,6 @@ from qstash.message import EnqueueResponse, PublishResponse
 
 from qstash_fake import QStashFake
 from tests.shop import JOBS, START_MS
-from tests.times import FIRST_RETRY_S, SECOND_RETRY_S
 
 pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 
@@ -30,50 +29,6 @@ def test_a_queue_delivers_in_the_order_of_enqueueing(client: QStash, shop: Any, 
     enqueue(client, "a", "b", "c")
     qstash_fake.deliver_due()
     assert shop.bodies == ["a", "b", "c"]
-
-
-@pytest.mark.protocol("4.4 order")
-def test_the_head_blocks_its_queue_through_its_retries(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.on(JOBS).respond_with([503, 503])
-    enqueue(client, "a", "b")
-    qstash_fake.clock.advance(FIRST_RETRY_S)
-    assert shop.bodies == []
-    qstash_fake.clock.advance(SECOND_RETRY_S)
-    assert shop.bodies == ["a", "b"]
-    assert [attempt.message.text for attempt in qstash_fake.attempts] == ["a", "a", "a", "b"]
-
-
-def test_a_failed_head_lets_the_next_one_start(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.on(JOBS).respond(500).times(1)
-    enqueue(client, "a", "b", retries=0)
-    qstash_fake.deliver_due()
-    assert shop.bodies == ["b"]
-    assert [dead.message.text for dead in qstash_fake.dlq] == ["a"]
-
-
-@pytest.mark.protocol("4.4 order")
-def test_the_head_blocks_its_queue_until_its_callbacks_are_done(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.on("https://shop.example/back").respond(500).times(1)
-    enqueue(client, "a", callback="https://shop.example/back")
-    enqueue(client, "b")
-    qstash_fake.clock.advance(FIRST_RETRY_S - 1)
-    assert shop.paths == ["/jobs"]
-    qstash_fake.clock.advance("1s")
-    assert shop.paths == ["/jobs", "/back", "/jobs"]
-
-
-@pytest.mark.protocol("4.4 order")
-def test_the_head_blocks_its_queue_until_its_failure_callback_is_done(
-    client: QStash, shop: Any, qstash_fake: QStashFake
-):
-    qstash_fake.on(JOBS).respond(500).times(1)
-    qstash_fake.on("https://shop.example/fail").takes("30s")
-    enqueue(client, "a", retries=0, failure_callback="https://shop.example/fail")
-    enqueue(client, "b")
-    qstash_fake.clock.advance("29s")
-    assert shop.paths == ["/fail"]
-    qstash_fake.clock.advance("1s")
-    assert shop.paths == ["/fail", "/jobs"]
 
 
 @pytest.mark.protocol("4.4 parallelism N")
@@ -108,17 +63,6 @@ def test_pausing_twice_and_resuming_twice_is_once(client: QStash):
     client.queue.resume("jobs")
     client.queue.resume("jobs")
     assert client.queue.get("jobs").paused is False
-
-
-@pytest.mark.protocol("4.4 pause / resume")
-def test_a_message_in_flight_finishes_while_its_queue_is_paused(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.on(JOBS).takes("10s")
-    enqueue(client, "a", "b")
-    qstash_fake.deliver_due()
-    client.queue.pause("jobs")
-    qstash_fake.clock.advance("1h")
-    assert shop.bodies == ["a"]
-    assert [message.text for message in qstash_fake.delivered] == ["a"]
 
 
 @pytest.mark.protocol("4.4 lag")
@@ -167,24 +111,6 @@ def test_upsert_with_paused_false_resumes(client: QStash, shop: Any, qstash_fake
     client.queue.upsert("jobs", paused=False)
     qstash_fake.deliver_due()
     assert shop.bodies == ["a"]
-
-
-@pytest.mark.protocol("4.4 upsert")
-def test_raising_the_parallelism_starts_those_who_wait(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.on(JOBS).takes("10s")
-    enqueue(client, "a", "b")
-    qstash_fake.deliver_due()
-    client.queue.upsert("jobs", parallelism=2)
-    qstash_fake.deliver_due()
-    assert shop.bodies == ["a", "b"]
-
-
-def test_a_delay_is_refused_on_enqueue(http: Any, qstash_fake: QStashFake):
-    for header in ({"Upstash-Delay": "10s"}, {"Upstash-Not-Before": "1800000000"}):
-        reply = http("POST", f"/v2/enqueue/jobs/{JOBS}", headers=header)
-        assert reply.status_code == 400
-        assert reply.json() == {"error": "Upstash-Not-Before/Upstash-Delay can not be used with enqueue"}
-    assert qstash_fake.messages == []
 
 
 def test_publish_with_a_queue_name_goes_into_the_queue(http: Any, shop: Any, qstash_fake: QStashFake):
