@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 
+import pytest
+
 from qstash_fake.broker.message import Outcome
 from qstash_fake.broker.url_groups import Endpoint
 from tests.world import start_next
@@ -98,6 +100,7 @@ def test_the_last_attempt_sends_both_the_callback_first(bench):
     bench.publish("x", retries=0, callback=CALLBACK, failure_callback=FAILED)
     bench.advance(0)
     assert [message.url for message in bench.broker.messages.values()][1:] == [CALLBACK, FAILED]
+    assert "dlqId" not in bodies(bench, CALLBACK)[0]
 
 
 def test_a_message_cancelled_in_flight_reports_its_attempt_and_no_failure(bench):
@@ -189,6 +192,7 @@ def test_callbacks_of_a_failure_callback_are_a_family_of_their_own(bench):
     assert [len(sent_to(bench, url)) for url in (FAILED, nested)] == [1, 1]
 
 
+@pytest.mark.protocol("4.3 failed callbacks")
 def test_a_callback_that_fails_for_good_is_a_dead_letter(bench):
     bench.publish("x", callback=CALLBACK, callback_retries=0)
     bench.broker.complete(start_next(bench.broker), Outcome(status=200))

@@ -17,11 +17,13 @@ def notes(bench):
     return [entry.text for entry in bench.broker.journal if isinstance(entry, Note)]
 
 
+@pytest.mark.protocol("4.6 schedule fire")
 def test_a_schedule_publishes_at_every_match(bench):
     bench.schedule("a", cron="*/2 * * * *")
     assert bench.advance(360) == [(120, "a"), (240, "a"), (360, "a")]
 
 
+@pytest.mark.protocol("4.6 load time")
 def test_the_first_tick_is_strictly_after_creation(bench):
     schedule = bench.schedule("a", cron="* * * * *")
     assert seconds(bench, schedule.next_ms) == 60
@@ -38,17 +40,20 @@ def test_a_tick_makes_a_message_of_its_own_that_knows_its_schedule(bench):
     assert [seconds(bench, at) for at in (schedule.last_ms, schedule.next_ms)] == [120, 180]
 
 
+@pytest.mark.protocol("4.6 schedule fire")
 def test_a_delay_delays_each_message(bench):
     bench.schedule("a", cron="* * * * *", delay="10s")
     assert bench.advance(130) == [(70, "a"), (130, "a")]
 
 
+@pytest.mark.protocol("4.6 to URL group/queue")
 def test_a_schedule_can_fill_a_queue(bench):
     bench.takes = {"a": 90}
     bench.schedule("a", cron="* * * * *", queue_name="jobs")
     assert bench.advance(240) == [(60, "a"), (150, "a"), (240, "a")]
 
 
+@pytest.mark.protocol("4.6 to URL group/queue")
 def test_ticks_into_a_paused_queue_pile_up(bench):
     bench.schedule("a", cron="* * * * *", queue_name="jobs")
     bench.broker.upsert_queue("jobs", paused=True)
@@ -58,6 +63,7 @@ def test_ticks_into_a_paused_queue_pile_up(bench):
     assert bench.advance(0) == [(180, "a")] * 3
 
 
+@pytest.mark.protocol("4.6 pause")
 def test_a_paused_schedule_does_not_tick_and_makes_nothing_up(bench):
     schedule = bench.schedule("a", cron="* * * * *")
     bench.broker.schedules.pause(schedule.schedule_id)
@@ -67,6 +73,7 @@ def test_a_paused_schedule_does_not_tick_and_makes_nothing_up(bench):
     assert bench.advance(60) == [(360, "a")]
 
 
+@pytest.mark.protocol("4.6 pause")
 def test_the_first_tick_after_a_resume_is_strictly_later(bench):
     schedule = bench.schedule("a", cron="* * * * *")
     bench.broker.schedules.pause(schedule.schedule_id)
@@ -97,6 +104,7 @@ def test_a_deleted_schedule_does_not_tick_and_its_messages_go_on(bench):
     assert bench.advance(300) == [(90, "a")]
 
 
+@pytest.mark.protocol("4.6 overwrite")
 def test_overwriting_keeps_id_and_creation_and_replaces_the_rest(bench):
     old = bench.schedule("a", cron="* * * * *", schedule_id="nightly", retries=7)
     bench.advance(60)
@@ -107,12 +115,14 @@ def test_overwriting_keeps_id_and_creation_and_replaces_the_rest(bench):
     assert bench.broker.schedules.by_id == {"nightly": old}
 
 
+@pytest.mark.protocol("4.6 overwrite")
 def test_the_old_cron_of_an_overwritten_schedule_ticks_no_more(bench):
     bench.schedule("a", cron="* * * * *", schedule_id="nightly")
     bench.schedule("b", cron="*/5 * * * *", schedule_id="nightly")
     assert bench.advance(300) == [(300, "b")]
 
 
+@pytest.mark.protocol("4.6 overwrite")
 def test_overwriting_unpauses(bench):
     bench.schedule("a", cron="* * * * *", schedule_id="nightly")
     bench.broker.schedules.pause("nightly")
@@ -137,6 +147,7 @@ def test_a_trigger_works_while_paused_and_moves_no_tick(bench):
     assert schedule.paused
 
 
+@pytest.mark.protocol("4.6 to URL group/queue")
 def test_a_group_is_looked_up_at_each_tick(bench):
     groups = bench.broker.url_groups
     groups.upsert("news", [Endpoint(url="https://a.example")], 0)

@@ -121,6 +121,7 @@ def test_a_group_knows_when_it_was_made_and_changed(groups):
     assert groups.by_name["news"].updated_ms == 9
 
 
+@pytest.mark.protocol("4.6 URL group publish")
 def test_one_message_for_each_endpoint_each_with_its_own_life(bench):
     bench.broker.url_groups.upsert("news", [A, B], 0)
     bench.answers = {"x": [200, 500]}
@@ -140,6 +141,7 @@ def test_a_group_of_one_is_still_a_group(bench):
     assert bench.broker.publish(bench.request("x", to="news")).to_group
 
 
+@pytest.mark.protocol("4.6 group edit during delay")
 def test_the_fan_out_is_made_at_the_publish(bench):
     bench.broker.url_groups.upsert("news", [A], 0)
     bench.broker.publish(bench.request("x", to="news", delay="1m"))
@@ -161,6 +163,7 @@ def test_defaults_lie_under_the_options_of_every_publish(bench):
     assert dict(named.stored_headers) == {"X": "own", "Y": "too"}
 
 
+@pytest.mark.protocol("4.6 URL group publish")
 @pytest.mark.parametrize("known", [False, True], ids=["unknown", "without endpoints"])
 def test_a_group_that_has_no_endpoints_is_refused(bench, known):
     if known:

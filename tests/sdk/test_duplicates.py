@@ -43,13 +43,6 @@ def test_the_first_answer_is_lost_and_the_second_decides(client: QStash, qstash_
     assert message.state == "DELIVERED"
 
 
-def test_only_the_next_attempt_is_doubled(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.duplicate_next()
-    client.message.batch([{"url": A, "body": "1"}, {"url": A, "body": "2"}])
-    qstash_fake.drain()
-    assert shop.bodies == ["1", "1", "2"]
-
-
 def test_a_url_says_whose_attempt_is_doubled(client: QStash, shop: Any, qstash_fake: QStashFake):
     qstash_fake.duplicate_next(B)
     client.message.batch([{"url": A, "body": "a"}, {"url": B, "body": "b"}])
@@ -63,15 +56,6 @@ def test_twice_asked_two_attempts_are_doubled(client: QStash, shop: Any, qstash_
     client.message.batch([{"url": A, "body": "1"}, {"url": A, "body": "2"}])
     qstash_fake.drain()
     assert shop.bodies == ["1", "1", "2", "2"]
-
-
-def test_a_duplicate_takes_one_slot_and_one_start(client: QStash, shop: Any, qstash_fake: QStashFake):
-    qstash_fake.on(A).takes("10s")
-    qstash_fake.duplicate_next()
-    client.message.publish(url=A, body="x", flow_control={"key": "k", "parallelism": 1, "rate": 1})
-    qstash_fake.deliver_due()
-    info = client.flow_control.get("k")
-    assert (len(shop.received), info.parallelism_count, info.rate_count) == (2, 1, 1)
 
 
 def test_a_duplicate_makes_one_callback(client: QStash, shop: Any, qstash_fake: QStashFake):

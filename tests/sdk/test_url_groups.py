@@ -29,24 +29,6 @@ def test_endpoints_stay_in_the_order_of_their_arrival(client: QStash, qstash_fak
     assert list(qstash_fake.url_groups) == ["stores"]
 
 
-def test_an_endpoint_of_a_known_url_gets_the_new_name(client: QStash):
-    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "old"}, {"url": B}])
-    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "new"}])
-    assert client.url_group.get("stores").endpoints == [Endpoint(A, "new"), Endpoint(B, None)]
-
-
-def test_an_endpoint_of_a_known_name_gets_the_new_url(client: QStash):
-    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "main"}, {"url": B}])
-    client.url_group.upsert_endpoints("stores", [{"url": C, "name": "main"}])
-    assert client.url_group.get("stores").endpoints == [Endpoint(C, "main"), Endpoint(B, None)]
-
-
-def test_endpoints_are_removed_by_url_and_by_name(client: QStash):
-    client.url_group.upsert_endpoints("stores", [{"url": A, "name": "a"}, {"url": B}, {"url": C}])
-    client.url_group.remove_endpoints("stores", [{"name": "a"}, {"url": B}])
-    assert client.url_group.get("stores").endpoints == [Endpoint(C, None)]
-
-
 def test_a_group_without_endpoints_is_gone(client: QStash):
     client.url_group.upsert_endpoints("stores", [{"url": A}])
     client.url_group.remove_endpoints("stores", [{"url": A}])
@@ -75,33 +57,6 @@ def test_publishing_to_a_group_makes_one_message_for_each_endpoint(client: QStas
     assert [one.headers["upstash-topic-name"] for one in shop.received] == ["stores", "stores"]
 
 
-@pytest.mark.protocol("4.6 URL group publish")
-def test_each_endpoint_has_its_own_retries_and_dead_letter(client: QStash, shop: Any, qstash_fake: QStashFake):
-    client.url_group.upsert_endpoints("stores", [{"url": A}, {"url": B}])
-    shop.statuses["/b"] = 500
-    client.message.publish(url_group="stores", body="x", retries=1)
-    qstash_fake.drain()
-    assert shop.paths == ["/a", "/b", "/b"]
-    (dead,) = client.dlq.list().messages
-    assert (dead.url, dead.url_group, dead.response_status) == (B, "stores", 500)
-
-
-@pytest.mark.protocol("4.6 URL group publish")
-def test_an_unknown_group_is_refused(client: QStash, qstash_fake: QStashFake):
-    with pytest.raises(QStashError, match=r"status: 404.*topic nobody not found"):
-        client.message.publish(url_group="nobody", body="x")
-    assert qstash_fake.messages == []
-
-
-@pytest.mark.protocol("4.6 group edit during delay")
-def test_the_group_is_fanned_out_when_it_is_published_to(client: QStash, shop: Any, qstash_fake: QStashFake):
-    client.url_group.upsert_endpoints("stores", [{"url": A}])
-    client.message.publish(url_group="stores", body="x", delay="10s")
-    client.url_group.upsert_endpoints("stores", [{"url": B}])
-    qstash_fake.drain()
-    assert shop.paths == ["/a"]
-
-
 def test_default_headers_count_for_every_publish_to_the_group(
     client: QStash, http: Any, shop: Any, qstash_fake: QStashFake
 ):
@@ -117,16 +72,6 @@ def test_default_headers_count_for_every_publish_to_the_group(
     assert shop.bodies == ["y"]
     qstash_fake.clock.advance("25s")
     assert shop.bodies == ["y", "x"]
-
-
-def test_a_header_wins_over_the_query_and_the_query_over_the_default(
-    client: QStash, http: Any, qstash_fake: QStashFake
-):
-    client.url_group.upsert_endpoints("stores", [{"url": A}])
-    http("PATCH", "/v2/topics/stores", json={"headers": {"Upstash-Retries": "1"}})
-    http("POST", "/v2/publish/stores?upstash-retries=2")
-    http("POST", "/v2/publish/stores?upstash-retries=2", headers={"Upstash-Retries": "4"})
-    assert [message.max_retries for message in qstash_fake.messages] == [2, 4]
 
 
 def test_a_group_can_forward_the_headers_of_webhooks_by_default(
