@@ -3,9 +3,9 @@
 Scheme and host compare in lower case, a default port is dropped, an empty path is `/`; the rest
 counts as sent.
 
-A message's URL is looked at several times in each delivery, and a suite has few URLs. What is
-computed from a URL alone is therefore remembered, for the `REMEMBERED` URLs that were asked for
-last; headers, which may hold tokens, never are.
+A message's URL is looked at several times in each delivery, and a suite has few URLs. What these
+looks compute is therefore remembered, for the `REMEMBERED` URLs that were asked for last; headers,
+which may hold tokens, never are.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=\x80-\U0010ffff-]|%[89A-Fa-f][0-9A-Fa-f])+)"
     r"(?::([0-9]{0,5}))?"
 )
+_REST = re.compile(r"([^/?#]*)([^?#]*)([^#]*)")  # host, path, query with its `?`
 _SERVER = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _API = re.compile(r"api/([A-Za-z0-9._-]+)")
@@ -85,18 +86,18 @@ def parse_destination(text: str) -> Destination:
     raise Refused(400, INVALID_SCHEME)
 
 
-@lru_cache(REMEMBERED)
 def absolute_url(text: str) -> str:
     """Return the http(s) URL *text*, `https:/host` mended to `https://host`; or refuse it."""
     match = _SCHEME.match(text)
     if match is None:
         raise Refused(400, INVALID_SCHEME)
-    url = f"{match[1]}://{match[2].partition('#')[0]}"  # a fragment is never sent, so it is not signed (assumed)
-    named = server(url)
-    if not named.host or _BLANK.search(url):
+    host, path, query = _split_rest(match[2])
+    url = f"{match[1]}://{host}{path}{query}"  # a fragment is never sent, so it is not signed (assumed)
+    authority = host.rpartition("@")[2]
+    if authority[:1] in ("", ":") or _BLANK.search(url):
         raise Refused(400, f"invalid destination url: {url!r} has no valid host or contains blanks")
-    if not _is_host(named.authority):
-        raise Refused(400, f"invalid destination url: invalid host {named.authority!r}")
+    if not _is_host(authority):
+        raise Refused(400, f"invalid destination url: invalid host {authority!r}")
     return url
 
 
@@ -119,11 +120,14 @@ def _is_host(host: str) -> bool:
 def split(url: str) -> UrlParts:
     """Split an absolute URL; a fragment is never sent and is dropped."""
     scheme, _, rest = url.partition("://")
-    rest = rest.partition("#")[0]
-    ends = [at for at in (rest.find("/"), rest.find("?")) if at >= 0]
-    end = min(ends, default=len(rest))
-    path, mark, query = rest[end:].partition("?")
-    return UrlParts(scheme, rest[:end], path, mark + query)
+    return UrlParts(scheme, *_split_rest(rest))
+
+
+def _split_rest(rest: str) -> tuple[str, str, str]:
+    """Return host, path and query of what follows a scheme, the fragment left out."""
+    match = _REST.match(rest)
+    assert match is not None  # all of it may be empty
+    return match[1], match[2], match[3]
 
 
 @lru_cache(REMEMBERED)

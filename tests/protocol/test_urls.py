@@ -240,7 +240,7 @@ def test_a_url_is_not_under_another_mount_point(prefix, url):
     assert not under(prefix, url)
 
 
-@pytest.mark.parametrize("remembering", [parse_destination, absolute_url, split, server, normalize])
+@pytest.mark.parametrize("remembering", [parse_destination, split, server, normalize])
 def test_what_is_remembered_of_urls_is_bounded(remembering):
     for number in range(5_000):
         remembering(f"https://shop.example/{number}")
