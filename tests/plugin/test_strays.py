@@ -575,3 +575,33 @@ def test_a_suite_that_mocks_qstash_without_a_fake_passes_as_before(run, looked_u
     result = run(test, *args)
     result.assert_outcomes(passed=1)
     assert looked_up == []
+
+
+def test_a_fake_and_a_cassette_of_pytest_recording_share_a_test(run, looked_up):
+    result = run(
+        """
+import os
+
+CASSETTE = '''
+version: 1
+interactions:
+- request: {body: null, headers: {}, method: GET, uri: https://api.example/rates}
+  response: {body: {string: rates}, headers: {}, status: {code: 200, message: OK}}
+'''
+
+@pytest.mark.vcr
+@pytest.mark.block_network
+def test_it(qstash_fake):
+    publish()
+    assert httpx.get("https://api.example/rates").text == "rates"
+    qstash_fake.assert_published(url=JOBS, times=1)
+
+os.makedirs("cassettes/test_it")
+with open("cassettes/test_it/test_it.yaml", "w") as tape:
+    tape.write(CASSETTE)
+""",
+        "-p",
+        "pytest_recording.plugin",
+    )
+    result.assert_outcomes(passed=1)
+    assert looked_up == []
