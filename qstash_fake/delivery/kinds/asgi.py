@@ -14,6 +14,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply
+from qstash_fake.delivery.kinds.swallowed import note_handled
 from qstash_fake.delivery.lifespans import VERSION, AsgiApp, Event, Lifespan, Scope
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import encode
@@ -40,7 +41,8 @@ async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = No
     The answer counts if it was complete, whatever is raised after it. An exception without one is 500, and an
     answer that was begun but not finished is a broken connection.
     """
-    exchange, told = _Exchange(request.body), scope(request, state)
+    told = scope(request, state)
+    exchange = _Exchange(request.body, told)
     with Answer(header_type=(bytes,)) as answer:
         await app(told, exchange.receive, exchange.send)
     return exchange.outcome(answer)
@@ -54,9 +56,10 @@ class _Exchange:
     of an answer, the client hangs up, and what was read is the answer.
     """
 
-    __slots__ = ("_body", "_complete", "_hung_up", "_leaves", "_request", "_start")
+    __slots__ = ("_body", "_complete", "_hung_up", "_leaves", "_request", "_scope", "_start")
 
-    def __init__(self, request_body: bytes) -> None:
+    def __init__(self, request_body: bytes, scope: Scope) -> None:
+        self._scope = scope
         self._request: Event | None = {"type": "http.request", "body": request_body, "more_body": False}
         self._start: Event | None = None
         self._body = Body()
@@ -84,6 +87,8 @@ class _Exchange:
             raise RuntimeError(f"expected the ASGI event {expected!r}, but got {kind!r}")
         if self._start is None:
             self._start = event
+            if event.get("status") == 500:
+                note_handled(self._scope)
             return
         self._body.add(event.get("body", b""))
         more_body = event.get("more_body", False)

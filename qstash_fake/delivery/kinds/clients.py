@@ -1,4 +1,4 @@
-"""Test clients: of Starlette and FastAPI, and those with httpx's `request(method, url, content=, headers=)`."""
+"""Test clients: of Starlette, FastAPI and Litestar; those with httpx's `request(method, url, content=, headers=)`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from qstash_fake.protocol.http import encode
 
 @dataclass(eq=False)
 class PortalClient(SyncApp):
-    """Starlette's TestClient, entered: its application on the event loop that the client started it on."""
+    """A test client that was entered: its application on the event loop that the client started it on.
+
+    *portal* is the client's attribute with the way to that loop; without it the client is closed.
+    """
 
     client: Any
+    portal: str
 
     def send(self, request: Request) -> Reply:
-        if self.client.portal is None:
+        portal = getattr(self.client, self.portal, None)
+        if portal is None:
             raise UsageError("the mounted TestClient is closed: mount it inside its `with TestClient(app)` block")
-        state = dict(getattr(self.client, "app_state", {}))
-        reply: Reply = self.client.portal.call(asgi.call, self.client.app, request, state)
+        state = dict(getattr(self.client, "app_state", {}))  # Starlette's; Litestar's is in the application
+        reply: Reply = portal.call(asgi.call, self.client.app, request, state)
         return reply
 
 

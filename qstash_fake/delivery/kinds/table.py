@@ -51,8 +51,16 @@ def _is_mock(app: Any) -> bool:
     return is_a(app, "unittest.CallableMixin")
 
 
-def _is_entered_test_client(app: Any) -> bool:
+def _is_entered(app: Any) -> bool:
     return is_a(app, "starlette.TestClient") and app.portal is not None
+
+
+def _is_entered_litestar(app: Any) -> bool:
+    return _is_litestar(app) and hasattr(app, "blocking_portal")
+
+
+def _is_litestar(app: Any) -> bool:
+    return is_a(app, "litestar.TestClient", "litestar.AsyncTestClient")
 
 
 def _is_django_handler(app: Any) -> bool:
@@ -142,14 +150,32 @@ KINDS = (
     ),
     Kind(
         "Starlette's and FastAPI's TestClient, entered",
-        _is_entered_test_client,
+        _is_entered,
         "it has a portal to the loop on which it has started the application",
-        PortalClient,
+        lambda app: PortalClient(app, "portal"),
     ),
     Kind(
         "Starlette's and FastAPI's TestClient, not entered",
         lambda app: is_a(app, "starlette.TestClient"),
         "it has no portal, starts no lifespan, and names its application",
+        lambda app: Asgi(app.app),
+    ),
+    Kind(
+        "Litestar's TestClient and AsyncTestClient, entered",
+        _is_entered_litestar,
+        "both have the portal as long as they are entered; their `portal` is a method that makes another",
+        lambda app: PortalClient(app, "blocking_portal"),
+    ),
+    Kind(
+        "Litestar's TestClient and AsyncTestClient, not entered",
+        _is_litestar,
+        "without a portal they start no lifespan; they name their application",
+        lambda app: Asgi(app.app),
+    ),
+    Kind(
+        "Quart's test client",
+        lambda app: is_a(app, "quart.QuartClient"),
+        "it starts no lifespan (`test_app()` does) and names its application",
         lambda app: Asgi(app.app),
     ),
     Kind(

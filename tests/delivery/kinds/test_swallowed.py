@@ -1,7 +1,13 @@
-"""Exceptions that Flask and Django turn into a 500 themselves: whose they are, and who listens for how long."""
+"""Exceptions that a framework turns into a 500 itself: whose they are, and who listens for how long."""
+
+import threading
+from typing import Any
 
 import flask
+import litestar
+import litestar.testing
 import pytest
+import quart
 from django.core.signals import got_request_exception as django_signal
 from qstash import QStash
 
@@ -78,16 +84,96 @@ def test_what_is_raised_outside_a_delivery_is_nobodys():
 
 
 def test_nobody_listens_before_the_first_verb_and_after_the_end():
-    def listeners() -> tuple[int, int]:
-        return len(flask.got_request_exception.receivers), len(django_signal.receivers)
+    def listeners() -> list[int]:
+        return [len(one.receivers) for one in (flask.got_request_exception, django_signal, quart.got_request_exception)]
 
     before = listeners()
     with QStashFake() as fake:
         assert listeners() == before
         for _ in range(2):
             fake.clock.advance("1s")
-        assert listeners() == (before[0] + 1, before[1] + 1)
+        assert listeners() == [count + 1 for count in before]
     assert listeners() == before
+
+
+def quart_app(error: Exception):
+    app = quart.Quart("shop")
+
+    @app.post("/jobs")
+    async def job() -> str:
+        raise error
+
+    return app
+
+
+def litestar_app(error: Exception, **options):
+    @litestar.post("/jobs")
+    async def job() -> None:
+        raise error
+
+    return litestar.Litestar([job], openapi_config=None, **options)
+
+
+MAKE = {"Flask": flask_app, "Quart": quart_app, "Litestar": litestar_app}
+MAKE["Litestar in debug mode"] = lambda error: litestar_app(error, debug=True)
+
+
+@pytest.mark.parametrize("framework", MAKE)
+def test_an_exception_of_a_handler_is_raised_from_the_verb(qstash_fake, client, framework):
+    error = LookupError("no such order")
+    qstash_fake.mount(MAKE[framework](error))
+    client.message.publish(url=JOB, retries=0)
+    with pytest.raises(LookupError) as raised:
+        qstash_fake.drain()
+    assert raised.value is error
+    assert error.__notes__[0].startswith("raised by the application while qstash_fake delivered")
+    assert qstash_fake.dlq[0].response_status == 500
+
+
+@pytest.mark.parametrize("framework", MAKE)
+@pytest.mark.asyncio
+async def test_an_exception_of_a_handler_is_raised_from_the_async_verb(qstash_fake, client, framework):
+    qstash_fake.mount(MAKE[framework](LookupError("no such order")))
+    client.message.publish(url=JOB, retries=0)
+    with pytest.raises(LookupError, match="no such order"):
+        await qstash_fake.drain_async()
+
+
+def test_an_exception_of_an_entered_litestar_client_is_raised(qstash_fake, client):
+    with litestar.testing.TestClient(litestar_app(LookupError("no such order"))) as test_client:
+        qstash_fake.mount(test_client)
+        client.message.publish(url=JOB, retries=0)
+        with pytest.raises(LookupError, match="no such order"):
+            qstash_fake.drain()
+
+
+def test_a_500_that_a_litestar_handler_asks_for_is_an_answer(qstash_fake, client):
+    qstash_fake.mount(litestar_app(litestar.exceptions.InternalServerException("on purpose")))
+    client.message.publish(url=JOB, retries=0)
+    qstash_fake.drain()
+    (attempt,) = qstash_fake.attempts
+    assert (attempt.status, attempt.exception) == (500, None)
+
+
+def test_an_exception_that_a_litestar_application_handles_is_an_answer(qstash_fake, client):
+    def handler(request: litestar.Request[Any, Any, Any], error: Exception) -> litestar.Response[str]:
+        return litestar.Response("gone", status_code=410)
+
+    qstash_fake.mount(litestar_app(LookupError("no such order"), exception_handlers={LookupError: handler}))
+    client.message.publish(url=JOB, retries=0)
+    qstash_fake.drain()
+    (attempt,) = qstash_fake.attempts
+    assert (attempt.status, attempt.exception) == (410, None)
+
+
+def test_quart_starts_no_thread_to_tell(qstash_fake, client, monkeypatch):
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+    qstash_fake.mount(quart_app(LookupError("no such order")))
+    client.message.publish(url=JOB, retries=0)
+    with pytest.raises(LookupError):
+        qstash_fake.drain()
+    assert started == []
 
 
 @pytest.mark.asyncio

@@ -1,13 +1,18 @@
 """Every kind of application that can be mounted, in synchronous and in asynchronous tests."""
 
+import asyncio
 import functools
 import threading
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import flask
 import httpx
+import litestar
+import litestar.testing
 import pytest
+import quart
 import starlette.testclient
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
@@ -53,6 +58,26 @@ def starlette_app():
         return Response(_text(request, await request.body()))
 
     return Starlette(routes=[Route("/jobs/echo", echo, methods=["POST"])])
+
+
+def litestar_app():
+    @litestar.post("/jobs/echo", status_code=200, media_type="text/plain")
+    async def echo(request: litestar.Request[Any, Any, Any]) -> str:
+        return _text(request, await request.body())
+
+    return litestar.Litestar([echo], openapi_config=None)
+
+
+def quart_app():
+    app = quart.Quart("shop")
+
+    @app.post("/jobs/echo")
+    async def echo() -> str:
+        leaking.set("dirty")
+        request = quart.request
+        return f"{request.method} {request.url} {request.headers['Upstash-Retried']} {await request.get_data()!r}"
+
+    return app
 
 
 def flask_app():
@@ -115,6 +140,11 @@ APPS = {
     "FastAPI with a sync endpoint": fastapi_app_with_a_sync_endpoint,
     "Starlette": starlette_app,
     "Starlette's TestClient, not entered": lambda: starlette.testclient.TestClient(starlette_app()),
+    "Litestar": litestar_app,
+    "Litestar's TestClient, not entered": lambda: litestar.testing.TestClient(litestar_app()),
+    "Litestar's AsyncTestClient, not entered": lambda: litestar.testing.AsyncTestClient(litestar_app()),
+    "Quart": quart_app,
+    "Quart's test client": lambda: quart_app().test_client(),
     "Flask": flask_app,
     "Flask's test client": lambda: flask_app().test_client(),
     "a WSGI function": wsgi_app,
@@ -192,6 +222,44 @@ async def test_an_entered_test_client_works_in_an_async_test(qstash_fake, client
 
 def test_a_test_client_that_was_closed_again_is_a_misuse(qstash_fake, client):
     with starlette.testclient.TestClient(starlette_app()) as test_client:
+        qstash_fake.mount(test_client)
+    client.message.publish(url=JOB)
+    with pytest.raises(UsageError, match="the mounted TestClient is closed"):
+        qstash_fake.deliver_due()
+
+
+def litestar_app_that_tells_its_loop():
+    loops = []
+
+    async def on_startup() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    @litestar.post("/jobs/echo", status_code=200)
+    async def job() -> bool:
+        return loops == [asyncio.get_running_loop()]
+
+    return litestar.Litestar([job], on_startup=[on_startup], openapi_config=None)
+
+
+def test_an_entered_litestar_client_delivers_on_the_loop_of_its_lifespan(qstash_fake, client):
+    with litestar.testing.TestClient(litestar_app_that_tells_its_loop()) as test_client:
+        qstash_fake.mount(test_client)
+        client.message.publish(url=JOB)
+        qstash_fake.deliver_due()
+    assert qstash_fake.attempts[0].body == b"true"
+
+
+@pytest.mark.asyncio
+async def test_an_entered_litestar_client_delivers_in_an_async_test(qstash_fake, client):
+    async with litestar.testing.AsyncTestClient(litestar_app_that_tells_its_loop()) as test_client:
+        qstash_fake.mount(test_client)
+        client.message.publish(url=JOB)
+        await qstash_fake.deliver_due_async()
+    assert qstash_fake.attempts[0].body == b"true"
+
+
+def test_a_litestar_client_that_was_closed_again_is_a_misuse(qstash_fake, client):
+    with litestar.testing.TestClient(litestar_app()) as test_client:
         qstash_fake.mount(test_client)
     client.message.publish(url=JOB)
     with pytest.raises(UsageError, match="the mounted TestClient is closed"):
