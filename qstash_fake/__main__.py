@@ -80,7 +80,8 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Settings:
-    from qstash_fake.server.network import Moved, is_loopback
+    from qstash_fake.protocol.urls import is_loopback
+    from qstash_fake.server.network import Moved
     from qstash_fake.server.serve import Settings
 
     if not given.allow_remote and not is_loopback(given.host):
@@ -106,7 +107,7 @@ def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Se
 def _check_route(command: argparse.ArgumentParser, route: Moved, *, allow_external: bool) -> None:
     import httpx
 
-    from qstash_fake.server.network import is_loopback
+    from qstash_fake.protocol.urls import is_loopback
 
     try:
         host = httpx.URL(route.target).host

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.classes import is_a
 from qstash_fake.protocol.http import is_token, wire
 
 STATUSES = range(100, 600)  # RFC 9110, 15: other values are no status
@@ -57,12 +58,29 @@ class Answer:
 
     def take(self, response: Any) -> None:
         """Take over what stands in *response*: that of httpx, httpx2 or requests, or what looks like one."""
-        if not hasattr(response, "status_code") or not hasattr(response, "headers"):
-            raise TypeError(
-                f"what is mounted returned {_shown(response)}: return an httpx.Response, "
-                f"or anything with status_code, headers and content"
-            )
-        self.status, self.headers, self.body = response.status_code, response.headers, response.content
+        _check_is_response(response)
+        if _is_httpx(response):  # it may be unread
+            body = Body()
+            body.read(response.iter_bytes())
+            response.close()
+            content = body.joined()
+        else:
+            content = response.content
+        self._take(response, content)
+
+    async def take_async(self, response: Any) -> None:
+        """Do what `take` does on a loop, where the stream of a response may be asynchronous."""
+        if not _is_httpx(response) or not isinstance(response.stream, AsyncIterable):
+            self.take(response)
+            return
+        body = Body()
+        await body.read_async(response.aiter_bytes())
+        await response.aclose()
+        self._take(response, body.joined())
+
+    def _take(self, response: Any, content: Any) -> None:
+        """Take over all at once: a status whose body could not be read is no answer."""
+        self.status, self.headers, self.body = response.status_code, response.headers, content
 
 
 # Copied into the tasks and threads that the application starts for the request, as every context variable is.
@@ -145,6 +163,18 @@ def outcome_of(answer: Answer | Outcome) -> Outcome:
 def failed(error: BaseException) -> Outcome:
     """Return the outcome of an attempt that came to nothing but *error*."""
     return Outcome(status=500, body=b"Internal Server Error", exception=error)
+
+
+def _check_is_response(given: Any) -> None:
+    if not hasattr(given, "status_code") or not hasattr(given, "headers"):
+        raise TypeError(
+            f"what is mounted returned {_shown(given)}: return an httpx.Response, "
+            f"or anything with status_code, headers and content"
+        )
+
+
+def _is_httpx(response: Any) -> bool:
+    return is_a(response, "httpx.Response", "httpx2.Response")
 
 
 def _status(given: Any) -> int:

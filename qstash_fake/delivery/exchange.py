@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -49,6 +49,22 @@ def request_for(delivery: Delivery) -> Request:
         own.append(("Upstash-Topic-Name", message.url_group))
     own.append(("Upstash-Caller-Ip", message.caller_ip))
     return plain_request(message.method, message.url, own, content.body, message.timeout_ms)
+
+
+def moved(request: Request, url: str) -> Request:
+    """Return *request*, sent to *url* instead and told of its own URL as reverse proxies do."""
+    own = (
+        ("Host", urls.server(url).authority),
+        ("X-Forwarded-Host", urls.server(request.url).authority),
+        ("X-Forwarded-Proto", urls.split(request.url).scheme.lower()),
+    )
+    return replace(request, url=url, headers=(*own, *(pair for pair in request.headers if pair[0] != "Host")))
+
+
+def path_and_query(url: str) -> str:
+    """Return what stands behind the host of *url*: the target of a request to its server."""
+    parts = urls.split(url)
+    return (parts.path or "/") + parts.query
 
 
 def plain_request(

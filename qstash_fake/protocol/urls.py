@@ -10,6 +10,7 @@ which may hold tokens, never are.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,10 @@ _SERVER = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _API = re.compile(r"api/([A-Za-z0-9._-]+)")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
+
+
+# Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and its kind.
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 class UrlParts(NamedTuple):
@@ -142,6 +147,17 @@ def server(url: str) -> Server:
     match = _SERVER.fullmatch(authority)
     name, port = match.groups() if match else (authority, "")
     return Server(name.lower(), int(port) if port else _default_port(scheme), authority)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether *host* is this machine for sure: a literal loopback address, or `localhost`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return "%" not in host and any(address in network for network in LOOPBACK)
 
 
 def _default_port(scheme: str) -> int:

@@ -13,7 +13,6 @@ from qstash_fake.api.asgi import respond
 from qstash_fake.errors import ConnectionDropped
 from qstash_fake.protocol import urls
 from qstash_fake.server.control import ROOT, Control
-from qstash_fake.server.network import is_loopback
 
 Address = tuple[str, int]
 # Of `Sec-Fetch-Site`: a page of ours, and what a user opened himself. Fetch Metadata, 2.3. A page of another port
@@ -72,13 +71,13 @@ class ServerApp:
 
     def _why_not(self, request: Request) -> str | None:
         for origin in request.headers.getlist("origin"):
-            if not is_loopback(urls.server(origin).host):
+            if not urls.is_loopback(urls.server(origin).host):
                 return f"requests of web pages from {origin!r} are refused"
         # What a page loads, such as an image, names no origin. Browsers say who asked, and no page can change it.
         if (site := request.headers.get("sec-fetch-site", "none")) not in SITES:
             return f"requests of web pages from elsewhere are refused, and this one is {site}"
         host = request.headers.get("host", "")
-        if not self._any_host and not is_loopback(urls.server(f"http://{host}").host):
+        if not self._any_host and not urls.is_loopback(urls.server(f"http://{host}").host):
             return (
                 f"requests for {host!r} are refused: call this server by a loopback address or localhost, "
                 f"or start it with --allow-remote"

@@ -8,7 +8,6 @@ if it is a literal loopback address or `localhost`. Other names are not looked u
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import re
 from base64 import b64encode
@@ -28,9 +27,6 @@ from qstash_fake.delivery.conditions import DEFAULT_TIMEOUT_MS
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp
 from qstash_fake.protocol import urls
-
-# Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and its kind.
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 _AS_SENT = "qstash_fake.headers"
 
@@ -65,23 +61,12 @@ async def client(*, allow_external: bool) -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether *host* is this machine for sure: a literal loopback address, or `localhost`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return "%" not in host and any(address in network for network in LOOPBACK)
-
-
 def why_not(url: httpx.URL) -> str | None:
     """Return why nothing is sent to *url* unless destinations outside this machine are allowed; None if it is fine."""
     # The very bytes that are connected to, not another reading of them.
     host = url.raw_host.decode("ascii")
     origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
-    if not is_loopback(host):
+    if not urls.is_loopback(host):
         return (
             f"{host} is not this machine, so nothing was sent: map it with --route {origin}=http://localhost:3000, "
             f"or let everything out with --allow-external"

@@ -8,8 +8,9 @@ import pytest
 
 from qstash_fake.delivery import answers
 from qstash_fake.delivery.exchange import Request
+from qstash_fake.protocol.urls import is_loopback
 from qstash_fake.server import network
-from qstash_fake.server.network import Moved, Network, is_loopback, why_not
+from qstash_fake.server.network import Moved, Network, why_not
 from tests.server.waits import WITHIN_S
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -1,4 +1,4 @@
-"""What every kind of application is to the drivers of a verb, and how a kind is told by its class."""
+"""What every kind of application is to the drivers of a verb."""
 
 from __future__ import annotations
 
@@ -47,11 +47,6 @@ class AsyncApp(ABC):
 
 
 App = SyncApp | AsyncApp
-
-
-def is_a(value: object, *names: str) -> bool:
-    """Tell whether *value* is of a class `package.Name`, or of one that inherits from it. Imports nothing."""
-    return any(f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}" in names for cls in type(value).__mro__)
 
 
 def is_coroutine_function(call: Any) -> bool:

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from qstash_fake.delivery.answers import Answer
-from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.classes import is_a
+from qstash_fake.delivery.exchange import Request, moved, path_and_query
 from qstash_fake.delivery.kinds import asgi
-from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp, is_a
+from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.http import encode
+
+_TO_THE_NETWORK = (
+    "httpx.HTTPTransport",
+    "httpx.AsyncHTTPTransport",
+    "httpx2.HTTPTransport",
+    "httpx2.AsyncHTTPTransport",
+)
 
 
 @dataclass(eq=False)
@@ -34,34 +42,70 @@ class PortalClient(SyncApp):
 
 @dataclass(eq=False)
 class Client(SyncApp):
-    """A client whose `request` is a function, such as httpx.Client."""
+    """A client with `request(method, url, content=, headers=)` that answers at once."""
 
     client: Any
 
     def send(self, request: Request) -> Reply:
-        arguments = _arguments(self.client, request)
         with Answer() as answer:
-            answer.take(self.client.request(request.method, request.url, **arguments))
+            answer.take(self.client.request(request.method, request.url, content=request.body, headers=_own(request)))
         return answer
 
 
 @dataclass(eq=False)
 class AsyncClient(AsyncApp):
-    """A client whose `request` is a coroutine function, such as httpx.AsyncClient."""
+    """A client with the same `request`, which is a coroutine function."""
 
     client: Any
 
     async def send_async(self, request: Request) -> Reply:
-        arguments = _arguments(self.client, request)
         with Answer() as answer:
-            answer.take(await self.client.request(request.method, request.url, **arguments))
+            response = self.client.request(request.method, request.url, content=request.body, headers=_own(request))
+            await answer.take_async(await response)
         return answer
 
 
-def _arguments(client: Any, request: Request) -> dict[str, Any]:
-    headers = [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]
-    is_ascii = all(value.isascii() for _, value in headers)  # more than that, httpx takes as bytes only
-    arguments: dict[str, Any] = {"content": request.body, "headers": headers if is_ascii else encode(headers)}
-    if is_a(client, "httpx.Client", "httpx.AsyncClient", "httpx2.Client", "httpx2.AsyncClient"):
-        arguments["follow_redirects"] = False  # assumed of QStash, as in Outcome.success
-    return arguments
+@dataclass(eq=False)
+class HttpxClient(SyncApp):
+    """httpx.Client with a transport of its own, or with a base URL *at* which a server listens."""
+
+    client: Any
+    at: str | None = None
+
+    def send(self, request: Request) -> Reply:
+        sent = _built(self.client, request, self.at)
+        with Answer() as answer:
+            answer.take(self.client.send(sent, stream=True, follow_redirects=False))
+        return answer
+
+
+@dataclass(eq=False)
+class HttpxAsyncClient(AsyncApp):
+    """httpx.AsyncClient, likewise."""
+
+    client: Any
+    at: str | None = None
+
+    async def send_async(self, request: Request) -> Reply:
+        sent = _built(self.client, request, self.at)
+        with Answer() as answer:
+            await answer.take_async(await self.client.send(sent, stream=True, follow_redirects=False))
+        return answer
+
+
+def asks_the_network(client: Any) -> bool:
+    """Tell whether a client of httpx has no transport but those to the network."""
+    transports = [client._transport, *client._mounts.values()]  # no public name leads to them
+    return all(is_a(one, *_TO_THE_NETWORK) for one in transports if one is not None)
+
+
+def _built(client: Any, request: Request, at: str | None) -> Any:
+    """Return *request* as *client* sends it; redirects, which it may follow, are assumed not to be by QStash."""
+    if at is not None:
+        request = moved(request, at.removesuffix("/") + path_and_query(request.url))
+    return client.build_request(request.method, request.url, content=request.body, headers=encode(_own(request)))
+
+
+def _own(request: Request) -> list[tuple[str, str]]:
+    """Return the headers but those that a client sets itself."""
+    return [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]

@@ -43,7 +43,7 @@ class AsyncFunction(AsyncApp):
     async def send_async(self, request: Request) -> Reply:
         given = request.to_httpx()
         with Answer() as answer:
-            answer.take(await self.function(given))
+            await answer.take_async(await self.function(given))
         return answer
 
 

@@ -11,14 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from qstash_fake.delivery.classes import is_a
 from qstash_fake.delivery.kinds.asgi import Asgi
-from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp, is_a, is_coroutine_function
-from qstash_fake.delivery.kinds.clients import AsyncClient, Client, PortalClient
+from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp, is_coroutine_function
+from qstash_fake.delivery.kinds.clients import (
+    AsyncClient,
+    Client,
+    HttpxAsyncClient,
+    HttpxClient,
+    PortalClient,
+    asks_the_network,
+)
 from qstash_fake.delivery.kinds.django import DjangoAsyncClient, DjangoClient, OnAsgiref
 from qstash_fake.delivery.kinds.functions import AsyncFunction, Function
 from qstash_fake.delivery.kinds.wsgi import Wsgi
 from qstash_fake.errors import UsageError
+from qstash_fake.protocol import urls
 
+_ASYNC_HTTPX = ("httpx.AsyncClient", "httpx2.AsyncClient")
 POSSIBLE = (
     "an ASGI or WSGI application, a test client with .request(), or a callable that takes an httpx.Request "
     "and returns an httpx.Response"
@@ -67,8 +77,30 @@ def _is_django_handler(app: Any) -> bool:
     return is_a(app, "django.ASGIHandler")
 
 
-def _has_request(app: Any) -> bool:
-    return not callable(app) and callable(getattr(app, "request", None))
+def _is_httpx(app: Any) -> bool:
+    return is_a(app, "httpx.Client", "httpx2.Client", *_ASYNC_HTTPX)
+
+
+def _is_at_a_server(app: Any) -> bool:
+    return _is_httpx(app) and asks_the_network(app) and urls.is_loopback(app.base_url.host)
+
+
+def _has_only_the_network(app: Any) -> bool:
+    return _is_httpx(app) and asks_the_network(app)
+
+
+def _is_asked(app: Any) -> bool:
+    return not callable(app) and callable(getattr(app, "request", None)) and _takes_content(app.request)
+
+
+def _takes_content(request: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(request).bind("POST", "https://shop.example/", content=b"", headers=[])
+    except TypeError:
+        return False
+    except ValueError:  # it does not say
+        return True
+    return True
 
 
 def _is_called_with(count: int) -> Callable[[Any], bool]:
@@ -95,6 +127,17 @@ def _function(app: Any) -> App:
 
 def _client(app: Any) -> App:
     return AsyncClient(app) if is_coroutine_function(app.request) else Client(app)
+
+
+def _httpx_client(app: Any, at: str | None = None) -> App:
+    return HttpxAsyncClient(app, at) if is_a(app, *_ASYNC_HTTPX) else HttpxClient(app, at)
+
+
+def _refuse_network(app: Any) -> NoReturn:
+    raise UsageError(
+        f"cannot mount {app!r}: it would ask the network, which is never used; give it the application, such as "
+        f"transport=httpx.WSGITransport(app), or the base_url of a server on this machine"
+    )
 
 
 def _refuse_factory(app: Any) -> NoReturn:
@@ -179,9 +222,27 @@ KINDS = (
         lambda app: Asgi(app.app),
     ),
     Kind(
-        "a client such as httpx.Client and httpx.AsyncClient",
-        _has_request,
-        "what cannot be called and has request() can only be asked",
+        "an httpx client of a live server",
+        _is_at_a_server,
+        "its transports go to the network, and its base URL is this machine",
+        lambda app: _httpx_client(app, str(app.base_url)),
+    ),
+    Kind(
+        "an httpx client of the network",
+        _has_only_the_network,
+        "its transports go to the network, and nothing says where but the message",
+        _refuse_network,
+    ),
+    Kind(
+        "an httpx client with a transport of its own",
+        _is_httpx,
+        "WSGITransport, ASGITransport, MockTransport and those of users lead to an application",
+        _httpx_client,
+    ),
+    Kind(
+        "a client with request(method, url, content=, headers=)",
+        _is_asked,
+        "what cannot be called and has such a method can only be asked",
         _client,
     ),
     Kind(
