@@ -23,6 +23,7 @@ from qstash_fake.delivery.kinds.clients import (
     asks_the_network,
 )
 from qstash_fake.delivery.kinds.django import DjangoAsyncClient, DjangoClient, OnAsgiref
+from qstash_fake.delivery.kinds.events import Lambda, Mangum
 from qstash_fake.delivery.kinds.functions import AsyncFunction, Function
 from qstash_fake.delivery.kinds.wsgi import Wsgi
 from qstash_fake.errors import UsageError
@@ -106,6 +107,10 @@ def _takes_content(request: Callable[..., Any]) -> bool:
 def _is_called_with(count: int) -> Callable[[Any], bool]:
     """Return what tells an object that is called with *count* positional arguments; no class is."""
     return lambda app: callable(app) and not isinstance(app, type) and _arguments(app) == count
+
+
+def _is_lambda(app: Any) -> bool:
+    return _is_called_with(2)(app) and list(inspect.signature(app).parameters)[1] == "context"
 
 
 def _arguments(call: Callable[..., Any]) -> int:
@@ -250,6 +255,18 @@ KINDS = (
         _is_called_with(1),
         "one argument is the request; ASGI and WSGI take more",
         _function,
+    ),
+    Kind(
+        "Mangum",
+        lambda app: is_a(app, "mangum.Mangum"),
+        "it is called as a Lambda handler, and swallows exceptions",
+        Mangum,
+    ),
+    Kind(
+        "an AWS Lambda handler",
+        _is_lambda,
+        "two arguments of which the second is named `context`, as in all of AWS's examples; WSGI has no such",
+        Lambda,
     ),
     Kind("a WSGI application", _is_called_with(2), "PEP 3333: environ and start_response", Wsgi),
     Kind(

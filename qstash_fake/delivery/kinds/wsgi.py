@@ -76,7 +76,8 @@ class _Exchange:
         """Fill *answer*, which has the application's exception, with what the application sent."""
         if self._start is None:
             answer.exception = answer.exception or RuntimeError(
-                "the WSGI application returned without a call of start_response()"
+                "the WSGI application returned without a call of start_response(); "
+                "a Lambda handler is told by the name of its second argument, `context`"
             )
         elif self._body.complete:
             answer.status, answer.headers = self._start
