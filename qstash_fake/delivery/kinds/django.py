@@ -1,4 +1,8 @@
-"""Django: its ASGI handler and its two test clients. Its WSGI handler is a WSGI application like others."""
+"""Django: its two handlers and its two test clients.
+
+Django's connections to a database belong to a thread each. A transaction that a test has begun is seen by views in the
+thread of the test alone. asgiref knows which thread that is; every kind here leaves the choice to it.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +31,23 @@ class OnAsgiref(SyncApp):
         return await self.app.send_async(request)
 
 
+class InSensitiveThread(SyncApp):
+    """A synchronous application that is called where Django calls synchronous views, also by the async verbs."""
+
+    async def send_async(self, request: Request) -> Reply:
+        from asgiref.sync import sync_to_async
+
+        answer: Reply = await sync_to_async(self.send, thread_sensitive=True)(request)
+        return answer
+
+
 @dataclass(eq=False)
-class DjangoClient(SyncApp):
+class DjangoWsgi(InSensitiveThread, wsgi.Wsgi):
+    """Django's WSGI handler."""
+
+
+@dataclass(eq=False)
+class DjangoClient(InSensitiveThread):
     """Django's test client, which handles signals and connections as its own tests expect."""
 
     client: Any

@@ -22,7 +22,7 @@ from qstash_fake.delivery.kinds.clients import (
     PortalClient,
     asks_the_network,
 )
-from qstash_fake.delivery.kinds.django import DjangoAsyncClient, DjangoClient, OnAsgiref
+from qstash_fake.delivery.kinds.django import DjangoAsyncClient, DjangoClient, DjangoWsgi, OnAsgiref
 from qstash_fake.delivery.kinds.events import Lambda, Mangum
 from qstash_fake.delivery.kinds.functions import AsyncFunction, Function
 from qstash_fake.delivery.kinds.wsgi import Wsgi
@@ -189,6 +189,12 @@ KINDS = (
         _is_django_handler,
         "an ASGI application whose synchronous views need the test's thread and its connection to the database",
         lambda app: OnAsgiref(Asgi(app)),
+    ),
+    Kind(
+        "Django's WSGI handler",
+        lambda app: is_a(app, "django.WSGIHandler"),
+        "a WSGI application whose views need that connection in async tests, too",
+        DjangoWsgi,
     ),
     Kind(
         "Flask's and Werkzeug's test client",
