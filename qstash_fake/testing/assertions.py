@@ -18,6 +18,7 @@ from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.protocol.urls import UrlPattern, normalize
 from qstash_fake.testing.differences import as_json, as_text, cut, show
 from qstash_fake.testing.outlook import messages as count_of
+from qstash_fake.testing.uncommitted import uncommitted
 from qstash_fake.testing.wanted import Wanted, describe_body, url_text
 
 MAX_SHOWN = 5  # messages of one kind that a failure shows
@@ -57,6 +58,7 @@ def find(
     if len(matching) < (times or 1):
         lines += _not_yet(kind, wanted, messages, everything)
         lines += _closest(kind, wanted, messages, matching)
+        lines += uncommitted()
     raise AssertionError("\n".join([*lines, outlook()]))
 
 
@@ -82,7 +84,7 @@ def find_order(expected: Sequence[Any], delivered: Sequence[Message], *, outlook
         return
     lines = [f"not delivered in this order: nothing is {shown}{before}"]
     lines += ["delivered were, in order:", *_listed(delivered)] if delivered else ["no message was delivered at all"]
-    raise AssertionError("\n".join([*lines, outlook()]))
+    raise AssertionError("\n".join([*lines, *uncommitted(), outlook()]))
 
 
 def find_schedule(
@@ -106,7 +108,7 @@ def find_schedule(
         lines += [f"  {schedule.cron!r} → {schedule.destination}" for schedule in known[:MAX_SHOWN]] + _more(len(known))
     else:
         lines.append("there is no schedule at all")
-    raise AssertionError("\n".join(lines))
+    raise AssertionError("\n".join([*lines, *uncommitted()]))
 
 
 def not_idle(pending: Sequence[Message], outlook: str) -> AssertionError:
