@@ -24,6 +24,8 @@ import contextlib
 import httpx, pytest
 from qstash import QStash
 
+JOBS = "https://shop.example/jobs"
+
 def publish(**options):
     return QStash("a-token").message.publish_json(url=JOBS, body={"order": 7}, **options)
 

@@ -122,7 +122,7 @@ MAKE["Litestar in debug mode"] = lambda error: litestar_app(error, debug=True)
 def test_an_exception_of_a_handler_is_raised_from_the_verb(qstash_fake, client, framework):
     error = LookupError("no such order")
     qstash_fake.mount(MAKE[framework](error))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     with pytest.raises(LookupError) as raised:
         qstash_fake.drain()
     assert raised.value is error
@@ -134,7 +134,7 @@ def test_an_exception_of_a_handler_is_raised_from_the_verb(qstash_fake, client, 
 @pytest.mark.asyncio
 async def test_an_exception_of_a_handler_is_raised_from_the_async_verb(qstash_fake, client, framework):
     qstash_fake.mount(MAKE[framework](LookupError("no such order")))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     with pytest.raises(LookupError, match="no such order"):
         await qstash_fake.drain_async()
 
@@ -142,14 +142,14 @@ async def test_an_exception_of_a_handler_is_raised_from_the_async_verb(qstash_fa
 def test_an_exception_of_an_entered_litestar_client_is_raised(qstash_fake, client):
     with litestar.testing.TestClient(litestar_app(LookupError("no such order"))) as test_client:
         qstash_fake.mount(test_client)
-        client.message.publish(url=JOB, retries=0)
+        client.message.publish(url=JOBS, retries=0)
         with pytest.raises(LookupError, match="no such order"):
             qstash_fake.drain()
 
 
 def test_a_500_that_a_litestar_handler_asks_for_is_an_answer(qstash_fake, client):
     qstash_fake.mount(litestar_app(litestar.exceptions.InternalServerException("on purpose")))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     (attempt,) = qstash_fake.attempts
     assert (attempt.status, attempt.exception) == (500, None)
@@ -160,7 +160,7 @@ def test_an_exception_that_a_litestar_application_handles_is_an_answer(qstash_fa
         return litestar.Response("gone", status_code=410)
 
     qstash_fake.mount(litestar_app(LookupError("no such order"), exception_handlers={LookupError: handler}))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     qstash_fake.drain()
     (attempt,) = qstash_fake.attempts
     assert (attempt.status, attempt.exception) == (410, None)
@@ -170,7 +170,7 @@ def test_quart_starts_no_thread_to_tell(qstash_fake, client, monkeypatch):
     started: list[threading.Thread] = []
     monkeypatch.setattr(threading.Thread, "start", started.append)
     qstash_fake.mount(quart_app(LookupError("no such order")))
-    client.message.publish(url=JOB, retries=0)
+    client.message.publish(url=JOBS, retries=0)
     with pytest.raises(LookupError):
         qstash_fake.drain()
     assert started == []
