@@ -102,11 +102,11 @@ class QStashFake(Contents):
 
     def on(self, url: Url, method: str | None = None) -> Route:
         """Answer deliveries to *url* instead of the application; say how on the route that is returned."""
-        return self._inside.targets.on(url_text(url), method)
+        return self._inside.targets.on(url, method)
 
     def duplicate_next(self, url: Url | None = None) -> None:
         """Send the next attempt, to *url* if given, twice: QStash delivers at least once. The first answer is lost."""
-        pattern = None if url is None else url_pattern(url_text(url))
+        pattern = None if url is None else url_pattern(url)
         self._broker.duplicate_next(lambda to: pattern is None or pattern.matches(to))
 
     def drain(self, limit: int = 1000) -> Report:

@@ -23,7 +23,6 @@ PUBLISH = """
 import contextlib
 import httpx, pytest
 from qstash import QStash
-
 JOBS = "https://shop.example/jobs"
 
 def publish(**options):

@@ -47,7 +47,7 @@ SURFACE: dict[type, str] = {
     SigningKeys: "current next rotate",
     ApiView: "answer calls chat_answer drop_connection fail problems",
     ApiCall: "at error messages method path status",
-    Route: "calls refuse_connection respond respond_with spent takes time_out times",
+    Route: "call_count called calls refuse_connection respond respond_with spent takes time_out times",
     Report: "attempts dead delivered fired held next_due now skipped",
 }
 
