@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,13 +66,12 @@ class Answerers:
         if self.unrouted not in UNROUTED:
             raise UsageError(f"unrouted={self.unrouted!r} is unknown: use one of {', '.join(map(repr, UNROUTED))}")
 
-    def mount(self, app: Any, url: object, *, lifespan: bool) -> None:
-        """Let *app* answer every URL at or below *url*, None being all; one mounted there before is replaced."""
+    def mount(self, app: Any, prefix: str | None, *, lifespan: bool) -> None:
+        """Let *app* answer every URL at or below *prefix*; one mounted there before is replaced."""
         if is_url(app):
             raise UsageError(f"cannot mount {app!r}, a URL: it is mount(app, url), the application first")
-        if url is not None and not is_url(url):
-            raise UsageError(f"cannot mount at {url!r}: give a URL such as 'https://shop.example', or none at all")
-        prefix = None if url is None else str(url)
+        if prefix is not None and not is_url(prefix):
+            raise UsageError(f"cannot mount at {prefix!r}: give a URL such as 'https://shop.example', or none at all")
         self.mounts = [mount for mount in self.mounts if _normalized(mount.prefix) != _normalized(prefix)]
         kind = kind_of(app)
         if isinstance(kind, AsyncApp):
@@ -95,7 +95,7 @@ class Answerers:
             for app in self._asgi_apps(lifespan):
                 app.lifespan = None
 
-    def on(self, url: object, method: str | None) -> Route:
+    def on(self, url: str | re.Pattern[str], method: str | None) -> Route:
         """Add the route that is asked first from now on."""
         route = Route(url_pattern(url), method.upper() if method else None)
         self.routes.append(route)

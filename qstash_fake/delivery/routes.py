@@ -138,18 +138,11 @@ class Route:
         return f"<Route {self._method or 'any method'} {self._pattern}, {self._called} calls>"
 
 
-def url_pattern(url: object) -> UrlPattern:
-    """Return *url* as a pattern, or raise UsageError for one that can match nothing.
-
-    It is a text, a compiled regular expression, or an object whose `str()` is a URL: pydantic's, httpx's, yarl's.
-    """
-    if isinstance(url, re.Pattern):
-        return UrlPattern(url)
-    if url == "*":
-        return UrlPattern(re.compile(".*"))
-    if not is_url(url):
+def url_pattern(url: str | re.Pattern[str]) -> UrlPattern:
+    """Return *url* as a pattern, or raise UsageError for one that can match nothing."""
+    if isinstance(url, str) and not is_url(url) and url != "*":
         raise UsageError(f"{url!r} is no URL: it begins with http:// or https://, or is a compiled regex")
-    return UrlPattern(str(url))
+    return UrlPattern(re.compile(".*") if url == "*" else url)
 
 
 def is_url(value: object) -> bool:

@@ -62,12 +62,9 @@ def test_what_a_pattern_matches(pattern, url, matches):
     assert url_pattern(pattern).matches(url) is matches
 
 
-@pytest.mark.parametrize(
-    ("pattern", "named"), [("/jobs/invoice", "'/jobs/invoice'"), (None, "None"), (b"https://a", "b'https://a'")]
-)
-def test_a_pattern_that_can_match_nothing_is_refused(qstash_fake, pattern, named):
-    with pytest.raises(UsageError, match=f"^{named} is no URL"):
-        qstash_fake.on(pattern)
+def test_a_pattern_that_can_match_nothing_is_refused(qstash_fake):
+    with pytest.raises(UsageError, match="'/jobs/invoice' is no URL"):
+        qstash_fake.on("/jobs/invoice")
 
 
 @pytest.mark.parametrize("make", [httpx.URL, yarl.URL, pydantic.HttpUrl])
