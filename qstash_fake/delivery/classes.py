@@ -5,4 +5,9 @@ from __future__ import annotations
 
 def is_a(value: object, *names: str) -> bool:
     """Tell whether *value* is of a class `package.Name`, or of one that inherits from it."""
-    return any(f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}" in names for cls in type(value).__mro__)
+    return inherits(type(value), *names)
+
+
+def inherits(cls: type, *names: str) -> bool:
+    """Tell whether *cls* is a class `package.Name`, or inherits from it."""
+    return any(f"{one.__module__.partition('.')[0]}.{one.__qualname__}" in names for one in cls.__mro__)

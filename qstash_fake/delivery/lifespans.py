@@ -1,10 +1,10 @@
-"""The lifespan of an ASGI application: its startup before the first request, its shutdown after the last."""
+"""Lifespans: the startup of an application before its first request, its shutdown after the last; that of ASGI."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -17,8 +17,22 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 VERSION = {"version": "3.0", "spec_version": "2.4"}  # of ASGI and of its HTTP and lifespan protocols
 
 
-class Lifespan:
-    """The startup and shutdown of an ASGI application; an app that raises on the scope does not support it."""
+class Lifespan(Protocol):
+    """What runs around the requests of one application, on one loop."""
+
+    app: Any
+    state: dict[str, Any]
+    """What the requests are told of it."""
+
+    async def startup(self) -> None:
+        """Start the application; raise what kept it from it."""
+
+    async def shutdown(self) -> None:
+        """Let the application shut down; raise what it raises."""
+
+
+class AsgiLifespan:
+    """The lifespan of an ASGI application; one that raises on the scope does not support it."""
 
     def __init__(self, app: AsgiApp) -> None:
         self.state: dict[str, Any] = {}

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.broker.message import Attempt, Message, Outcome
 from qstash_fake.delivery.conditions import ALWAYS, Condition
-from qstash_fake.delivery.kinds.asgi import Asgi
 from qstash_fake.delivery.kinds.base import App, AsyncApp
 from qstash_fake.delivery.kinds.functions import Fixed
 from qstash_fake.delivery.kinds.table import kind_of
@@ -79,20 +78,20 @@ class Answerers:
         self.mounts.append(Mount(kind, prefix))
         self.mounts.sort(key=lambda mount: -len(_normalized(mount.prefix)))
         for running in self.lifespans:
-            for one in self._asgi_apps(running):
+            for one in self._around(running):
                 one.lifespan = running
 
     @contextmanager
     def running(self, lifespan: Lifespan) -> Iterator[None]:
         """Let deliveries know the state of a *lifespan* that the test runs itself, as long as it does."""
         self.lifespans.append(lifespan)
-        for app in self._asgi_apps(lifespan):
+        for app in self._around(lifespan):
             app.lifespan = lifespan
         try:
             yield
         finally:
             self.lifespans.remove(lifespan)
-            for app in self._asgi_apps(lifespan):
+            for app in self._around(lifespan):
                 app.lifespan = None
 
     def on(self, url: str | re.Pattern[str], method: str | None) -> Route:
@@ -128,9 +127,10 @@ class Answerers:
         taking = next((route._takes for route in passed if route._takes), None)
         return (*(one for one in (taking, replied) if one), *self.conditions)
 
-    def _asgi_apps(self, lifespan: Lifespan) -> list[Asgi]:
+    def _around(self, lifespan: Lifespan) -> list[AsyncApp]:
+        """Return the mounted applications that *lifespan* runs around."""
         kinds = (mount.app for mount in self.mounts)
-        return [kind for kind in kinds if isinstance(kind, Asgi) and kind.app is lifespan.app]
+        return [kind for kind in kinds if isinstance(kind, AsyncApp) and kind.app is lifespan.app]
 
     def _unrouted(self, message: Message) -> App:
         if self.unrouted == "accept":
@@ -144,6 +144,14 @@ class Answerers:
             f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or answer it with "
             f"qstash_fake.on({message.url!r}).respond(200); mounted: {mounted or 'nothing'}"
         )
+
+
+def lifespan_of(app: Any) -> Lifespan:
+    """Return a lifespan of *app*, to be started on the running loop; UsageError if it has none."""
+    kind = kind_of(app)
+    if not isinstance(kind, AsyncApp):
+        raise UsageError(f"{app!r} has no lifespan that could be run: give an ASGI or an aiohttp application")
+    return kind.make_lifespan()
 
 
 def _normalized(prefix: str | None) -> str:

@@ -18,7 +18,7 @@ from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.broker.views import DeadLetter, Message, view_of
 from qstash_fake.delivery.forgery import signed_request
-from qstash_fake.delivery.lifespans import AsgiApp, Lifespan
+from qstash_fake.delivery.mounts import lifespan_of
 from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.errors import UsageError
 from qstash_fake.testing import assertions
@@ -159,9 +159,9 @@ class QStashFake(Contents):
         return signed_request(broker.ids, broker.signing_keys, str(url), body, **wrong, tampered=tampered).to_httpx()
 
     @asynccontextmanager
-    async def lifespan(self, app: AsgiApp) -> AsyncIterator[None]:
-        """Run the lifespan of *app* on the running loop, for tests that use the `_async` verbs."""
-        lifespan = Lifespan(app)
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        """Run the lifespan of *app*, ASGI or aiohttp, on the running loop: for tests that use the `_async` verbs."""
+        lifespan = lifespan_of(app)
         await lifespan.startup()
         try:
             with self._inside.targets.running(lifespan):

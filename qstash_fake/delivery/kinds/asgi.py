@@ -15,7 +15,7 @@ from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply
 from qstash_fake.delivery.kinds.swallowed import note_handled
-from qstash_fake.delivery.lifespans import VERSION, AsgiApp, Event, Lifespan, Scope
+from qstash_fake.delivery.lifespans import VERSION, AsgiApp, AsgiLifespan, Event, Lifespan, Scope
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import encode
 
@@ -32,7 +32,7 @@ class Asgi(AsyncApp):
         return call(self.app, request, self.lifespan.state if self.lifespan else None)
 
     def make_lifespan(self) -> Lifespan:
-        return Lifespan(self.app)
+        return AsgiLifespan(self.app)
 
 
 async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = None) -> Reply:

@@ -12,6 +12,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import Answer
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.lifespans import Lifespan
+from qstash_fake.errors import UsageError
 
 Reply = Answer | Outcome
 """What an application answered, unchecked; or an outcome that is known, such as a broken connection."""
@@ -32,6 +33,8 @@ class SyncApp(ABC):
 class AsyncApp(ABC):
     """An application that answers on an event loop."""
 
+    app: Any = None
+    """The application itself, where a lifespan can run around it."""
     lifespan: Lifespan | None = None
     """What runs around its requests, once it has been started."""
     runs_lifespan = False
@@ -43,7 +46,7 @@ class AsyncApp(ABC):
 
     def make_lifespan(self) -> Lifespan:
         """Return a lifespan of the application, to be started."""
-        raise NotImplementedError
+        raise UsageError(f"{self.app!r} has no lifespan that could be run")
 
 
 App = SyncApp | AsyncApp

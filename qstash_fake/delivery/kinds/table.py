@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from qstash_fake.delivery.classes import is_a
+from qstash_fake.delivery.classes import inherits, is_a
+from qstash_fake.delivery.kinds import aiohttp
 from qstash_fake.delivery.kinds.asgi import Asgi
 from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp, is_coroutine_function
 from qstash_fake.delivery.kinds.clients import (
@@ -25,6 +26,7 @@ from qstash_fake.delivery.kinds.clients import (
 from qstash_fake.delivery.kinds.django import DjangoAsyncClient, DjangoClient, DjangoWsgi, OnAsgiref
 from qstash_fake.delivery.kinds.events import Lambda, Mangum
 from qstash_fake.delivery.kinds.functions import AsyncFunction, Function
+from qstash_fake.delivery.kinds.http_server import HandlerClass
 from qstash_fake.delivery.kinds.wsgi import Wsgi
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol import urls
@@ -107,6 +109,10 @@ def _takes_content(request: Callable[..., Any]) -> bool:
 def _is_called_with(count: int) -> Callable[[Any], bool]:
     """Return what tells an object that is called with *count* positional arguments; no class is."""
     return lambda app: callable(app) and not isinstance(app, type) and _arguments(app) == count
+
+
+def _is_handler_class(app: Any) -> bool:
+    return isinstance(app, type) and inherits(app, "http.BaseHTTPRequestHandler")
 
 
 def _is_lambda(app: Any) -> bool:
@@ -231,6 +237,24 @@ KINDS = (
         lambda app: is_a(app, "quart.QuartClient"),
         "it starts no lifespan (`test_app()` does) and names its application",
         lambda app: Asgi(app.app),
+    ),
+    Kind(
+        "an aiohttp application",
+        lambda app: is_a(app, "aiohttp.Application"),
+        "it takes no arguments: it makes a protocol for each connection",
+        aiohttp.Application,
+    ),
+    Kind(
+        "aiohttp's TestClient",
+        lambda app: is_a(app, "aiohttp.TestClient"),
+        "its request() takes a path, and is for the loop of its test",
+        aiohttp.Client,
+    ),
+    Kind(
+        "a handler class of http.server",
+        _is_handler_class,
+        "of all classes that could be mounted, an instance of it is a connection; Vercel's functions are such",
+        HandlerClass,
     ),
     Kind(
         "an httpx client of a live server",
