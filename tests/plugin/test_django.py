@@ -157,9 +157,9 @@ import shop
 
 def test_it(qstash_fake, live_server, monkeypatch):
     monkeypatch.setattr(shop, "publish", lambda: shop.qstash.message.publish(url=f"{live_server.url}/jobs/names"))
-    with httpx.Client() as client:
+    with httpx.Client(base_url=live_server.url) as client:
         qstash_fake.mount(client)
-        client.post(f"{live_server.url}/sign-up")
+        client.post("/sign-up")
         qstash_fake.drain()
     assert qstash_fake.attempts[0].body == b"ann"
 """)
