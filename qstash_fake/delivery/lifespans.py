@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 import anyio
+
+from qstash_fake.delivery.loops import Task, start_task
+from qstash_fake.delivery.watchdog import Silence, answered, stack_of
+from qstash_fake.errors import UsageError
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -23,12 +26,14 @@ class Lifespan(Protocol):
     app: Any
     state: dict[str, Any]
     """What the requests are told of it."""
+    task: Task | None
+    """What runs the application's side, where it has a task of its own."""
 
-    async def startup(self) -> None:
-        """Start the application; raise what kept it from it."""
+    async def startup(self, limit_ms: int) -> None:
+        """Start the application; raise what kept it from it, UsageError if that takes *limit_ms* of real time."""
 
-    async def shutdown(self) -> None:
-        """Let the application shut down; raise what it raises."""
+    async def shutdown(self, limit_ms: int) -> None:
+        """Let the application shut down; raise what it raises, UsageError if that takes *limit_ms* of real time."""
 
 
 class AsgiLifespan:
@@ -40,24 +45,26 @@ class AsgiLifespan:
         self._inbox: list[dict[str, str]] = []
         self._arrived = anyio.Event()
         self._answered = anyio.Event()
+        self._gone = anyio.Event()
         self._error: Exception | None = None
         self._refusal: str | None = None
         self._started = False
         self._ended = False
-        self._task: asyncio.Task[None] | None = None
+        self.task: Task | None = None
+        """What runs the application's side, from the beginning of `startup` to the end of `shutdown`."""
 
-    async def startup(self) -> None:
-        """Start the application, in a task that lasts until the end of `shutdown`; raise what kept it from it."""
-        self._task = asyncio.create_task(self._run())
-        await self._ask("lifespan.startup")
+    async def startup(self, limit_ms: int) -> None:
+        """Start the application; raise what kept it from it, UsageError if that takes *limit_ms* of real time."""
+        self.task = start_task(self._run)
+        await self._ask("lifespan.startup", limit_ms)
         self._started = True
 
-    async def shutdown(self) -> None:
-        """Let the application shut down; raise what it raises."""
+    async def shutdown(self, limit_ms: int) -> None:
+        """Let the application shut down; raise what it raises, UsageError if that takes *limit_ms* of real time."""
         if not self._ended:
-            await self._ask("lifespan.shutdown")
-        if self._task is not None:
-            await self._task
+            await self._ask("lifespan.shutdown", limit_ms)
+        if not await answered(self._gone, limit_ms):
+            self._give_up("lifespan.shutdown", limit_ms)
 
     async def _run(self) -> None:
         try:
@@ -67,13 +74,15 @@ class AsgiLifespan:
         finally:
             self._ended = True
             self._answered.set()
+            self._gone.set()
 
-    async def _ask(self, what: str) -> None:
+    async def _ask(self, what: str, limit_ms: int) -> None:
         if not self._ended:
             self._answered = anyio.Event()
             self._inbox.append({"type": what})
             self._arrived.set()
-            await self._answered.wait()
+            if not await answered(self._answered, limit_ms):
+                self._give_up(what, limit_ms)
         refusal, self._refusal = self._refusal, None
         # One that raises on its startup, and says nothing, does not support lifespans (ASGI, lifespan protocol).
         if self._error is not None and (refusal is not None or self._started):
@@ -81,6 +90,12 @@ class AsgiLifespan:
             raise self._error
         if refusal is not None:
             raise RuntimeError(f"the application's {what} failed: {refusal}")
+
+    def _give_up(self, what: str, limit_ms: int) -> None:
+        assert self.task is not None
+        silence = Silence(limit_ms, stack_of(self.task))
+        self.task.cancel()
+        raise UsageError(silence.sentence(f"the application did not answer {what}"))
 
     async def _receive(self) -> Event:
         while not self._inbox:

@@ -1,23 +1,22 @@
-"""Running deliveries: one generator holds the algorithm, a sync and an async driver call the applications."""
+"""Running deliveries: one generator holds the algorithm; `drivers` call the applications."""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
-from qstash_fake.delivery.answers import Answer, failed, outcome_of
+from qstash_fake.delivery.answers import failed
 from qstash_fake.delivery.exchange import Request, request_for
-from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
+from qstash_fake.delivery.kinds.base import App
 from qstash_fake.delivery.kinds.functions import Fixed
 from qstash_fake.delivery.kinds.swallowed import Listening
-from qstash_fake.delivery.lifespans import Lifespan
 from qstash_fake.delivery.mounts import Answerer, Answerers
+from qstash_fake.delivery.watchdog import Silence
+from qstash_fake.errors import UsageError
+from qstash_fake.protocol.durations import format_ms
 
 
 class Call(NamedTuple):
@@ -27,8 +26,8 @@ class Call(NamedTuple):
     request: Request
 
 
-Came = Outcome | BaseException
-"""What came of a call: the outcome, or what ended it and is raised whatever the settings.
+Came = Outcome | Silence | BaseException
+"""What came of a call: the outcome, that the watchdog has ended it, or what is raised whatever the settings.
 
 The latter is no Exception of the application's, such as a KeyboardInterrupt, or it is a mistake of a test or of ours.
 """
@@ -121,6 +120,11 @@ class Deliveries:
             broker.complete(delivery, failed(error))
             raise
         assert came is not None, "a driver sends what came of a call"
+        if isinstance(came, Silence):
+            words = f"no answer within {format_ms(came.limit_ms)} of real time"
+            broker.complete(delivery, Outcome(error=words))
+            attempt = _attempt(delivery.message, delivery.attempt.retried)
+            raise Raised(UsageError(came.sentence(f"{delivery.message.url} did not answer {attempt}")))
         if not isinstance(came, Outcome):
             broker.complete(delivery, failed(came))
             raise Raised(came)
@@ -151,143 +155,12 @@ def _start(broker: Broker, answerers: Answerers, message: Message) -> tuple[Deli
 
 
 def _annotated(error: BaseException, message: Message, retried: int) -> BaseException:
-    attempt = f"attempt {retried + 1} of {message.max_retries + 1}"
+    attempt = _attempt(message, retried)
     note = f"raised by the application while qstash_fake delivered {message.message_id} to {message.url}, {attempt}"
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
     return error
 
 
-class SyncDriver:
-    """Calls applications from synchronous code: WSGI in this thread, ASGI on a private loop that is made lazily."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lifespans: list[Lifespan] = []
-
-    def run(self, calls: Calls) -> None:
-        """Drive *calls* to their end.
-
-        Calls of applications that answer on a loop come one after the other most of the time, and to start and stop
-        a loop costs as much as a call: the loop goes on until one comes that needs this thread without a loop.
-        """
-        step = _step(calls, None)
-        while not isinstance(step, Done):
-            if isinstance(step, Pause):
-                step = _step(calls, None)
-            elif isinstance(step.app, SyncApp):
-                step = _step(calls, _came_here(step.app, step.request))
-            else:
-                step = self._on_loop(_drive(calls, step, self._send, AsyncApp))
-        if step.error is not None:
-            raise step.error
-
-    async def _send(self, app: AsyncApp, request: Request) -> Outcome:
-        """Send *request* to *app*, whose lifespan is started before its first request."""
-        if app.runs_lifespan and app.lifespan is None:
-            lifespan = app.make_lifespan()
-            with Answer() as startup:
-                await lifespan.startup()
-            if startup.exception is not None:
-                return outcome_of(startup)  # it is started again at the next attempt
-            self._lifespans.append(lifespan)
-            app.lifespan = lifespan
-        return outcome_of(await app.send_async(request))
-
-    def _on_loop(self, driving: Coroutine[Any, Any, Call | Done]) -> Call | Done:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        task = self._loop.create_task(driving)
-        try:
-            return self._loop.run_until_complete(task)
-        except BaseException:
-            if not task.done():  # Ctrl-C has stopped the loop under it: the attempt in flight fails
-                task.cancel()
-                self._loop.run_until_complete(task)
-            raise
-
-    def close(self) -> None:
-        """Shut applications down in reverse order, cancel what they left running, close the loop."""
-        loop, self._loop = self._loop, None
-        if loop is None:
-            return
-        try:
-            with ExitStack() as exits:  # what one raises does not keep the others from their shutdown
-                for lifespan in self._lifespans:
-                    exits.callback(lambda one: loop.run_until_complete(one.shutdown()), lifespan)
-        finally:
-            self._lifespans.clear()
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            if left:
-                loop.run_until_complete(asyncio.wait(left))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-
-async def run_async(calls: Calls) -> None:
-    """Drive *calls* to their end on the running loop; what may block goes to a thread.
-
-    When it is cancelled, the attempt that is in flight fails, and no other starts.
-    """
-    step = await _drive(calls, _step(calls, None), send_async, App)
-    assert isinstance(step, Done)
-    if step.error is not None:
-        raise step.error
-
-
-async def _drive(
-    calls: Calls, step: Call | Pause | Done, send: Callable[[Any, Request], Awaitable[Outcome]], here: Any
-) -> Call | Done:
-    """Make the calls from *step* on, one task each, as long as their applications are *here*; return the next step."""
-    verb = asyncio.current_task()
-    assert verb is not None
-    cancellations = verb.cancelling()
-    while not isinstance(step, Done):
-        if isinstance(step, Pause):
-            await asyncio.sleep(0)
-            step = _step(calls, None)
-            continue
-        if not isinstance(step.app, here):
-            return step
-        try:
-            came = await asyncio.create_task(_came_of(send(step.app, step.request)))
-            if verb.cancelling() > cancellations:  # the application has swallowed it
-                came = asyncio.CancelledError()
-        except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
-            came = error
-        step = _step(calls, came)
-    return step
-
-
-def _step(calls: Calls, came: Came | None) -> Call | Pause | Done:
-    """Tell the generator what came of its last call, and return what it wants next."""
-    try:
-        return calls.send(came)
-    except StopIteration:
-        return Done()
-    except Raised as raised:
-        return Done(raised.error)
-
-
-async def send_async(app: App, request: Request) -> Outcome:
-    """Send *request* to *app* on the running loop; what may block goes to a thread."""
-    return outcome_of(await app.send_async(request))
-
-
-async def _came_of(answer: Awaitable[Outcome]) -> Came:
-    """Return what *answer* returns or raises: a task that raises SystemExit would end the whole loop."""
-    try:
-        return await answer
-    except BaseException as error:  # noqa: BLE001 - see above
-        return error
-
-
-def _came_here(app: SyncApp, request: Request) -> Came:
-    """Return what *app* answers or raises in this thread, with a context of its own."""
-    try:
-        return outcome_of(contextvars.copy_context().run(app.send, request))
-    except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
-        return error
+def _attempt(message: Message, retried: int) -> str:
+    return f"attempt {retried + 1} of {message.max_retries + 1}"

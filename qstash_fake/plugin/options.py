@@ -31,6 +31,7 @@ OPTIONS: dict[str, Callable[[str], Any] | None] = {
     "plan": str,
     "url": str,
     "region": str,
+    "watchdog": str,
     "stray": stray,
 }
 OF_THE_GUARD = ("stray",)  # counts for every test; the others are arguments of QStashFake

@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager, suppress
 
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.drivers import send_async
 from qstash_fake.delivery.exchange import request_for
 from qstash_fake.delivery.mounts import Answerer, Answerers
-from qstash_fake.delivery.run import send_async, start_next
+from qstash_fake.delivery.run import start_next
 from qstash_fake.testing.timekeeper import Timekeeper, steady_clock
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open

@@ -61,6 +61,7 @@ def serve(settings: Settings, say: Callable[[str], object]) -> None:
         raise_app_exceptions=False,
         seed=0 if settings.virtual else time.time_ns(),  # an application may remember the ids of yesterday
         plan=settings.plan,
+        watchdog=0,  # each delivery has its own time-out there
     )
     inside(fake).verbs.open()  # not entered: a server changes no environment and intercepts nothing
     inside(fake).api.auth = Auth(settings.tokens or None, settings.read_only_tokens)

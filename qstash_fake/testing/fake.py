@@ -20,7 +20,9 @@ from qstash_fake.broker.views import DeadLetter, Message, view_of
 from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.mounts import lifespan_of
 from qstash_fake.delivery.routes import Route, url_pattern
+from qstash_fake.delivery.watchdog import LIMIT, limit_to_ms
 from qstash_fake.errors import UsageError
+from qstash_fake.protocol.durations import Duration
 from qstash_fake.testing import assertions
 from qstash_fake.testing.clock import Clock
 from qstash_fake.testing.contents import Contents
@@ -42,7 +44,8 @@ class QStashFake(Contents):
     give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
     that count, `free`, `payg`, `fixed-1m` or `fixed-10m`; None for none. *url*: what the application finds in
     `QSTASH_URL`; calls to it are answered whatever it is. *region*: the only one that knows the account, `us-east-1` or
-    `eu-central-1`; None for both.
+    `eu-central-1`; None for both. *watchdog*: how long, in real time, a delivery on an event
+    loop, a startup or a shutdown may go without an answer; 0 is for ever.
 
     Use it as a context manager; interception, environment and frozen time end with the block.
     """
@@ -59,6 +62,7 @@ class QStashFake(Contents):
         plan: str | None = None,
         url: str | UrlObject = URL,
         region: str | None = None,
+        watchdog: Duration = LIMIT,
     ) -> None:
         inside = Inside(
             start_ms=None if start is None else start_to_ms(start),
@@ -70,6 +74,7 @@ class QStashFake(Contents):
             plan=plan,
             url=base_url(url),
             region=known_region(region),
+            watchdog_ms=limit_to_ms(watchdog),
         )
         super().__init__(inside)
         self._clock = Clock(inside.timekeeper, inside.verbs)
@@ -102,11 +107,11 @@ class QStashFake(Contents):
 
     def on(self, url: Url, method: str | None = None) -> Route:
         """Answer deliveries to *url* instead of the application; say how on the route that is returned."""
-        return self._inside.targets.on(url, method)
+        return self._inside.targets.on(url_text(url), method)
 
     def duplicate_next(self, url: Url | None = None) -> None:
         """Send the next attempt, to *url* if given, twice: QStash delivers at least once. The first answer is lost."""
-        pattern = None if url is None else url_pattern(url)
+        pattern = None if url is None else url_pattern(url_text(url))
         self._broker.duplicate_next(lambda to: pattern is None or pattern.matches(to))
 
     def drain(self, limit: int = 1000) -> Report:
@@ -161,13 +166,13 @@ class QStashFake(Contents):
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         """Run the lifespan of *app*, ASGI or aiohttp, on the running loop: for tests that use the `_async` verbs."""
-        lifespan = lifespan_of(app)
-        await lifespan.startup()
+        lifespan, limit_ms = lifespan_of(app), self._inside.driver.limit_ms
+        await lifespan.startup(limit_ms)
         try:
             with self._inside.targets.running(lifespan):
                 yield
         finally:
-            await lifespan.shutdown()
+            await lifespan.shutdown(limit_ms)
 
     # --- what a test asserts ------------------------------------------------------------------------------------
 

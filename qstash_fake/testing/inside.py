@@ -16,8 +16,9 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.fanout import LLM_URL
+from qstash_fake.delivery.drivers import SyncDriver
 from qstash_fake.delivery.mounts import Answerers
-from qstash_fake.delivery.run import Deliveries, SyncDriver
+from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
 from qstash_fake.intercept.hosts import Hosts
 from qstash_fake.intercept.libraries import intercepted
@@ -41,12 +42,13 @@ class Inside:
         plan: str | None,
         url: str,
         region: str | None,
+        watchdog_ms: int,
     ) -> None:
         self._variables = url, token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self._new_broker = functools.partial(Broker, seed=seed, plan=plan, signing_keys=signing_keys)
         broker = self._new_broker(start_ms or 0)
         self.targets = Answerers(unrouted)
-        self.driver = SyncDriver()
+        self.driver = SyncDriver(watchdog_ms)
         self.timekeeper = Timekeeper(broker, choose(freeze), runs=start_ms is None)
         self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from qstash_fake.delivery.loops import loop_is_running
 from qstash_fake.protocol.durations import format_ms
-from qstash_fake.testing.loops import loop_is_running
 from qstash_fake.testing.timekeeper import Timekeeper
 
 

@@ -17,13 +17,14 @@ from datetime import datetime
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.views import Message, inner_of
-from qstash_fake.delivery.run import Calls, Deliveries, SyncDriver, run_async
+from qstash_fake.delivery.drivers import SyncDriver, run_async
+from qstash_fake.delivery.loops import loop_is_running
+from qstash_fake.delivery.run import Calls, Deliveries
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.goals import Done, Goal, Units, duration_ms
-from qstash_fake.testing.loops import loop_is_running
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report, report_since
 from qstash_fake.testing.timekeeper import Timekeeper
@@ -83,7 +84,7 @@ class Verbs:
         running = self._claim(verb.__name__, _require_a_running_loop)
         try:
             self._timekeeper.begin_verb()
-            await run_async(verb(*arguments))
+            await run_async(verb(*arguments), self._driver.limit_ms)
         finally:
             self._release(running)
         return report_since(self._broker, running.number)
@@ -207,4 +208,4 @@ def _refuse_a_running_loop(verb: str) -> None:
 
 def _require_a_running_loop(verb: str) -> None:
     if not loop_is_running():
-        raise UsageError(f"{verb}_async() needs a running loop of asyncio; where there is none, use {verb}()")
+        raise UsageError(f"{verb}_async() needs a running loop of asyncio or trio; where there is none, use {verb}()")

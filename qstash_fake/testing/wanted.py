@@ -161,7 +161,7 @@ class _Url:
     """A pattern that looks at each URL once: a test publishes often, but to few URLs."""
 
     def __init__(self, wanted: Url) -> None:
-        self.pattern = url_pattern(wanted)
+        self.pattern = url_pattern(url_text(wanted))
         self.means = cache(self.pattern.matches)
 
 

@@ -1,9 +1,7 @@
 """The lifespan of a mounted ASGI application: when it runs, what it hands on, and what fails."""
 
-import asyncio
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 from qstash import QStash
 from starlette.applications import Starlette
@@ -161,28 +159,6 @@ def test_what_an_application_publishes_as_it_stops_does_not_leave_the_process():
     assert [message.url for message in fake.messages] == [JOBS, JOBS + "/bye"]
 
 
-def test_tasks_that_an_application_leaves_running_are_cancelled_at_the_end():
-    events: list[str] = []
-    tasks = []
-
-    async def work():
-        try:
-            await asyncio.Event().wait()
-        finally:
-            events.append("cancelled")
-
-    async def app(request: httpx.Request) -> httpx.Response:
-        tasks.append(asyncio.create_task(work()))
-        await asyncio.sleep(0)
-        return httpx.Response(200)
-
-    with QStashFake() as fake:
-        fake.mount(app)
-        QStash("token").message.publish(url=JOBS)
-        fake.deliver_due()
-    assert events == ["cancelled"]
-
-
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mounted_first", [True, False])
 async def test_in_async_tests_a_block_runs_it(qstash_fake, client, mounted_first):
@@ -204,9 +180,28 @@ async def test_the_async_verbs_run_no_lifespan_themselves(qstash_fake, client):
     events: list[str] = []
     qstash_fake.mount(shop(events))
     client.message.publish(url=JOBS)
-    with pytest.raises(AttributeError, match="pool"):
+    with pytest.raises(AttributeError, match="pool") as raised:
         await qstash_fake.deliver_due_async()
     assert events == ["shop works"]
+    assert raised.value.__notes__[0] == (
+        "the async verbs run no lifespan: if the application needs its own, deliver in a block "
+        "`async with qstash_fake.lifespan(app)`"
+    )
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_noted_where_somebody_runs_the_lifespan(qstash_fake, client):
+    async def job(request):
+        raise LookupError("no order")
+
+    app = shop([])
+    app.router.routes[:] = [Route("/jobs", job, methods=["POST"])]
+    qstash_fake.mount(app)
+    client.message.publish(url=JOBS)
+    async with qstash_fake.lifespan(app):
+        with pytest.raises(LookupError) as raised:
+            await qstash_fake.deliver_due_async()
+    assert "lifespan" not in str(raised.value.__notes__)
 
 
 @pytest.mark.asyncio

@@ -7,7 +7,8 @@ keeps in memory what is written to it, with one request for each connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import traceback
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from qstash_fake.delivery.exchange import Request, path_and_query
 from qstash_fake.delivery.kinds import wire
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
 from qstash_fake.delivery.lifespans import Lifespan
+from qstash_fake.delivery.loops import Task
+from qstash_fake.delivery.watchdog import Silence
 from qstash_fake.errors import UsageError
 
 MAX_RECEIVED = MAX_BODY + 1024 * 1024  # a MiB for the status line and the headers
@@ -54,16 +57,30 @@ class Run:
 
         self.app = app
         self.state: dict[str, Any] = {}  # it stands in the application
+        self.task: Task | None = None
         self._runner = web.AppRunner(app, access_log=None)
 
-    async def startup(self) -> None:
-        """Start the application, unless somebody else has, such as a TestServer."""
+    async def startup(self, limit_ms: int) -> None:
+        """Start the application, unless somebody else has, such as a TestServer; in *limit_ms* of real time."""
         if not self.app.frozen:
-            await self._runner.setup()
+            await _in_time(self._runner.setup(), "startup", limit_ms)
 
-    async def shutdown(self) -> None:
-        """Shut down what `startup` has started."""
-        await self._runner.cleanup()
+    async def shutdown(self, limit_ms: int) -> None:
+        """Shut down what `startup` has started, in *limit_ms* of real time."""
+        await _in_time(self._runner.cleanup(), "shutdown", limit_ms)
+
+
+async def _in_time(work: Awaitable[object], what: str, limit_ms: int) -> None:
+    timer = asyncio.timeout(limit_ms / 1000 or None)
+    try:
+        async with timer:
+            await work
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        cancelled = error.__cause__ or error
+        waited = "".join(traceback.format_tb(cancelled.__traceback__)[-3:]).rstrip()
+        raise UsageError(Silence(limit_ms, waited).sentence(f"the application did not end its {what}")) from None
 
 
 @dataclass(eq=False)

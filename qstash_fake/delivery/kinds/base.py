@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -12,6 +11,7 @@ from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import Answer
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.lifespans import Lifespan
+from qstash_fake.delivery.loops import in_thread
 from qstash_fake.errors import UsageError
 
 Reply = Answer | Outcome
@@ -27,7 +27,8 @@ class SyncApp(ABC):
 
     async def send_async(self, request: Request) -> Reply:
         """Do what `send` does, in a worker thread: the loop must not wait for what may block."""
-        return await asyncio.to_thread(self.send, request)
+        reply: Reply = await in_thread(self.send, request)
+        return reply
 
 
 class AsyncApp(ABC):

@@ -1,0 +1,286 @@
+"""The drivers of a verb: they make its calls in this thread, on a private loop, or on the loop that runs.
+
+**Tasks of an application** that are left on the private loop stand still when no verb runs. Under a server they would
+go on, and may publish. Hence the loop has up to `TURNS` turns after a delivery as long as one runs that has begun in
+it, and again before the verb returns. A count, not a time: what happens must not depend on how fast the machine is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery.answers import Answer, outcome_of
+from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
+from qstash_fake.delivery.lifespans import Lifespan
+from qstash_fake.delivery.loops import foreign_loop_aside, trio_is_running
+from qstash_fake.delivery.run import Call, Calls, Came, Done, Pause, Raised
+from qstash_fake.delivery.watchdog import Silence, Watchdog, answered, stack_of
+from qstash_fake.errors import UsageError
+
+TURNS = 10  # the design's; a task that publishes at its next turns needs two or three
+NO_LIFESPAN = (
+    "the async verbs run no lifespan: if the application needs its own, deliver in a block "
+    "`async with qstash_fake.lifespan(app)`"
+)
+
+Step = Call | Pause | Done
+Send = Callable[[Any, Request], Coroutine[Any, Any, Outcome]]
+
+
+class SyncDriver:
+    """Calls applications from synchronous code: WSGI in this thread, ASGI on a private loop that is made lazily.
+
+    *limit_ms* is what the watchdog gives a delivery on the loop, a startup and a shutdown; 0 is no limit.
+    """
+
+    def __init__(self, limit_ms: int) -> None:
+        self.limit_ms = limit_ms
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lifespans: list[Lifespan] = []
+        self._begun: list[asyncio.Task[Any]] = []
+        """The tasks that have begun since the last turns were given."""
+        self._left: set[asyncio.Task[Any]] = set()
+        """Those of applications that were running after their turns."""
+
+    def run(self, calls: Calls) -> None:
+        """Drive *calls* to their end.
+
+        Calls of applications that answer on a loop come one after the other most of the time, and to start and stop
+        a loop costs as much as a call: the loop goes on until one comes that needs this thread without a loop.
+        """
+        each: Any = {"limit_ms": self.limit_ms, "after_each": self._give_turns}
+        with foreign_loop_aside():
+            step = _step(calls, None)
+            while not isinstance(step, Done):
+                if isinstance(step, Pause):
+                    step = _step(calls, None)
+                elif isinstance(step.app, SyncApp):
+                    step = _step(calls, _came_here(step.app, step.request))
+                else:
+                    step = self._on_loop(_drive(calls, step, self._send, AsyncApp, **each))
+            self._begun = [task for task in self._left if not task.done()]
+            self._left.clear()
+            if self._begun:
+                self._on_loop(self._give_turns())
+        if step.error is not None:
+            raise step.error
+
+    async def _send(self, app: AsyncApp, request: Request) -> Outcome:
+        """Send *request* to *app*, whose lifespan is started before its first request."""
+        if app.runs_lifespan and app.lifespan is None:
+            lifespan = app.make_lifespan()
+            with Answer() as startup:
+                await lifespan.startup(self.limit_ms)
+            if isinstance(startup.exception, UsageError):
+                raise startup.exception
+            if startup.exception is not None:
+                return outcome_of(startup)  # it is started again at the next attempt
+            self._lifespans.append(lifespan)
+            app.lifespan = lifespan
+            self._begun = [task for task in self._begun if task is not lifespan.task]
+        return outcome_of(await app.send_async(request))
+
+    async def _give_turns(self) -> None:
+        """Give the tasks that have begun up to TURNS turns."""
+        for _ in range(TURNS):
+            if all(task.done() for task in self._begun):
+                break
+            await asyncio.sleep(0)
+        self._left.update(task for task in self._begun if not task.done())
+        self._begun.clear()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(work, loop=loop, **options)
+        self._begun.append(task)
+        return task
+
+    def _on_loop(self, driving: Coroutine[Any, Any, Any]) -> Any:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._loop.set_task_factory(self._begin)
+        task = asyncio.Task(driving, loop=self._loop)
+        try:
+            return self._loop.run_until_complete(task)
+        except BaseException:
+            if not task.done():  # Ctrl-C has stopped the loop under it: the attempt in flight fails
+                task.cancel()
+                self._loop.run_until_complete(task)
+            raise
+
+    def close(self) -> None:
+        """Shut applications down in reverse order, cancel what they left running, with a warning, close the loop."""
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        left: set[asyncio.Task[Any]] = set()
+        with foreign_loop_aside():
+            try:
+                with ExitStack() as exits:  # what one raises does not keep the others from their shutdown
+                    for lifespan in self._lifespans:
+                        exits.callback(lambda one: loop.run_until_complete(one.shutdown(self.limit_ms)), lifespan)
+            finally:
+                self._lifespans.clear()
+                left = asyncio.all_tasks(loop)
+                names = sorted(_name(task) for task in left)
+                for task in left:
+                    task.cancel()
+                if left:
+                    loop.run_until_complete(asyncio.wait(left, timeout=self.limit_ms / 1000 or None))
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                loop.run_until_complete(loop.shutdown_default_executor())
+                loop.close()
+        if left:
+            tasks = f"{len(left)} task{'s' * (len(left) > 1)}"
+            warnings.warn(
+                f"the application has left {tasks} running, which the end of the fake has cancelled: "
+                f"{', '.join(names)}. Let a handler wait for them, or the shutdown of the lifespan cancel them",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+async def run_async(calls: Calls, limit_ms: int) -> None:
+    """Drive *calls* to their end on the running loop; what may block goes to a thread.
+
+    When it is cancelled, the attempt that is in flight fails, and no other starts.
+    """
+    if trio_is_running():
+        step: Step = await _drive_on_trio(calls, limit_ms)
+    else:
+        step = await _drive(calls, _step(calls, None), _send_without_lifespan, App, limit_ms=limit_ms)
+    assert isinstance(step, Done)
+    if step.error is not None:
+        raise step.error
+
+
+async def _drive(
+    calls: Calls,
+    step: Step,
+    send: Send,
+    here: Any,
+    *,
+    limit_ms: int,
+    after_each: Callable[[], Awaitable[None]] | None = None,
+) -> Call | Done:
+    """Make the calls from *step* on, one task each, as long as their applications are *here*; return the next step.
+
+    The loop is asyncio's. A call that has not come to its end after *limit_ms* is cancelled.
+    """
+    verb = asyncio.current_task()
+    assert verb is not None
+    cancellations = verb.cancelling()
+    watchdog = Watchdog(limit_ms)
+    try:
+        while not isinstance(step, Done):
+            if isinstance(step, Pause):
+                await asyncio.sleep(0)
+                step = _step(calls, None)
+                continue
+            if not isinstance(step.app, here):
+                return step
+            try:
+                task = asyncio.create_task(_came_of(send(step.app, step.request)))
+                watchdog.watch(task)
+                came = await task
+                if watchdog.silence is not None and verb.cancelling() == cancellations:
+                    came = watchdog.silence
+                cancelled = isinstance(came, asyncio.CancelledError)  # this one says whose it is, to anyio's scopes
+                if verb.cancelling() > cancellations and not cancelled:  # the application has swallowed it
+                    came = asyncio.CancelledError()
+                if after_each is not None:
+                    await after_each()
+            except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
+                came = error
+            step = _step(calls, came)
+    finally:
+        watchdog.rest()
+    return step
+
+
+async def _drive_on_trio(calls: Calls, limit_ms: int) -> Done:
+    """Do what `_drive` does on a loop of trio: a call has a nursery of its own, hence a task."""
+    step = _step(calls, None)
+    while not isinstance(step, Done):
+        if isinstance(step, Pause):
+            await anyio.lowlevel.checkpoint()
+            step = _step(calls, None)
+        else:
+            step = _step(calls, await _came_on_trio(_send_without_lifespan(step.app, step.request), limit_ms))
+    return step
+
+
+async def _came_on_trio(answer: Coroutine[Any, Any, Outcome], limit_ms: int) -> Came:
+    came: list[Came] = []
+    ended = anyio.Event()
+
+    async def child() -> None:
+        came.append(await _came_of(answer))
+        ended.set()
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(child)
+            if not await answered(ended, limit_ms):
+                silence = Silence(limit_ms, stack_of(answer))
+                group.cancel_scope.cancel()
+                return silence
+    except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
+        return error
+    return came[0]
+
+
+def _step(calls: Calls, came: Came | None) -> Step:
+    """Tell the generator what came of its last call, and return what it wants next."""
+    try:
+        return calls.send(came)
+    except StopIteration:
+        return Done()
+    except Raised as raised:
+        return Done(raised.error)
+
+
+async def send_async(app: App, request: Request) -> Outcome:
+    """Send *request* to *app* on the running loop; what may block goes to a thread."""
+    return outcome_of(await app.send_async(request))
+
+
+async def _send_without_lifespan(app: App, request: Request) -> Outcome:
+    """Do what `send_async` does, and say in a note of an exception that nobody runs the lifespan of *app*."""
+    outcome = outcome_of(await app.send_async(request))
+    error = outcome.exception
+    if error is not None and isinstance(app, AsyncApp) and app.runs_lifespan and app.lifespan is None:
+        error.add_note(NO_LIFESPAN)
+    return outcome
+
+
+async def _came_of(answer: Awaitable[Outcome]) -> Came:
+    """Return what *answer* returns or raises: a task that raises SystemExit would end the whole loop."""
+    try:
+        return await answer
+    except BaseException as error:  # noqa: BLE001 - see above
+        return error
+
+
+def _came_here(app: SyncApp, request: Request) -> Came:
+    """Return what *app* answers or raises in this thread, with a context of its own."""
+    try:
+        return outcome_of(contextvars.copy_context().run(app.send, request))
+    except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
+        return error
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    """Return what the function of *task* is called, and where it is."""
+    work: Any = task.get_coro()
+    code = getattr(work, "cr_code", None)  # a coroutine that is not written in Python has none
+    return work.__qualname__ if code is None else f"{work.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
