@@ -26,11 +26,14 @@ from qstash_fake.api.operations import (
     queues,
     schedules,
     url_groups,
+    workflow_dead_letters,
+    workflows,
 )
 from qstash_fake.api.routing import Routes
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import ConnectionDropped, Refused
 from qstash_fake.protocol import http
+from qstash_fake.protocol.workflow import ENDED, names_a_run
 
 Handler = Callable[[Call], Reply]
 Pairs = Sequence[tuple[str, str]]
@@ -87,14 +90,41 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/readiness", health.readiness),
     ("GET", "/v2/liveness", health.liveness),
     ("POST", "/llm/v1/chat/completions", llm.chat),
+    ("POST", "/v2/wait/{event}", workflows.wait),
+    ("POST", "/v2/notify/{event}", workflows.notify),
+    ("POST", "/v2/notify/{run}/{event}", workflows.notify),
+    ("GET", "/v2/waiters/{event}", workflows.list_waiters),
+    ("GET", "/v2/workflows/runs/{run}", workflows.get_steps),
+    ("DELETE", "/v2/workflows/runs/{run}", workflows.end_run),
+    ("DELETE", "/v2/workflows/runs", workflows.cancel_runs),
+    ("GET", "/v2/workflows/events", workflows.list_runs),
+    ("GET", "/v2/workflows/logs", workflows.list_runs),
+    ("POST", "/v2/trigger/{rest}", workflows.trigger),
+    ("POST", "/v2/batch/trigger", workflows.trigger_all),
+    ("GET", "/v2/workflows/dlq", workflow_dead_letters.list_dead_letters),
+    ("DELETE", "/v2/workflows/dlq", workflow_dead_letters.delete_dead_letters),
+    ("POST", "/v2/workflows/dlq/resume", workflow_dead_letters.resume_all),
+    ("POST", "/v2/workflows/dlq/resume/{id}", workflow_dead_letters.resume),
+    ("POST", "/v2/workflows/dlq/restart", workflow_dead_letters.restart_all),
+    ("POST", "/v2/workflows/dlq/restart/{id}", workflow_dead_letters.restart),
+    ("POST", "/v2/workflows/dlq/callback/{id}", workflow_dead_letters.retry_failure_function),
+    ("DELETE", "/v2/workflows/dlq/callback/{id}", workflow_dead_letters.cancel_failure_function),
+    ("GET", "/v2/workflows/dlq/{id}", workflow_dead_letters.get_dead_letter),
+    ("DELETE", "/v2/workflows/dlq/{id}", workflow_dead_letters.delete_dead_letter),
+    *(
+        (verb, "/v2/workflows/hooks/{user}/{run}/{event}", workflows.hook)
+        for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+    ),
 )
 _ROUTES = Routes(OPERATIONS)
 # A handler that some row reaches with another method than GET changes something, with a GET as well.
 _CHANGING = frozenset(handler for method, _, handler in OPERATIONS if method != "GET")
+# Called by strangers, who have no token.
+_OPEN = frozenset({workflows.hook})
 MAX_BODY = 100 * 1024 * 1024  # assumed: bytes of a request, twice the largest message of any plan
 LOCALHOST = "127.0.0.1"  # who calls in the process
 # Known to exist and not simulated: 501, so that nobody takes silence for success.
-NOT_SIMULATED = re.compile(r"/v1/|/v2/(workflows|wait|waiters|notify|trigger)(/|$)", re.IGNORECASE)
+NOT_SIMULATED = re.compile(r"/v1/|/v2/workflows(/|$)", re.IGNORECASE)
 
 
 class Api:
@@ -148,6 +178,8 @@ class Api:
                 raise
             except Refused as refused:
                 reply, status, error = self._refuse(refused, method, target), refused.status, refused.error
+                if status == 400 and error != ENDED and names_a_run(name for name, _ in headers):
+                    self.broker.workflows.note_refused_step(refused.error)
             except Exception as failure:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
                 self.problems.append("".join(traceback.format_exception(failure)))
                 status, error = 500, f"qstash_fake failed: {failure!r}"
@@ -176,7 +208,7 @@ class Api:
         self.faults.spend()  # by a call that was let in alone
         if route is not None:
             handler, variables = route
-            return handler(Call(self.broker, variables, target, headers, body, caller_ip, self.chat_answer))
+            return handler(Call(self.broker, variables, method, target, headers, body, caller_ip, self.chat_answer))
         path = target.partition("?")[0]
         if _ROUTES.knows(target):
             raise Refused(405, "Method Not Allowed")  # QStash's own words
@@ -188,7 +220,8 @@ class Api:
         """Return the route of a request with a body of *size* bytes, None if there is none; or do not let it in."""
         route = _ROUTES.find(method, target)
         changes = method != "GET" or (route is not None and route[0] in _CHANGING)
-        self.auth.check("POST" if changes else "GET", headers, _token_query(target))
+        if route is None or route[0] not in _OPEN:
+            self.auth.check("POST" if changes else "GET", headers, _token_query(target))
         if size > MAX_BODY:
             raise Refused(413, f"request body too large: it has more than {MAX_BODY} bytes")
         return route

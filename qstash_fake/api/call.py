@@ -35,7 +35,9 @@ class Call(NamedTuple):
 
     broker: Broker
     path: Mapping[str, str]
+    method: str
     target: str
+    """The raw path and query."""
     headers: Sequence[tuple[str, str]]
     body: bytes
     caller_ip: str

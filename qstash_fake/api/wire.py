@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from qstash_fake.api import wire_workflows
 from qstash_fake.broker.acceptance import Publication, Published
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.fanout import headers_of
@@ -70,6 +71,7 @@ def dead_letter(value: DeadLetter, body_bytes: int | None = None) -> Json:
             **_text("responseBody", outcome.stored_body, body_bytes),
             error=outcome.error,
         ),
+        **wire_workflows.of_run(value),
     }
 
 

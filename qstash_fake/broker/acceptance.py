@@ -1,7 +1,8 @@
 """Acceptance: how a publish becomes messages, or is refused.
 
 Quotas, fan-out, deduplication, then one message for each URL, at its gates and on the agenda. Schedules, callbacks
-and redrives come the same way. Knows what is asked for and what an account may have; not what becomes of a message.
+and redrives come the same way. What belongs to more than a message is taken by an intake of its own, behind the same
+quotas. Knows what is asked for and what an account may have; not what becomes of a message.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from qstash_fake.broker import quotas
 from qstash_fake.broker.admission import Admission
@@ -21,6 +22,7 @@ from qstash_fake.broker.message import Message
 from qstash_fake.broker.retries import DEFAULT_RETRIES
 from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import UrlGroups
+from qstash_fake.errors import Refused
 from qstash_fake.protocol.http import Headers
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
@@ -47,6 +49,30 @@ class Publication:
         return all(item.deduplicated for item in self.items)
 
 
+class Intake(Protocol):
+    """What takes some publishes in the place of fan-out and deduplication, and makes their messages."""
+
+    def takes(self, options: Options) -> bool:
+        """Tell whether a publish with these *options* is for this intake."""
+
+    def check(self, request: PublishRequest) -> None:
+        """Refuse *request* for what it asks; change nothing."""
+
+    def publish(self, request: PublishRequest, now_ms: int) -> list[Published]:
+        """Make the messages of *request*, or name those that it repeats."""
+
+    def publish_again(self, message: Message, overrides: Options, now_ms: int) -> Message:
+        """Make *message*, which was published through this intake, once more."""
+
+
+def _lets_in(intake: Intake, request: PublishRequest) -> bool:
+    try:
+        intake.check(request)
+    except Refused:
+        return False
+    return True
+
+
 class Acceptance:
     """The way in, for one account; *plan* is None for no quotas. What is refused has changed nothing."""
 
@@ -62,6 +88,8 @@ class Acceptance:
     ) -> None:
         self.count = 0
         """How many messages there ever were."""
+        self.intakes: list[Intake] = []
+        """Asked in order; what none of them takes is a plain publish."""
         self._plan = plan
         self._ids = ids
         self._admission = admission
@@ -97,11 +125,20 @@ class Acceptance:
         """Make the messages of one firing of a schedule; it is never a repetition."""
         targets = self._targets(request, now_ms)
         self._daily.take(len(targets), now_ms)
+        if (intake := self._intake(request.options)) is not None:
+            made = intake.publish(request, now_ms)
+            return [self._store.messages[one.message_id] for one in made if not one.deduplicated]
         return self._accept(request, targets, now_ms, schedule_id=schedule_id)
 
     def publish_callback(self, request: PublishRequest, now_ms: int) -> Message:
-        """Make the message of a callback; it counts, but nobody is there to be told of a refusal."""
+        """Make the message of a callback; it counts, but nobody is there to be told of a refusal.
+
+        What its intake does not let in, such as a callback for a run that is not there, is a plain message (assumed).
+        """
         self._daily.add(1, now_ms)
+        if (intake := self._intake(request.options)) is not None and _lets_in(intake, request):
+            (made,) = intake.publish(request, now_ms)
+            return self._store.messages[made.message_id]
         (message,) = self._accept(request, [Target(request.destination.url, request.options)], now_ms)
         return message
 
@@ -115,22 +152,12 @@ class Acceptance:
             quotas.check_message(self._plan, options, message.body, now_ms)
         self._check_together([options for _, options in again], now_ms)
         self._daily.add(len(again), now_ms)
-        return [
-            self._create(
-                Target(message.url, options, message.endpoint_name),
-                now_ms,
-                body=message.body,
-                headers=redriven_headers(message.stored_headers, overrides),
-                caller_ip=message.caller_ip,
-                url_group=message.url_group,
-                api=message.api,
-                schedule_id=message.schedule_id,
-            )
-            for message, options in again
-        ]
+        return [self._again(message, options, overrides, now_ms) for message, options in again]
 
     def _targets(self, request: PublishRequest, now_ms: int) -> list[Target]:
         """Return what *request* fans out to, or refuse it."""
+        if (intake := self._intake(request.options)) is not None:
+            intake.check(request)
         targets = fan_out(request, self._url_groups)
         options = targets[0].options
         quotas.check_message(self._plan, options, request.body, now_ms)
@@ -143,7 +170,13 @@ class Acceptance:
         self.check_queues({options.queue for options in wanted if options.queue})
         self._daily.check(len(wanted), now_ms)
 
+    def _intake(self, options: Options) -> Intake | None:
+        return next((intake for intake in self.intakes if intake.takes(options)), None)
+
     def _publish(self, request: PublishRequest, targets: Sequence[Target], now_ms: int) -> Publication:
+        if (intake := self._intake(request.options)) is not None:
+            self._daily.take(1, now_ms)
+            return Publication(intake.publish(request, now_ms), to_group=False)
         to_group = bool(request.destination.group)
         # A group's default headers may ask for deduplication as well.
         key = deduplication_key(dataclasses.replace(request, options=targets[0].options) if to_group else request)
@@ -159,7 +192,7 @@ class Acceptance:
         self, request: PublishRequest, targets: Iterable[Target], now_ms: int, *, schedule_id: str | None = None
     ) -> list[Message]:
         return [
-            self._create(
+            self.create(
                 target,
                 now_ms,
                 body=request.body,
@@ -172,7 +205,21 @@ class Acceptance:
             for target in targets
         ]
 
-    def _create(
+    def _again(self, message: Message, options: Options, overrides: Options, now_ms: int) -> Message:
+        if (intake := self._intake(message.options)) is not None:
+            return intake.publish_again(message, overrides, now_ms)
+        return self.create(
+            Target(message.url, options, message.endpoint_name),
+            now_ms,
+            body=message.body,
+            headers=redriven_headers(message.stored_headers, overrides),
+            caller_ip=message.caller_ip,
+            url_group=message.url_group,
+            api=message.api,
+            schedule_id=message.schedule_id,
+        )
+
+    def create(
         self,
         target: Target,
         now_ms: int,
@@ -180,10 +227,11 @@ class Acceptance:
         body: bytes,
         headers: Headers,
         caller_ip: str,
-        url_group: str | None,
-        api: str | None,
-        schedule_id: str | None,
+        url_group: str | None = None,
+        api: str | None = None,
+        schedule_id: str | None = None,
     ) -> Message:
+        """Make one message, at its gates or on the agenda; what may keep it out was asked before."""
         options = target.options
         due_ms = quotas.first_due_ms(options, now_ms)
         timeout_ms = options.timeout_ms

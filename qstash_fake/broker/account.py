@@ -1,4 +1,4 @@
-"""The account: what lasts. Queues, flow-control keys, URL groups, schedules and signing keys, and what changes them.
+"""The account: what lasts. Queues, keys, URL groups, schedules, workflows, signing keys, and what changes them.
 
 Every change of one of them goes through a method here, under the lock. Knows the quotas of a plan; not what becomes of
 a message: that is the broker's, which is an account that delivers.
@@ -23,6 +23,7 @@ from qstash_fake.broker.queues import Queue
 from qstash_fake.broker.schedules import Schedule, Schedules
 from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import Endpoint, UrlGroup, UrlGroups
+from qstash_fake.broker.workflow.workflows import Workflows
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
@@ -58,6 +59,8 @@ class Account:
             store=self.store,
             url_groups=self.url_groups,
         )
+        self.workflows = Workflows(self)
+        self.acceptance.intakes.append(self.workflows)
         self._retired = False
 
     def observe(self, now_ms: int) -> None:

@@ -22,18 +22,19 @@ def callback_request(message: Message, outcome: Outcome) -> PublishRequest | Non
     """Return the publish that reports the attempt which has just ended, None if no callback was asked for."""
     if message.callback is None:
         return None
-    return _request(message, message.callback, message.options.callback_options, _body(message, outcome))
+    return request(message, message.callback, message.options.callback_options, report(message, outcome))
 
 
 def failure_callback_request(message: Message, outcome: Outcome) -> PublishRequest | None:
     """Return the publish that reports the dead letter *message* became, None if none was asked for."""
     if message.failure_callback is None:
         return None
-    body = _body(message, outcome) | {"dlqId": message.dlq_id}
-    return _request(message, message.failure_callback, message.options.failure_callback_options, body)
+    body = report(message, outcome) | {"dlqId": message.dlq_id}
+    return request(message, message.failure_callback, message.options.failure_callback_options, body)
 
 
-def _request(message: Message, url: str, family: Options | None, body: dict[str, Any]) -> PublishRequest:
+def request(message: Message, url: str, family: Options | None, body: dict[str, Any]) -> PublishRequest:
+    """Return the publish of *body*, a report on *message*, to *url*, as the callback's *family* of options asks."""
     options = dataclasses.replace(
         (family or NO_OPTIONS).over(Options(retries=message.max_retries)),
         content_type="application/json",
@@ -51,8 +52,11 @@ def _request(message: Message, url: str, family: Options | None, body: dict[str,
     )
 
 
-def _body(message: Message, outcome: Outcome) -> dict[str, Any]:
-    """Keys in the order of a real dump; `retried` is left out at 0, other optional ones when empty."""
+def report(message: Message, outcome: Outcome) -> dict[str, Any]:
+    """Return what is reported of an attempt of *message*.
+
+    Keys in the order of a real dump; `retried` is left out at 0, other optional ones when empty.
+    """
     body: dict[str, Any] = {
         "status": outcome.status,
         "header": header_map(outcome.headers),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.journal import LogEntry
 from qstash_fake.broker.message import Message
+from qstash_fake.broker.workflow.resuming import failure_state
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import urls
 
@@ -43,7 +44,11 @@ _NOT_OF_DEAD_LETTERS = frozenset({"host", "path"})  # refused by the real DLQ en
 DEAD_LETTER_FILTERS: Mapping[str, Callable[[DeadLetter], Values]] = {
     "dlqids": lambda dead: (dead.dlq_id,),
     "responsestatus": lambda dead: (str(dead.response_status),),
-    "source": lambda _: (),  # only Upstash Workflow sets one
+    "source": lambda dead: ("workflow" if dead.message.part else None,),
+    "workflowurl": lambda dead: (dead.message.part.run.url if dead.message.part else None,),
+    "workflowrunid": lambda dead: (dead.message.part.run.run_id if dead.message.part else None,),
+    "workflowcreatedat": lambda dead: (str(dead.message.part.run.created_ms) if dead.message.part else None,),
+    "failurefunctionstate": lambda dead: (failure_state(dead.message.part.run) if dead.message.part else None,),
 }
 # What values a filter can have, where not any; another is a mistake, which finding nothing would hide (assumed).
 _VALUES: Mapping[str, re.Pattern[str]] = {

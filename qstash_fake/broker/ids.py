@@ -24,6 +24,10 @@ class Ids:
         """`scd_` and 28 base58 digits."""
         return "scd_" + self._digits(28)
 
+    def run(self) -> str:
+        """`wfr_` and 21 base58 digits, as SDKs make them."""
+        return "wfr_" + self._digits(21)
+
     def signing_key(self) -> str:
         """`sig_` and 28 base58 digits."""
         return "sig_" + self._digits(28)

@@ -19,6 +19,7 @@ from qstash_fake.protocol.redaction import NOTHING, Redaction
 if TYPE_CHECKING:
     from qstash_fake.broker.lanes import Lane
     from qstash_fake.broker.queues import Slot
+    from qstash_fake.broker.workflow.parts import Part
 
 
 class State(StrEnum):
@@ -148,6 +149,8 @@ class Message:
     """Where it waits for a gate; None before it is due, in flight, and when it is terminal."""
     content_at_start: Callable[[], Content] | None = None
     """What computes its content when an attempt starts; None stands for *stored_headers* and *body*."""
+    part: Part | None = None
+    """What it is to the run of a workflow; None outside of workflows."""
     state: State = State.CREATED
     attempts: list[Attempt] = field(default_factory=list)
     cancel_requested: bool = False

@@ -1,7 +1,9 @@
-"""What follows when an attempt ends. `REACTIONS` is all of it, in order; a new consequence is a function and a row.
+"""What follows when an attempt ends: a verdict, then reactions, in order; a new consequence is a function and a row.
 
 The verdict is found before anything changes: whatever an outcome looks like, either nothing of the end has happened or
-all of it happens. Every reaction is given the broker and what has ended; the order of the rows is part of the law:
+all of it happens. `ORDINARY` is what follows for a message on its own. A message that is part of something brings what
+follows for it: the last word on the verdict, and reactions of its own beside some of these. Every reaction is given the
+broker and what has ended; the order of the rows is part of the law:
 
 1. The gates of the attempt are free before anything else: what the other reactions publish may use them.
 2. The state, and with it the log, comes before the callbacks: a callback of a failure names its dead letter.
@@ -21,6 +23,7 @@ from qstash_fake.broker.lifecycle import Canceled, Delivered, Failed, Move, Retr
 from qstash_fake.broker.message import Attempt, Message, Outcome
 
 if TYPE_CHECKING:
+    from qstash_fake.broker.account import Account
     from qstash_fake.broker.broker import Broker
     from qstash_fake.protocol.publish import PublishRequest
 
@@ -46,17 +49,40 @@ class End(Event):
     def happen(self, at_ms: int) -> None:
         attempt, message = self.attempt, self.attempt.message
         assert attempt.outcome is None, f"{attempt!r} has ended already"
-        ended = Ended(message, attempt, self.outcome, judge(message, self.outcome, self.broker.now_ms))
-        if self.broker.plan is not None:
+        following = ORDINARY if message.part is None else message.part.following
+        verdict = judge(message, self.outcome, self.broker.now_ms)
+        ended = Ended(message, attempt, self.outcome, following.amend(message, self.outcome, verdict))
+        if self.broker.plan is not None and following is ORDINARY:  # assumed: what a workflow is told is never cut
             self.outcome.stored_bytes = self.broker.plan.message_size
         attempt.outcome = self.outcome
-        for react in REACTIONS:
+        for react in following.reactions:
             react(self.broker, ended)
+
+
+Reaction = Callable[["Broker", Ended], None]
+
+
+class Following(NamedTuple):
+    """What follows when an attempt ends: the last word on the verdict, then the reactions, in order."""
+
+    amend: Callable[[Message, Outcome, Verdict], Verdict]
+    reactions: tuple[Reaction, ...]
+
+
+def as_judged(message: Message, outcome: Outcome, verdict: Verdict) -> Verdict:
+    """Leave the verdict as it is."""
+    return verdict
 
 
 def free_gates(broker: Broker, ended: Ended) -> None:
     """Let others start in the place of the attempt."""
     broker.admission.end(ended.message)
+
+
+def bury(broker: Broker, ended: Ended) -> None:
+    """Make the dead letter, before the log and the reports that name it."""
+    if isinstance(ended.verdict, Failed):
+        broker.store.add_dead_letter(ended.message, broker.now_ms, broker)
 
 
 def change_state(broker: Broker, ended: Ended) -> None:
@@ -70,7 +96,6 @@ def change_state(broker: Broker, ended: Ended) -> None:
         case Canceled():
             finish(broker, message, Move.CANCEL, attempt)
         case Failed():
-            broker.store.add_dead_letter(message, broker.now_ms, broker)
             finish(broker, message, Move.GIVE_UP, attempt)
         case RetryAt(at_ms):
             move(message, Move.ERR)
@@ -81,13 +106,13 @@ def change_state(broker: Broker, ended: Ended) -> None:
 
 def call_back(broker: Broker, ended: Ended) -> None:
     """Publish the report of the attempt, if one was asked for."""
-    _report(broker, ended.message, callbacks.callback_request(ended.message, ended.outcome))
+    report(broker, ended.message, callbacks.callback_request(ended.message, ended.outcome))
 
 
 def call_back_failure(broker: Broker, ended: Ended) -> None:
     """Publish the report of the dead letter that the message has become, if one was asked for."""
     if isinstance(ended.verdict, Failed):
-        _report(broker, ended.message, callbacks.failure_callback_request(ended.message, ended.outcome))
+        report(broker, ended.message, callbacks.failure_callback_request(ended.message, ended.outcome))
 
 
 def give_slot_back(broker: Broker, ended: Ended) -> None:
@@ -96,11 +121,10 @@ def give_slot_back(broker: Broker, ended: Ended) -> None:
         broker.admission.finished(ended.message)
 
 
-Reaction = Callable[["Broker", Ended], None]
-REACTIONS: tuple[Reaction, ...] = (free_gates, change_state, call_back, call_back_failure, give_slot_back)
+ORDINARY = Following(as_judged, (free_gates, bury, change_state, call_back, call_back_failure, give_slot_back))
 
 
-def finish(broker: Broker, message: Message, how: Move, attempt: Attempt | None = None) -> None:
+def finish(broker: Account, message: Message, how: Move, attempt: Attempt | None = None) -> None:
     """Bring *message* into a terminal state, log that, and remember it for a time."""
     move(message, how)
     message.finished_ms = broker.now_ms
@@ -108,7 +132,7 @@ def finish(broker: Broker, message: Message, how: Move, attempt: Attempt | None 
     broker.store.finished(message)
 
 
-def _report(broker: Broker, source: Message, request: PublishRequest | None) -> None:
+def report(broker: Broker, source: Message, request: PublishRequest | None) -> None:
     """Publish a callback of *source*; it holds the source's place in a queue as well."""
     if request is None:
         return

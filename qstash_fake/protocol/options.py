@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from qstash_fake.errors import Refused
-from qstash_fake.protocol import durations, http, urls
+from qstash_fake.protocol import durations, http, urls, workflow
 from qstash_fake.protocol.cron import Cron
 from qstash_fake.protocol.expressions import Expression
 from qstash_fake.protocol.http import Headers
@@ -29,10 +29,7 @@ MIN_PERIOD_MS = 1_000  # assumed: periods are shown in whole seconds
 MAX_PERIOD_MS = 7 * 86_400_000  # QStash changelog: at most a week
 MAX_TIMEOUT_MS = 365 * 86_400_000  # assumed: far beyond every plan, and a time that the clock can reach
 MAX_NESTING = 8  # assumed: how deep callbacks of callbacks go
-# The headers of Upstash Workflow are refused: nothing here would act on them.
-WORKFLOW_PREFIX = "upstash-workflow-"
 FORWARD_PREFIX = "upstash-forward-"
-NO_WORKFLOW = "Upstash Workflow is not simulated by qstash_fake"
 # QStash's own words, seen in real answers
 INVALID_KEY = "flowControlKey must be alphanumeric, hyphen, underscore, or period"
 INVALID_LIMITS = (
@@ -93,6 +90,8 @@ class Options:
     queue: str | None = None
     schedule_id: str | None = None
     cron: Cron | None = None
+    workflow: workflow.Marks | None = None
+    """The run of a workflow that it starts or belongs to."""
 
     def over(self, defaults: Options) -> Options:
         """Return these options, and those of *defaults* where none was given.
@@ -157,12 +156,15 @@ def _parse(grouped: Mapping[str, list[str]], *, family: str, nesting: int) -> Op
         elif name.startswith(_FAMILY_PREFIXES):
             prefix = next(prefix for prefix in _FAMILIES if name.startswith(prefix))
             families.setdefault(prefix, {})["upstash-" + name.removeprefix(prefix)] = values
-        elif name.startswith(WORKFLOW_PREFIX):
-            raise Refused(501, NO_WORKFLOW)
     for prefix, group in families.items():
         inner = family + prefix.removeprefix("upstash-")
         given[_FAMILIES[prefix]] = _parse(group, family=inner, nesting=nesting + 1)
-    return Options(**given, forward=tuple(forward), flow_control=_flow_control(grouped, family))
+    return Options(
+        **given,
+        forward=tuple(forward),
+        flow_control=_flow_control(grouped, family),
+        workflow=workflow.parse_marks(grouped),
+    )
 
 
 def _value(family: str, name: str, text: str, parse: Callable[[str], T]) -> T:

@@ -49,10 +49,16 @@ RESTRICTIONS: Mapping[Kind, tuple[Restriction, ...]] = {
     # QStash's own words.
     Kind.SCHEDULE: (Restriction(("cron",), "Invalid cron expression empty spec string", required=True),),
     # assumed
-    Kind.RETRY: (Restriction(_TIMETABLE, "Upstash-Cron and Upstash-Schedule-Id can not be used with a retry"),),
+    Kind.RETRY: (
+        Restriction(_TIMETABLE, "Upstash-Cron and Upstash-Schedule-Id can not be used with a retry"),
+        Restriction(("workflow",), "Upstash-Workflow-RunId and Upstash-Workflow-Init can not be used with a retry"),
+    ),
     # assumed
     Kind.DEFAULTS: (
         Restriction(_TIMETABLE, "Upstash-Cron and Upstash-Schedule-Id can not be defaults of a URL group"),
+        Restriction(
+            ("workflow",), "Upstash-Workflow-RunId and Upstash-Workflow-Init can not be defaults of a URL group"
+        ),
     ),
 }
 

@@ -51,7 +51,7 @@ def _line(entry: LogEntry | Note) -> str:
         line += f"  {entry.status}"
     if entry.next_delivery_ms is not None:
         line += f"  due in {format_ms(entry.next_delivery_ms - entry.time_ms)}"
-    if entry.state == "FAILED":
+    if entry.state == "FAILED" and entry.message.dlq_id is not None:
         line += f"  dead letter {entry.message.dlq_id}"
     return line
 
@@ -65,7 +65,8 @@ def _coming(message: Message, held: Mapping[Message, str]) -> str:
 
 
 def _who(message: Message) -> str:
-    return f"{message.message_id[:10]}… {message.method} {message.url}"
+    part = f"  [{message.part}]" if message.part is not None else ""
+    return f"{message.message_id[:10]}… {message.method} {message.url}{part}"
 
 
 def _since(time_ms: int, first_ms: int) -> str:

@@ -191,12 +191,8 @@ def test_an_unknown_path_is_404_in_json(qstash, path):
 @pytest.mark.parametrize(
     "path",
     [
-        "/v2/workflows/runs",
-        "/v2/wait/event",
-        "/v2/waiters/event",
-        "/v2/notify/event",
-        "/v2/trigger/https://shop.example",
         "/V2/Workflows",
+        "/v2/workflows/metrics",
         "/v1/publish/https://shop.example",
         "/v1/quota",
     ],

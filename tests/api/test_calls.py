@@ -54,7 +54,7 @@ def test_a_repetition_is_a_call_that_made_nothing(qstash, api):
         (("GET", "/v2/queues/nobody"), 404, "queue nobody not found"),
         (("POST", "/v2/nowhere"), 404, "POST /v2/nowhere not found"),
         (("GET", "/v2/batch"), 405, "Method Not Allowed"),
-        (("POST", "/v2/wait/event"), 501, "POST /v2/wait/event is not simulated by qstash_fake"),
+        (("POST", "/v1/wait/event"), 501, "POST /v1/wait/event is not simulated by qstash_fake"),
     ],
 )
 def test_a_refused_call_says_why(qstash, api, asked, status, error):

@@ -381,15 +381,11 @@ def test_upstash_telemetry_is_ignored(qstash):
 
 
 @pytest.mark.protocol("header Upstash-Workflow-<X>")
-@pytest.mark.parametrize("prefix", ["Upstash-", "upstash-", "Upstash-Callback-", "Upstash-Failure-Callback-"])
-def test_upstash_workflow_headers_are_refused_as_not_simulated(qstash, prefix):
-    reply = qstash.call("POST", "/v2/publish/https://shop.example", {f"{prefix}Workflow-RunId": "wfr_1"})
-    assert (reply.status, json.loads(reply.body)) == (
-        501,
-        {"error": "Upstash Workflow is not simulated by qstash_fake"},
-    )
-    assert len(qstash.api.problems) == 1
-    assert not qstash.broker.messages
+@pytest.mark.parametrize("prefix", ["Upstash-", "upstash-"])
+def test_upstash_workflow_headers_start_a_run(qstash, prefix):
+    headers = {f"{prefix}Workflow-RunId": "wfr_1", f"{prefix}Workflow-Init": "true"}
+    assert qstash.call("POST", "/v2/publish/https://shop.example", headers).status == 201
+    assert list(qstash.broker.workflows.by_id) == ["wfr_1"]
 
 
 def test_upstash_workflow_headers_that_are_forwarded_are_the_destinations(qstash):

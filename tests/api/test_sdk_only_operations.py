@@ -212,12 +212,7 @@ def test_the_old_chat_endpoint_streams_and_says_when_it_is_done(qstash):
     "path",
     [
         "/v2/workflows",
-        "/v2/workflows/runs/wfr_1",
-        "/v2/workflows/events?groupBy=workflowRunId",
-        "/v2/wait/event-1",
-        "/v2/notify/event-1",
-        "/v2/waiters/event-1",
-        "/v2/trigger/https://shop.example/flow",
+        "/v2/workflows/metrics?groupBy=workflowUrl",
         "/v1/publish/https://shop.example/jobs",
         "/v1/quota",
     ],

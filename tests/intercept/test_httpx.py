@@ -311,8 +311,8 @@ def test_a_mistake_of_our_own_is_an_answer_and_no_exception(lib):
 
 def test_a_call_that_is_not_simulated_is_answered_501(lib):
     fake = QStashFake().__enter__()
-    assert lib.post("https://qstash.upstash.io/v2/notify/event?x=1", headers=BEARER).status_code == 501
-    with pytest.raises(UsageError, match=r"\nPOST /v2/notify/event is not simulated by qstash_fake$"):
+    assert lib.post("https://qstash.upstash.io/v1/notify/event?x=1", headers=BEARER).status_code == 501
+    with pytest.raises(UsageError, match=r"\nPOST /v1/notify/event is not simulated by qstash_fake$"):
         fake.__exit__(None, None, None)
 
 

@@ -274,9 +274,9 @@ def test_a_failing_unittest_case_shows_the_timeline(run):
 
 
 def test_a_failing_unittest_case_tells_what_else_is_wrong_without_a_second_error(run):
-    result = run(UNITTEST.format('publish(); call("/v2/notify/event")'))
+    result = run(UNITTEST.format('publish(); call("/v1/notify/event")'))
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*- qstash_fake -*", "POST /v2/notify/event is not simulated by qstash_fake"])
+    result.stdout.fnmatch_lines(["*- qstash_fake -*", "POST /v1/notify/event is not simulated by qstash_fake"])
 
 
 def test_a_mistake_of_our_own_keeps_its_frames(run):
@@ -313,8 +313,8 @@ def test_a_passing_test_reports_nothing(run):
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ('call("/v2/notify/event")', ["POST /v2/notify/event is not simulated by qstash_fake"]),
-        ('with contextlib.suppress(Exception): call("/v2/wait/x").raise_for_status()', ["POST /v2/wait/x is not *"]),
+        ('call("/v1/notify/event")', ["POST /v1/notify/event is not simulated by qstash_fake"]),
+        ('with contextlib.suppress(Exception): call("/v1/wait/x").raise_for_status()', ["POST /v1/wait/x is not *"]),
         ("qstash_fake._inside.broker.publish = None; call('/v2/publish/' + JOBS)", ["TypeError: 'NoneType' *"]),
     ],
 )
@@ -329,13 +329,13 @@ def test_what_the_application_swallowed_fails_the_test_at_its_end(run, body, pro
 def test_a_test_that_failed_is_not_reported_twice(run):
     result = run("""
 def test_it(qstash_fake):
-    call("/v2/notify/event").raise_for_status()
+    call("/v1/notify/event").raise_for_status()
 """)
     result.assert_outcomes(failed=1)
     assert report_of(result, "_ test_it _")[-3:] == [
         "--------------------------------- qstash_fake ----------------------------------",
         "qstash_fake was used in a way that cannot work:",
-        "POST /v2/notify/event is not simulated by qstash_fake",
+        "POST /v1/notify/event is not simulated by qstash_fake",
     ]
 
 
@@ -343,10 +343,10 @@ def test_an_expected_failure_stays_one_and_a_skipped_test_is_still_checked(run):
     result = run("""
 @pytest.mark.xfail
 def test_expected(qstash_fake):
-    call("/v2/notify/event").raise_for_status()
+    call("/v1/notify/event").raise_for_status()
 
 def test_skipped(qstash_fake):
-    call("/v2/notify/event")
+    call("/v1/notify/event")
     pytest.skip()
 """)
     result.assert_outcomes(xfailed=1, skipped=1, errors=1)

@@ -5,6 +5,7 @@ import pytest
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import NO_OPTIONS, FlowControl, Options, parse_bool, parse_count, parse_options
 from qstash_fake.protocol.redaction import Redaction
+from qstash_fake.protocol.workflow import Marks
 
 
 def options(**headers):
@@ -139,10 +140,14 @@ def test_a_tab_may_stand_in_a_value():
 
 
 @pytest.mark.parametrize("prefix", ["", "Callback-", "Failure-Callback-Callback-"])
-def test_workflow_is_not_simulated(prefix):
-    with pytest.raises(Refused, match="Workflow is not simulated") as refusal:
-        parse_options([(f"Upstash-{prefix}Workflow-Init", "true")])
-    assert refusal.value.status == 501
+def test_the_marks_of_a_workflow_belong_to_the_family_whose_prefix_they_have(prefix):
+    options: Options | None = parse_options([(f"Upstash-{prefix}Workflow-Init", "true")])
+    for family in {"": [], "Callback-": ["callback"]}.get(prefix, ["failure_callback", "callback"]):
+        assert options is not None
+        assert options.workflow is None
+        options = getattr(options, f"{family}_options")
+    assert options is not None
+    assert options.workflow == Marks(run_id="", init=True)
 
 
 @pytest.mark.parametrize("value", ["rate=1,rate=2", "RATE=1, Rate=2"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import pytest
 from qstash import AsyncQStash, QStash
 from qstash.errors import QStashError
@@ -111,16 +110,6 @@ def test_ids_look_like_those_of_qstash(client: QStash, shop: Any, qstash_fake: Q
     assert (schedule_id[:4], len(schedule_id), schedule_id[4:].isalnum()) == ("scd_", 32, True)
     milliseconds, _, sequence = qstash_fake.dlq[0].dlq_id.partition("-")
     assert (milliseconds, sequence) == (str(START_S * 1000), "0")
-
-
-@pytest.mark.protocol("4.9 workflow run")
-def test_a_workflow_run_is_refused_because_it_is_not_simulated():
-    with QStashFake() as fake:
-        headers = {"Authorization": "Bearer t", "Upstash-Workflow-RunId": "wfr_123"}
-        reply = httpx.post(f"https://qstash.upstash.io/v2/publish/{JOBS}", headers=headers)
-        assert (reply.status_code, "Workflow is not simulated" in reply.json()["error"]) == (501, True)
-        assert (fake.messages, len(fake.api.problems)) == ([], 1)
-        fake.api.problems.clear()
 
 
 def test_a_message_is_shown_for_ten_seconds_after_its_end(client: QStash, shop: Any, qstash_fake: QStashFake):

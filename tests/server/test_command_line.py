@@ -231,8 +231,8 @@ def test_a_server_for_other_machines_answers_for_any_name_and_warns(serving, cap
 
 def test_what_is_not_simulated_is_one_line(serving):
     with serving() as running:
-        assert running.client.post("/v2/notify/event").status_code == 501
-        eventually(lambda: "POST /v2/notify/event is not simulated by qstash_fake" in running.lines)
+        assert running.client.post("/v1/notify/event").status_code == 501
+        eventually(lambda: "POST /v1/notify/event is not simulated by qstash_fake" in running.lines)
 
 
 @pytest.mark.parametrize("options", [["--host", "::1"], ["--host", "[::1]"], ["--host", "::", "--allow-remote"]])

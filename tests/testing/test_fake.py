@@ -271,17 +271,17 @@ def test_after_reset_ids_begin_anew(fake):
 
 
 def test_verify_tells_once_what_the_application_swallowed(fake):
-    httpx.post("https://qstash.upstash.io/v2/wait/x", headers={"Authorization": "Bearer a-token"})
+    httpx.post("https://qstash.upstash.io/v1/wait/x", headers={"Authorization": "Bearer a-token"})
     with pytest.raises(UsageError) as caught:
         fake.verify()
     assert str(caught.value) == (
-        "qstash_fake was used in a way that cannot work:\nPOST /v2/wait/x is not simulated by qstash_fake"
+        "qstash_fake was used in a way that cannot work:\nPOST /v1/wait/x is not simulated by qstash_fake"
     )
     fake.verify()
 
 
 def test_verify_names_a_call_without_its_token(fake):
-    httpx.post("https://qstash.upstash.io/v2/wait/x?qstash_token=secret")
+    httpx.post("https://qstash.upstash.io/v1/wait/x?qstash_token=secret")
     with pytest.raises(UsageError) as caught:
         fake.verify()
     assert "secret" not in str(caught.value)
@@ -289,9 +289,9 @@ def test_verify_names_a_call_without_its_token(fake):
 
 def test_an_error_of_the_block_is_not_covered_by_what_verify_would_say():
     fake = QStashFake().__enter__()
-    httpx.post("https://qstash.upstash.io/v2/wait/x?qstash_token=t")
+    httpx.post("https://qstash.upstash.io/v1/wait/x?qstash_token=t")
     fake.__exit__(KeyError, KeyError("mine"), None)
-    with pytest.raises(UsageError, match="POST /v2/wait/x"):
+    with pytest.raises(UsageError, match="POST /v1/wait/x"):
         fake.verify()
 
 

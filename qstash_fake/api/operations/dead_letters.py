@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qstash_fake.api import wire
 from qstash_fake.api.call import EMPTY, Call, Reply, json_reply
 from qstash_fake.api.listing import (
@@ -48,13 +50,13 @@ def delete_dead_letters(call: Call) -> Reply:
 
 
 def retry_dead_letter(call: Call) -> Reply:
-    message = call.broker.redrive(call.path["id"], _overrides(call))
+    message = call.broker.redrive(call.path["id"], overrides_of(call))
     return json_reply({"messageId": message.message_id}, 201)
 
 
 def retry_dead_letters(call: Call) -> Reply:
-    overrides = _overrides(call)
-    options = frozenset(name.lower() for name in call.query if _is_option(name))
+    overrides = overrides_of(call)
+    options = frozenset(name.lower() for name in call.query if is_option(name))
     dead, cursor = _page(call, read_given(call), most=MAX_BULK, besides=options)
     messages = call.broker.redrive_all([one.dlq_id for one in dead], overrides)
     responses = [{"messageId": message.message_id} for message in messages]
@@ -62,14 +64,14 @@ def retry_dead_letters(call: Call) -> Reply:
     return json_reply({"responses": responses, "cursor": cursor or ""}, 201)
 
 
-def _overrides(call: Call) -> Options:
+def overrides_of(call: Call) -> Options:
     """Return what the headers of a retry override; each may be a query parameter, as with a publish."""
     in_query = [(name, wire_value(value)) for name, values in call.query.items() for value in values]
-    given = [(name, value) for name, value in (*call.headers, *in_query) if _is_option(name)]
+    given = [(name, value) for name, value in (*call.headers, *in_query) if is_option(name)]
     return parse_options_of(Kind.RETRY, given)
 
 
-def _is_option(name: str) -> bool:
+def is_option(name: str) -> bool:
     return name.lower().startswith("upstash-")
 
 
@@ -78,6 +80,16 @@ def _page(
 ) -> tuple[list[DeadLetter], str | None]:
     """Return a page of the dead letters that are meant, and the cursor of the next; names *besides* are no filters."""
     wanted = parse_filters(given, filters.DEAD_LETTERS, PAGING | besides)
+    with_runs = "source" in wanted.conditions  # else those of workflows are left out (assumed)
+    return page_of(
+        call, given, lambda dead: wanted.dead_letter(dead) and (with_runs or not dead.message.part), most=most
+    )
+
+
+def page_of(
+    call: Call, given: Given, wanted: Callable[[DeadLetter], bool], *, most: int
+) -> tuple[list[DeadLetter], str | None]:
+    """Return the page that *given* asks for of the dead letters that are *wanted*, and the cursor of the next."""
     page = parse_page(given, latest_first=False, most=most)
     known = call.broker.dead_letters_beyond(page.after, latest_first=page.latest_first)
-    return turn_page(filter(wanted.dead_letter, known), page, lambda dead: dead.dlq_id)
+    return turn_page(filter(wanted, known), page, lambda dead: dead.dlq_id)

@@ -11,6 +11,7 @@ from qstash_fake.api.operations import schedules
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
 from qstash_fake.protocol.restrictions import Kind
+from qstash_fake.protocol.workflow import ENDED, names_a_run
 
 
 def publish(call: Call) -> Reply:
@@ -30,8 +31,20 @@ def batch(call: Call) -> Reply:
     items = call.json()
     if not isinstance(items, list):
         raise Refused(400, "invalid JSON body: expected an array of messages")
-    publications = call.broker.publish_all([_batch_item(call, item) for item in items])
+    try:
+        publications = call.broker.publish_all([_batch_item(call, item) for item in items])
+    except Refused as refused:
+        if refused.error == ENDED:  # this refusal alone is told in an array. Seen in real answers
+            return json_reply([{"error": f"failed to publish to url: {ENDED}"}], refused.status)
+        if refused.status == 400 and any(map(_names_a_run, items)):
+            call.broker.workflows.note_refused_step(refused.error)
+        raise
     return json_reply([wire.publication(publication) for publication in publications])
+
+
+def _names_a_run(item: Any) -> bool:
+    headers = item.get("headers") if isinstance(item, dict) else None
+    return isinstance(headers, dict) and names_a_run(headers)
 
 
 def _published(call: Call, request: PublishRequest) -> Reply:

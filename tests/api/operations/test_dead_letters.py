@@ -109,7 +109,7 @@ def test_headers_override_what_a_retried_dead_letter_was(qstash):
 
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({"Upstash-Retries": "x"}, 400), ({"Upstash-Delay": "3000000d"}, 400), ({"Upstash-Workflow-RunId": "wfr_1"}, 501)],
+    [({"Upstash-Retries": "x"}, 400), ({"Upstash-Delay": "3000000d"}, 400), ({"Upstash-Workflow-RunId": "wfr_1"}, 400)],
 )
 def test_a_dead_letter_stays_if_its_overrides_are_refused(qstash, headers, status):
     dlq_id = qstash.dead_letter()

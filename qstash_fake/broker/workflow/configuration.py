@@ -1,0 +1,34 @@
+"""Configuration: what the messages of a run inherit from the publish that started it.
+
+The TypeScript SDK sends retries, flow control, the failure callback, labels and the user's headers with the start
+alone, and says so with a feature of each later message. The Python SDK sends everything with everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from qstash_fake.broker.workflow.runs import Run
+from qstash_fake.protocol.options import Options
+from qstash_fake.protocol.workflow import Feature, user_headers
+
+
+def configuration(options: Options) -> Options:
+    """Return what of the *options* of a start counts for all messages of its run."""
+    return Options(
+        retries=options.retries,
+        retry_delay=options.retry_delay,
+        flow_control=options.flow_control,
+        failure_callback=options.failure_callback,
+        failure_callback_options=options.failure_callback_options,
+        labels=options.labels,
+        redaction=options.redaction,
+        forward=user_headers(options.forward),
+    )
+
+
+def configured(options: Options, run: Run) -> Options:
+    """Return the *options* of a message of *run*, what it leaves to the start filled in. What is hidden, is always."""
+    if options.workflow is not None and Feature.TRIGGER_ON_CONFIG in options.workflow.features:
+        return options.over(run.config)
+    return dataclasses.replace(options, redaction=options.redaction or run.config.redaction)

@@ -1,0 +1,323 @@
+"""The workflows of an account: how a run starts, grows and ends. A publish that names a run comes in here.
+
+All of it happens while a delivery is in flight: the workflow publishes its next step, and says that it has returned,
+before it has answered. Knows runs and what they publish; what an answer means is in `endings`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from qstash_fake.broker.acceptance import Published
+from qstash_fake.broker.fanout import Target, headers_of
+from qstash_fake.broker.lifecycle import Move
+from qstash_fake.broker.message import Message, Outcome, State
+from qstash_fake.broker.reactions import finish
+from qstash_fake.broker.workflow.configuration import configuration, configured
+from qstash_fake.broker.workflow.endings import FOLLOWING, part_of
+from qstash_fake.broker.workflow.events import Events
+from qstash_fake.broker.workflow.invoke import Invoker, result_step
+from qstash_fake.broker.workflow.parts import CALL_TYPES, Part, Role
+from qstash_fake.broker.workflow.reports import failure_report
+from qstash_fake.broker.workflow.resuming import FailureState, failure_state, is_unfinished, once_more, successor
+from qstash_fake.broker.workflow.runs import Run, RunMove, RunState
+from qstash_fake.errors import Refused
+from qstash_fake.protocol import http
+from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options
+from qstash_fake.protocol.publish import PublishRequest
+from qstash_fake.protocol.workflow import ENDED, CallType, Marks, Step, parse_invoke, parse_step
+
+if TYPE_CHECKING:
+    from qstash_fake.broker.account import Account
+    from qstash_fake.broker.dead_letters import DeadLetter
+
+# What a message of each call type is to its run; a start is none of them.
+_ROLES = {
+    CallType.STEP: Role.STEP,
+    CallType.TO_CALLBACK: Role.CALL,
+    CallType.FROM_CALLBACK: Role.REPORT,
+    CallType.FAILURE: Role.FAILURE,
+}
+_ENDS = {RunMove.RETURN: "has returned", RunMove.FAIL: "has failed", RunMove.CANCEL: "was cancelled"}
+
+
+class Workflows:
+    """The runs of one account, and what they wait for."""
+
+    def __init__(self, account: Account) -> None:
+        self.all: list[Run] = []
+        """Every run, in the order of the starts."""
+        self.by_id: dict[str, Run] = {}
+        """The newest run of each id."""
+        self.events = Events(account, self)
+        self._account = account
+
+    def find(self, run_id: str) -> Run:
+        """Return the newest run with this id, or refuse with 404."""
+        if (run := self.by_id.get(run_id)) is None:
+            raise Refused(404, f"workflow run {run_id} not found")
+        return run
+
+    def find_going(self, run_id: str) -> Run:
+        """Return the run with this id, or refuse with 404, also if it has ended."""
+        if not (run := self.find(run_id)).going:
+            raise Refused(404, f"workflow run {run_id} has ended: {run.state}")
+        return run
+
+    # --- the way in ----------------------------------------------------------------------------------------
+
+    def takes(self, options: Options) -> bool:
+        """Tell whether a publish with these *options* starts a run or belongs to one."""
+        return options.workflow is not None
+
+    def check(self, request: PublishRequest) -> None:
+        """Refuse what belongs to no run, or to one that has ended; an SDK takes 400 for the end and stops."""
+        marks = _marks(request.options)
+        if not request.destination.url:
+            raise Refused(400, "a workflow is published to a URL")
+        if marks.init:
+            if marks.invoke:
+                parse_invoke(request.body)
+        elif not self.find(marks.run_id).going and marks.call_type is not CallType.FAILURE:
+            raise Refused(400, ENDED)
+
+    def publish(self, request: PublishRequest, now_ms: int) -> list[Published]:
+        """Start a run, or append to one."""
+        marks = _marks(request.options)
+        if marks.init:
+            return [self._start(request, marks, now_ms)]
+        run = self.find(marks.run_id)
+        role = _ROLES[marks.call_type]
+        options = request.options if role is Role.CALL else configured(request.options, run)
+        return [
+            self.append(run, role, request.destination.url, options, body=request.body, caller_ip=request.caller_ip)
+        ]
+
+    def publish_again(self, message: Message, overrides: Options, now_ms: int) -> Message:
+        """Let a run go on under a new id, from the message that it failed with."""
+        run = self.resume(part_of(message).run, overrides)
+        return run.messages[-1]
+
+    def _start(self, request: PublishRequest, marks: Marks, now_ms: int) -> Published:
+        earlier = self.by_id.get(marks.run_id)
+        url = request.destination.url
+        if earlier is not None and earlier.going and not marks.by_sdk:
+            assert earlier.first is not None
+            return Published(earlier.first.message_id, url, deduplicated=True)
+        payload, invoker = request.body, None
+        if marks.invoke:
+            invoke = parse_invoke(request.body)
+            payload, invoker = invoke.payload, Invoker(self.by_id.get(invoke.run_id), invoke)
+        if earlier is not None and earlier.going:
+            run = earlier  # started by the API for an SDK, which now says what it really starts
+            run.payload, run.config, run.marks = payload, configuration(request.options), marks
+        else:
+            run = Run(
+                run_id=marks.run_id or self._account.ids.run(),
+                url=marks.url or url,
+                created_ms=now_ms,
+                marks=marks,
+                payload=payload,
+                config=configuration(request.options),
+                caller_ip=request.caller_ip,
+                invoker=invoker,
+            )
+            self.add(run)
+        return self.make_first(run, url, request.options)
+
+    def add(self, run: Run) -> None:
+        """Let *run* be one of them, the newest of its id."""
+        self.all.append(run)
+        self.by_id[run.run_id] = run
+        if run.invoker is not None and run.invoker.run is not None:
+            run.invoker.run.children.add(run)
+            run.invoker.run.invoked.append(run)
+        self._note(run, "has started")
+
+    def make_first(self, run: Run, url: str, options: Options) -> Published:
+        """Make the message that brings the payload of *run*."""
+        message = self.make(run, Role.FIRST, url, options, body=run.payload, caller_ip=run.caller_ip)
+        part_of(message).end = run.start_with(message)
+        return Published(message.message_id, url)
+
+    def append(
+        self, run: Run, role: Role, url: str, options: Options, *, body: bytes, caller_ip: str = ""
+    ) -> Published:
+        """Make a message of *run* and let the list end with it; a step that is there already is not made again."""
+        step = parse_step(body) if role is Role.STEP else _step_of_call(role, options)
+        if role is Role.STEP and step is not None and (earlier := run.find(step)) is not None:
+            return Published(earlier.message_id, url, deduplicated=True)
+        if role is Role.STEP and step is None:
+            self._note(run, f"was given a step that is none: {body[:80]!r}")
+        message = self.make(run, role, url, options, body=body, caller_ip=caller_ip, step=step)
+        if role is Role.FAILURE:
+            run.failure = message
+        else:
+            part_of(message).end = run.append(
+                message.message_id,
+                body,
+                CALL_TYPES.get(role, CallType.STEP),
+                self._now_ms,
+                step=step if role is Role.STEP else None,
+                message=message,
+            )
+        return Published(message.message_id, url)
+
+    def make(
+        self,
+        run: Run,
+        role: Role,
+        url: str,
+        options: Options,
+        *,
+        body: bytes,
+        caller_ip: str,
+        step: Step | None = None,
+    ) -> Message:
+        """Make a message of *run*; its list ends nowhere yet."""
+        message = self._account.acceptance.create(
+            Target(url, options), self._now_ms, body=body, headers=headers_of(options), caller_ip=caller_ip
+        )
+        part = Part(run=run, role=role, message=message, following=FOLLOWING[role], step=step)
+        message.part = part
+        if role is not Role.CALL:
+            message.content_at_start = part.content
+        run.messages.append(message)
+        run.pending.add(message)
+        return message
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def finish(self, run: Run, response: bytes | None) -> None:
+        """Let *run* return *response*, JSON or nothing."""
+        run.response = response or None
+        self._end(run, RunMove.RETURN)
+
+    def cancel(self, runs: Iterable[Run]) -> int:
+        """Cancel those of *runs* that have not ended; return how many."""
+        going = [run for run in runs if run.going]
+        for run in going:
+            self._end(run, RunMove.CANCEL)
+        return len(going)
+
+    def fail(self, run: Run, message: Message, outcome: Outcome) -> None:
+        """Let *run* fail with *message*, whose last attempt came to *outcome*."""
+        run.failed, run.failure_outcome, run.error = message, outcome, _error_of(outcome)
+        self._end(run, RunMove.FAIL)
+
+    def _end(self, run: Run, how: RunMove) -> None:
+        """End *run*: what waits goes, what is in flight is only waited for, and who waits for the run hears of it."""
+        run.move(how, self._now_ms)
+        self._note(run, _ENDS[how] + (f": {run.error}" if run.error else ""))
+        self.events.forget(run)
+        for message in sorted(run.pending, key=lambda message: message.sequence):
+            self.withdraw(message)
+        if run.invoker is not None:
+            self._tell_invoker(run, run.invoker)
+
+    def withdraw(self, message: Message) -> None:
+        """Cancel *message*, unless it is in flight: then it is only waited for."""
+        if message.state is State.ACTIVE or not message.pending:
+            return
+        part_of(message).run.pending.discard(message)
+        message.cancel_requested = True
+        finish(self._account, message, Move.CANCEL)
+        self._account.admission.finished(message)
+
+    def _tell_invoker(self, run: Run, invoker: Invoker) -> None:
+        """Append the result of *run* to the run that waits for it; one that has failed is told for its log alone."""
+        parent = invoker.run
+        if parent is None:
+            return
+        parent.children.discard(run)
+        body = result_step(invoker, run)
+        if parent.going:
+            options = parse_options(invoker.pairs)
+            self.append(parent, Role.STEP, invoker.asked.url, configured(options, parent), body=body)
+        elif parent.state is RunState.RUN_FAILED:
+            parent.append(self._account.ids.message(), body, CallType.STEP, self._now_ms, step=parse_step(body))
+
+    # --- once more -------------------------------------------------------------------------------------------
+
+    def resume(self, failed: Run, overrides: Options = NO_OPTIONS, *, from_start: bool = False) -> Run:
+        """Let a run that has failed go on as a new one, *overrides* over its options; or start again *from_start*.
+
+        What was appended is there, except for the step that failed and for plans that have no result: they are
+        appended, and with that delivered, again.
+        """
+        run = successor(failed, self._account.ids.run(), self._now_ms, overrides)
+        self.add(run)
+        if from_start or failed.failed is failed.first:
+            assert failed.first is not None
+            self.make_first(run, failed.first.url, once_more(failed.first.options, run, overrides))
+            return run
+        again = [entry for entry in failed.entries if is_unfinished(entry, failed)]
+        for entry in failed.entries:
+            if entry not in again:
+                run.append(
+                    entry.message_id, entry.body, entry.call_type, entry.at_ms, step=entry.step, message=entry.message
+                )
+        for entry in again:
+            message = entry.message
+            assert message is not None
+            role = Role.STEP if part_of(message).role is Role.WAIT else part_of(message).role
+            options = once_more(message.options, run, overrides, wait_for=None if message is failed.failed else message)
+            self.append(run, role, message.url, options, body=entry.body, caller_ip=message.caller_ip)
+        return run
+
+    def resume_all(self, dead: Iterable[DeadLetter], overrides: Options, *, from_start: bool) -> list[Run]:
+        """Resume, or start again, the runs that have become *dead* letters, which go."""
+        runs = []
+        for one in dead:
+            runs.append(self.resume(part_of(one.message).run, overrides, from_start=from_start))
+            self._account.store.remove_dead_letter(one)
+        return runs
+
+    def retry_failure_function(self, run: Run) -> None:
+        """Call the failure function of *run* again, or refuse with 400 if its last call has not failed."""
+        if failure_state(run) is not FailureState.CALLBACK_FAIL:
+            raise Refused(400, f"the failure callback of workflow run {run.run_id} has not failed")
+        request = failure_report(run)
+        assert request is not None
+        self._account.acceptance.publish_callback(request, self._now_ms)
+
+    @property
+    def _now_ms(self) -> int:
+        return self._account.now_ms
+
+    def note_refused_step(self, error: str) -> None:
+        """Note a 400 that does not say that the run has ended: SDKs take any for that, and stop in silence."""
+        self._account.journal.note(
+            self._now_ms, f"a step was refused with 400, which its SDK takes for the end of the run: {error}"
+        )
+
+    def _note(self, run: Run, what: str) -> None:
+        self._account.journal.note(self._now_ms, f"run {run.run_id} of {run.url} {what}")
+
+
+def _marks(options: Options) -> Marks:
+    if options.workflow is None:
+        raise Refused(400, "Upstash-Workflow-RunId is missing")
+    return options.workflow
+
+
+def _step_of_call(role: Role, options: Options) -> Step | None:
+    """Return which step a call, or the report of one, is about; its callback's headers say so."""
+    family = options if role is Role.REPORT else options.callback_options if role is Role.CALL else None
+    if family is None or (number := http.first(family.forward, "upstash-workflow-stepid")) is None:
+        return None
+    name = http.first(family.forward, "upstash-workflow-stepname")
+    return Step({"stepId": int(number) if number.isdecimal() else 0, "stepName": name, "stepType": "Call"})
+
+
+def _error_of(outcome: Outcome) -> str:
+    """Return why a run has failed: what the endpoint has written, as the SDKs read it, or its status."""
+    if outcome.error:
+        return outcome.error
+    try:
+        message = json.loads(outcome.body)["message"]
+    except (ValueError, TypeError, KeyError):
+        return f"destination answered {outcome.status}"
+    return str(message)
