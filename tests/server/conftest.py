@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.server.typescript import Run, runner_in
 from tests.server.waits import WITHIN_S, eventually
 
 
@@ -226,3 +227,9 @@ def still(virtual_server: Running) -> Running:
 def give_serving() -> Callable[..., Any]:
     """Run another server: `with serving(*options) as running`."""
     return serving
+
+
+@pytest.fixture(scope="session")
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run a script beside the installed SDKs and return what it printed, with its exit status as the last line."""
+    return runner_in(tmp_path_factory.mktemp("js"))
