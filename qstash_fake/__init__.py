@@ -13,6 +13,7 @@ from qstash_fake.errors import DrainLimitReached, QStashFakeError, UnroutedDesti
 if TYPE_CHECKING:
     from qstash_fake.broker.account_views import Schedule
     from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message
+    from qstash_fake.broker.workflow.views import WorkflowRun
     from qstash_fake.delivery.routes import Route
     from qstash_fake.testing.clock import Clock
     from qstash_fake.testing.fake import QStashFake
@@ -34,6 +35,7 @@ __all__ = [
     "Schedule",
     "UnroutedDestination",
     "UsageError",
+    "WorkflowRun",
 ]
 
 _HOMES = {
@@ -46,6 +48,7 @@ _HOMES = {
     "Report": "testing.report",
     "Route": "delivery.routes",
     "Schedule": "broker.account_views",
+    "WorkflowRun": "broker.workflow.views",
 }
 
 

@@ -170,7 +170,4 @@ NOT_HERE = {
         "the cloud only: the dev server allows localhost, and so do we"
     ),
     "error user not found in this region": "the cloud only: the fake has one account and no regions",
-    "error failed to publish to url: can not append to a a cancelled workflow": (
-        "Upstash Workflow: every workflow header is answered 501"
-    ),
 }

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, get_type_hints
 
+from qstash_fake.api import run_history
 from qstash_fake.api.snapshot import snapshot
 from qstash_fake.broker.views import Message, view_of
 from qstash_fake.delivery.mounts import Answerers
@@ -24,6 +25,7 @@ from qstash_fake.server.words import Json, Word, checked, words_in, words_of
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.goals import Units
 from qstash_fake.testing.report import Report
+from qstash_fake.testing.standing import standing
 
 Duration = str | float
 """A text such as `5m`, or seconds."""
@@ -116,6 +118,18 @@ def timeline(session: Session) -> str:
     return session.fake.timeline()
 
 
+def workflows(session: Session) -> Json:
+    broker = inside(session.fake).broker
+    with broker.lock:
+        return {
+            "runs": [run_history.run(run) | {"standing": standing(run, broker.now_ms)} for run in broker.workflows.all]
+        }
+
+
+def notify(session: Session, event_id: str, data: Any = None, run_id: str | None = None) -> Json:
+    return {"woken": [one.id for one in session.fake.workflows.notify(event_id, data, run_id=run_id)]}
+
+
 # --- how deliveries are answered --------------------------------------------------------------------------------
 
 
@@ -203,6 +217,8 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "state": {"GET": row(state)},
     "timeline": {"GET": row(timeline)},
     "events": {"GET": row(events)},
+    "workflows": {"GET": row(workflows)},
+    "notify": {"POST": row(notify)},
     "routes": {"POST": row(add_route), "GET": row(list_routes), "DELETE": row(delete_routes)},
     "fail": {"POST": row(fail)},
     "drop-connection": {"POST": row(drop_connection)},

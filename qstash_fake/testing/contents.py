@@ -16,6 +16,7 @@ from qstash_fake.broker.message import State
 from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, view_of
 from qstash_fake.testing import timeline
 from qstash_fake.testing.inside import Inside
+from qstash_fake.testing.workflows import Workflows
 
 
 class Contents:
@@ -94,6 +95,11 @@ class Contents:
         """The log, oldest first."""
         with self._broker.lock:
             return [LogEntry(entry) for entry in self._broker.journal.entries()]
+
+    @property
+    def workflows(self) -> Workflows:
+        """The runs of workflows, by id; `notify` and `waiting` are for their events."""
+        return Workflows(self._inside)
 
     @property
     def signing_keys(self) -> SigningKeys:

@@ -17,6 +17,7 @@ from qstash_fake.broker.journal import Step
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.broker.views import DeadLetter, Message, view_of
+from qstash_fake.broker.workflow.views import WorkflowRun
 from qstash_fake.delivery.forgery import signed_request
 from qstash_fake.delivery.mounts import lifespan_of
 from qstash_fake.delivery.routes import Route, url_pattern
@@ -32,6 +33,7 @@ from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import start_to_ms
 from qstash_fake.testing.wanted import Asked, Url, UrlObject, Wanted, url_text
+from qstash_fake.testing.workflows import AskedOfRun, find_run
 
 
 class QStashFake(Contents):
@@ -229,6 +231,15 @@ class QStashFake(Contents):
         __tracebackhide__ = True
         wanted = None if destination is None else url_text(destination)
         return assertions.find_schedule(self.schedules.values(), cron, wanted)
+
+    def assert_workflow(
+        self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[AskedOfRun]
+    ) -> WorkflowRun:
+        """Return the newest run of a workflow that is so, or fail; *times* is how many there must be exactly."""
+        __tracebackhide__ = True
+        return cast(
+            WorkflowRun, find_run(self._inside, None if url is None else url_text(url), times, asked)
+        )  # None with times=0 alone
 
     def assert_idle(self) -> None:
         """Fail if a message is pending, held ones included."""

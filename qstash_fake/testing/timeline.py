@@ -9,6 +9,7 @@ from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.broker.message import Message
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
+from qstash_fake.testing.standing import standing
 
 MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
 MAX_COMING = 20  # lines for what is still to come
@@ -19,6 +20,7 @@ def timeline(broker: Broker) -> str:
     with broker.lock:
         entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
         pending, held = [one for one in broker.messages.values() if one.pending], broker.held(now_ms)
+        runs = [run for run in broker.workflows.all if run.going]
     if not entries:
         return "nothing was published"
     first_ms = entries[0].time_ms
@@ -31,6 +33,9 @@ def timeline(broker: Broker) -> str:
     lines += [f"{_since(message.due_ms, first_ms)}  {_coming(message, held)}" for message in coming[:MAX_COMING]]
     if len(coming) > MAX_COMING:
         lines.append(f"({len(coming) - MAX_COMING} more are pending)")
+    lines += [f"run {run.run_id} of {run.url} {standing(run, now_ms)}" for run in runs[:MAX_COMING]]
+    if len(runs) > MAX_COMING:
+        lines.append(f"({len(runs) - MAX_COMING} more runs of workflows have not ended)")
     lines.append(f"now {iso(to_datetime(now_ms))}")
     return "\n".join(lines)
 

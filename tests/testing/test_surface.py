@@ -16,6 +16,8 @@ from qstash_fake.api.calls import ApiCall
 from qstash_fake.api.view import ApiView
 from qstash_fake.broker.account_views import FlowControlKey, Queue, SigningKeys, UrlGroup
 from qstash_fake.broker.url_groups import Endpoint
+from qstash_fake.broker.workflow.views import WorkflowRun, WorkflowStep
+from qstash_fake.testing.workflows import Workflows
 
 JOBS, DEAD = "https://shop.example/jobs", "https://shop.example/dead"
 CLIENT = QStash("a-token")
@@ -24,9 +26,10 @@ CLIENT = QStash("a-token")
 SURFACE: dict[type, str] = {
     QStashFake: """
         api assert_dead_lettered assert_delivered assert_idle assert_nothing_published assert_order assert_published
-        assert_scheduled attempts cancelled clock deliver deliver_async deliver_due deliver_due_async delivered dlq
-        drain drain_async duplicate_next failed flow_control lifespan logs messages mount on pending queues reset
-        schedules signed_request signing_keys timeline url_groups verify
+        assert_scheduled assert_workflow attempts cancelled clock deliver deliver_async deliver_due
+        deliver_due_async delivered dlq drain drain_async duplicate_next failed flow_control lifespan logs
+        messages mount on pending queues reset
+        schedules signed_request signing_keys timeline url_groups verify workflows
     """,
     Clock: """
         advance advance_async advance_to advance_to_async advance_to_next advance_to_next_async advance_until
@@ -48,6 +51,9 @@ SURFACE: dict[type, str] = {
     ApiView: "answer calls chat_answer drop_connection fail problems",
     ApiCall: "at error messages method path status",
     Route: "call_count called calls refuse_connection respond respond_with spent takes time_out times",
+    Workflows: "get items keys notify values waiting",
+    WorkflowRun: "created_at ended_at error id messages payload result state steps url",
+    WorkflowStep: "at id name out type",
     Report: "attempts dead delivered fired held next_due now skipped",
 }
 
@@ -71,8 +77,17 @@ def fill(fake: QStashFake) -> None:
         CLIENT.message.publish(url=JOBS, delay=delay, flow_control={"key": "tenant", "rate": 1, "period": "1m"})
     CLIENT.message.enqueue(queue="paused", url=JOBS)
     CLIENT.queue.pause("paused")
+    start_run(fake)
     CLIENT.schedule.create(destination=JOBS, cron="* * * * *", schedule_id="minutely")
     CLIENT.url_group.upsert_endpoints("all", [{"url": JOBS, "name": "one"}])
+
+
+def start_run(fake: QStashFake) -> None:
+    """Start a run of a workflow that has done a step."""
+    marks = {"Upstash-Workflow-RunId": "wfr_1", "Authorization": "Bearer a-token"}
+    for init, body in (("true", b""), ("false", b'{"stepId":1,"stepName":"one","stepType":"Run","out":"1"}')):
+        headers = list({**marks, "Upstash-Workflow-Init": init}.items())
+        assert fake.api.answer("POST", f"/v2/publish/{JOBS}", headers, body).status == 201
 
 
 def everything(fake: QStashFake) -> dict[type, object]:
@@ -93,6 +108,9 @@ def everything(fake: QStashFake) -> dict[type, object]:
         ApiView: fake.api,
         ApiCall: fake.api.calls[0],
         Route: fake.on("https://other.example/"),
+        Workflows: fake.workflows,
+        WorkflowRun: fake.workflows["wfr_1"],
+        WorkflowStep: fake.workflows["wfr_1"].steps[0],
         Report: fake.clock.advance(0),
     }
 
@@ -162,7 +180,7 @@ def test_what_a_view_is_can_be_read_in_its_representation(fake):
     del shown["ApiView"], shown["ApiCall"], shown["Route"]  # theirs say what was asked of them
     message_id = fake.messages[0].message_id[:12]
     assert shown == {
-        "QStashFake": "<QStashFake 8 messages, 3 pending>",
+        "QStashFake": "<QStashFake 10 messages, 3 pending>",
         "Clock": "<Clock 2026-01-01T00:00:00.000000>",
         "Message": f"<Message {message_id}… POST {DEAD} FAILED>",
         "Attempt": f"<Attempt retried=0 of {message_id}… 500>",
@@ -174,8 +192,11 @@ def test_what_a_view_is_can_be_read_in_its_representation(fake):
         "UrlGroup": f"<UrlGroup 'all' {JOBS}>",
         "Endpoint": f"Endpoint(url='{JOBS}', name='one')",
         "SigningKeys": "<SigningKeys>",
+        "Workflows": "<qstash_fake.workflows, 1 run>",
+        "WorkflowRun": f"<WorkflowRun wfr_1 {JOBS} RUN_STARTED>",
+        "WorkflowStep": "<WorkflowStep 1 'one' Run>",
         "Report": (
-            "<Report 4 attempts, 4 delivered, 0 dead; 1 held: flow-control key 'tenant' is closed; "
+            "<Report 6 attempts, 6 delivered, 0 dead; 1 held: flow-control key 'tenant' is closed; "
             "1 held: queue 'paused' is paused; "
             "now 2026-01-01T00:00:00Z; next due in 1m>"
         ),

@@ -74,8 +74,8 @@ class Part:
         return Content(headers, run.list_until(self.end) if lists else message.body)
 
     def __str__(self) -> str:
-        """Return what it is in words, such as `step 3 'charge' of run wfr_1`."""
-        return f"{_WORDS[self.role]}{self._named()} of run {self.run.run_id}"
+        """Return what it is in words, such as `step 3 'charge' of run wfr_abcdef…`."""
+        return f"{_WORDS[self.role]}{self._named()} of run {self.run.run_id[:10]}…"
 
     def _named(self) -> str:
         if self.step is None:

@@ -63,6 +63,19 @@ class Entry(NamedTuple):
     message: Message | None
     """What was published; None for what was added after the run had failed."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it is the result of a step, and not one that still sleeps or was cancelled in its sleep."""
+        if self.step is None or not self.step.id:
+            return False
+        message = self.message
+        return message is None or message.not_before_ms <= message.created_ms or bool(message.attempts)
+
+    @property
+    def done_ms(self) -> int:
+        """When the step was done: a sleep at its end, anything else when it was submitted."""
+        return self.at_ms if self.message is None else max(self.at_ms, self.message.not_before_ms)
+
 
 @dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class Run:

@@ -1,0 +1,650 @@
+"""Workflows over the API: starts, lists, ends, events, calls, failures, what is listed, and every refusal."""
+
+import base64
+import json
+
+import pytest
+
+from tests.workflows import ASK, URL, a_step, a_wait, complete, header, listed, marks
+from tests.world import start_next
+
+START_MS = 1_767_225_600_000
+NOT_A_WORKFLOW = (
+    "detected a non-workflow destination for trigger/invoke. "
+    "make sure you are sending the request to the correct endpoint"
+)
+FAILURE = {
+    "Upstash-Failure-Callback": URL,
+    "Upstash-Failure-Callback-Retries": "0",
+    "Upstash-Failure-Callback-Forward-Upstash-Workflow-Is-Failure": "true",
+}
+ENDED = {"error": "can not append to a a cancelled workflow"}
+
+
+def start(qstash, headers=(), body=b'{"p":1}', run_id="wfr_1"):
+    """Start a run and return the message that brings its payload."""
+    return qstash.publish({**marks(run_id, init=True), **dict(headers)}, body, to=URL)
+
+
+def append(qstash, body, headers=(), run_id="wfr_1"):
+    """Append a step and return its message."""
+    return qstash.publish({**marks(run_id), **dict(headers)}, body, to=URL)
+
+
+def deliver(qstash, status=200, **answer):
+    """Deliver what is due next."""
+    delivery = start_next(qstash.broker)
+    complete(qstash.broker, delivery, status, **answer)
+    return delivery
+
+
+def run_of(qstash, run_id="wfr_1"):
+    return qstash.broker.workflows.by_id[run_id]
+
+
+def logged(qstash, query=""):
+    return qstash.json("GET", f"/v2/workflows/logs{query}")["runs"]
+
+
+def fail(qstash, headers=FAILURE, **answer):
+    """Start a run that fails at once, and return its dead letter's id."""
+    start(qstash, {"Upstash-Retries": "0", **headers})
+    deliver(qstash, 500, body=b'{"error":"Error","message":"declined"}', **answer)
+    return run_of(qstash).failed.dlq_id
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_is_delivered_as_a_list_of_its_payload(qstash):
+    start(qstash, {"Content-Type": "application/json", "Upstash-Forward-X-User": "u", "Upstash-Workflow-Url": URL})
+    delivery = start_next(qstash.broker)
+    assert listed(delivery) == [("step", '{"p":1}')]
+    assert delivery.content.headers == (
+        ("Content-Type", "application/json"),
+        ("X-User", "u"),
+        ("Upstash-Workflow-RunId", "wfr_1"),
+        ("Upstash-Workflow-Init", "true"),
+        ("Upstash-Workflow-Url", URL),
+        ("Upstash-Workflow-CallType", "step"),
+        ("Upstash-Workflow-CreatedAt", str(START_MS)),
+        ("Upstash-Workflow-Sdk-Version", "1"),
+    )
+
+
+def test_a_list_is_cut_at_the_message_that_it_is_delivered_with(qstash):
+    start(qstash)
+    first = start_next(qstash.broker)
+    plans = [a_step(0, "left", concurrent=2, targetStep=1), a_step(0, "right", concurrent=2, targetStep=2)]
+    for plan in plans:
+        append(qstash, plan)
+    complete(qstash.broker, first)
+    left = start_next(qstash.broker)
+    append(qstash, a_step(1, "left", concurrent=2))
+    assert [body for _, body in listed(left)] == ['{"p":1}', plans[0].decode()]
+    complete(qstash.broker, left, 500)
+    right = start_next(qstash.broker)
+    assert [body for _, body in listed(right)] == ['{"p":1}', plans[0].decode(), plans[1].decode()]
+    complete(qstash.broker, right)
+    assert len(listed(start_next(qstash.broker))) == 4
+    again = start_next(qstash.broker, START_MS + 12_000)
+    assert again.message is left.message
+    assert listed(again) == listed(left)
+
+
+@pytest.mark.parametrize(
+    "step", [a_step(1, "one", 1), a_step(0, "plan", concurrent=2, targetStep=1)], ids=["result", "plan"]
+)
+def test_a_step_that_is_there_is_not_appended_again(qstash, step):
+    start(qstash)
+    message = append(qstash, step)
+    reply = qstash.call("POST", f"/v2/publish/{URL}", marks(), step)
+    assert (reply.status, json.loads(reply.body)) == (202, {"messageId": message.message_id, "deduplicated": True})
+    assert len(run_of(qstash).entries) == 2
+
+
+def test_the_servers_own_headers_win_over_those_that_an_sdk_sends_back(qstash):
+    stale = {
+        f"Upstash-Forward-{name}": "stale"
+        for name in ("Upstash-Workflow-RunId", "Upstash-Workflow-CreatedAt", "Content-Length", "Host")
+    }
+    start(qstash, stale)
+    assert "stale" not in [value for _, value in start_next(qstash.broker).content.headers]
+
+
+def test_a_thousand_steps_take_memory_in_proportion(qstash):
+    start(qstash, body=b"")
+    for number in range(1, 1001):
+        append(qstash, a_step(number, out="x" * 1000))
+    run = run_of(qstash)
+    kept = sum(len(entry.body) + len(entry.encoded) for entry in run.entries)
+    assert kept + sum(len(message.body) for message in run.messages) < 5_000_000
+    assert len(run.list_until()) > 1_400_000
+
+
+def test_the_list_of_a_run_can_be_fetched_while_it_runs(qstash):
+    start(qstash)
+    append(qstash, a_step(1))
+    assert [one["callType"] for one in qstash.json("GET", "/v2/workflows/runs/wfr_1")] == ["step", "step"]
+    assert qstash.call("DELETE", "/v2/workflows/runs/wfr_1?cancel=false").status == 200
+    assert qstash.call("GET", "/v2/workflows/runs/wfr_1").status == 404
+
+
+# --- starts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_runs_is_not_started_again_and_its_id_is_free_after_its_end(qstash):
+    message = start(qstash)
+    reply = qstash.json("POST", f"/v2/publish/{URL}", marks(init=True))
+    assert reply == {"messageId": message.message_id, "deduplicated": True}
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
+    qstash.broker.observe(START_MS + 1)
+    start(qstash)
+    assert [one["workflowRunCreatedAt"] for one in logged(qstash)] == [START_MS + 1, START_MS]
+    assert len(logged(qstash, f"?workflowCreatedAt={START_MS}")) == 1
+
+
+def test_a_start_without_an_id_gets_one(qstash):
+    qstash.publish({"Upstash-Workflow-Init": "true"}, to=URL)
+    (run_id,) = qstash.broker.workflows.by_id
+    assert (run_id[:4], len(run_id)) == ("wfr_", 25)
+
+
+def test_a_schedule_starts_a_run_at_each_tick(qstash):
+    headers = {"Upstash-Cron": "* * * * *", "Upstash-Workflow-Init": "true"}
+    qstash.json("POST", f"/v2/schedules/{URL}", headers)
+    for minute in (1, 2):
+        delivery = start_next(qstash.broker, START_MS + minute * 60_000)
+        assert header(delivery, "Upstash-Workflow-Init") == "true"
+        complete(qstash.broker, delivery)
+    assert len(qstash.broker.workflows.all) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer", "error"),
+    [
+        (
+            {"Upstash-Feature-Set": "LazyFetch,WF_DetectTrigger"},
+            (),
+            NOT_A_WORKFLOW,
+        ),
+        ({"Upstash-Feature-Set": "LazyFetch"}, (), None),
+        ({"Upstash-Feature-Set": "WF_DetectTrigger"}, (("upstash-workflow-sdk-version", "1"),), None),
+    ],
+)
+def test_what_answers_a_start_must_be_a_workflow_if_the_start_says_so(qstash, headers, answer, error):
+    start(qstash, headers)
+    deliver(qstash, headers=answer, body=b"hello")
+    assert run_of(qstash).error == error
+    assert run_of(qstash).going is (error is None)
+    assert len(qstash.broker.dead_letters) == (error is not None)
+
+
+def test_the_api_starts_a_run_in_the_place_of_an_sdk(qstash):
+    reply = qstash.json("POST", f"/v2/trigger/{URL}", {"Upstash-Workflow-RunId": "wfr_1"}, b"payload")
+    assert reply == {"workflowRunId": "wfr_1", "workflowCreatedAt": START_MS}
+    delivery = deliver(qstash)
+    assert (header(delivery, "Upstash-Workflow-Sdk-Version"), listed(delivery)) == ("1", [("step", "payload")])
+    assert run_of(qstash).going
+
+
+def test_a_run_that_the_api_starts_needs_an_sdk_that_says_its_version(qstash):
+    qstash.json("POST", f"/v2/trigger/{URL}", {"Upstash-Workflow-RunId": "wfr_1"})
+    deliver(qstash, headers=(("Upstash-Workflow-Sdk-Version", "1"),))
+    (run,) = logged(qstash)
+    assert run["workflowState"] == "RUN_FAILED"
+    assert (run["steps"][0]["steps"][0]["state"], run["steps"][1]["type"]) == ("STEP_SUCCESS", "next")
+    assert run["steps"][1]["steps"][0]["errors"][0]["error"] == (
+        "trigger rest api is only usable with sdk versions after v1.0.0 major version"
+    )
+
+
+def test_the_api_starts_several_runs(qstash):
+    items = [
+        {"destination": URL, "body": "a", "headers": {"Upstash-Workflow-RunId": "wfr_a"}},
+        {"destination": URL, "body": "b", "headers": {"Upstash-Workflow-RunId": "wfr_a"}},
+    ]
+    reply = qstash.call("POST", "/v2/batch/trigger", body=items)
+    started = {"workflowRunId": "wfr_a", "workflowCreatedAt": START_MS}
+    assert (reply.status, json.loads(reply.body)) == (201, [started, {**started, "deduplicated": True}])
+
+
+# --- ends ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_returns_ends_while_its_delivery_is_in_flight(qstash):
+    start(qstash)
+    delivery = start_next(qstash.broker)
+    later = append(qstash, a_step(1), {"Upstash-Delay": "1h"})
+    assert qstash.call("DELETE", "/v2/workflows/runs/wfr_1?cancel=false", body=b'{"a":1}').status == 200
+    assert (later.state, delivery.message.state) == ("CANCELED", "ACTIVE")
+    complete(qstash.broker, delivery)
+    assert (delivery.message.state, run_of(qstash).state, run_of(qstash).response) == (
+        "DELIVERED",
+        "RUN_SUCCESS",
+        b'{"a":1}',
+    )
+    assert qstash.call("DELETE", "/v2/workflows/runs/wfr_1?cancel=false", body=b"2").status == 200
+    assert run_of(qstash).response == b'{"a":1}'
+
+
+@pytest.mark.parametrize("query", ["?cancel=false", "?cancel=true"])
+def test_a_delivery_that_fails_after_the_end_is_not_retried_and_makes_no_dead_letter(qstash, query):
+    start(qstash, FAILURE)
+    delivery = start_next(qstash.broker)
+    qstash.call("DELETE", f"/v2/workflows/runs/wfr_1{query}")
+    complete(qstash.broker, delivery, 500)
+    assert delivery.message.state == "CANCELED"
+    assert not qstash.broker.dead_letters
+    assert not [message for message in qstash.broker.messages.values() if message.pending]
+
+
+@pytest.mark.protocol("error failed to publish to url: can not append to a a cancelled workflow")
+@pytest.mark.parametrize("query", ["?cancel=false", "?cancel=true"])
+def test_an_append_to_a_run_that_has_ended_is_400_in_the_services_words(qstash, query):
+    start(qstash)
+    qstash.call("DELETE", f"/v2/workflows/runs/wfr_1{query}")
+    item = {"destination": URL, "headers": marks(), "body": a_step(1).decode()}
+    reply = qstash.call("POST", "/v2/batch", body=[item])
+    assert (reply.status, json.loads(reply.body)) == (400, [{"error": f"failed to publish to url: {ENDED['error']}"}])
+    for target, body in ((f"/v2/publish/{URL}", a_step(1)), ("/v2/wait/ready", a_wait())):
+        reply = qstash.call("POST", target, marks(), body)
+        assert (reply.status, json.loads(reply.body)) == (400, ENDED)
+    assert len(qstash.broker.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/v2/workflows/runs/wfr_0"),
+        ("DELETE", "/v2/workflows/runs/wfr_0"),
+        ("DELETE", "/v2/workflows/runs/wfr_0?cancel=false"),
+        ("POST", f"/v2/publish/{URL}"),
+        ("POST", "/v2/notify/wfr_0/ready"),
+        ("POST", "/v2/workflows/hooks/user/wfr_0/ready"),
+    ],
+)
+def test_a_run_that_is_not_known_is_404(qstash, method, target):
+    assert qstash.refusal(method, target, marks("wfr_0")) == (404, "workflow run wfr_0 not found")
+
+
+def test_a_step_in_a_batch_that_is_refused_for_another_reason_is_noted(qstash):
+    start(qstash)
+    item = {"destination": URL, "headers": {**marks(), "Upstash-Retries": "x"}, "body": a_step(1).decode()}
+    assert qstash.call("POST", "/v2/batch", body=[item]).status == 400
+    assert next(reversed(list(qstash.broker.journal))).text == (
+        "a step was refused with 400, which its SDK takes for the end of the run: "
+        "invalid Upstash-Retries header: 'x' is not a non-negative integer"
+    )
+
+
+def test_a_quota_is_the_status_of_the_whole_batch(qstash):
+    start(qstash)
+    item = {"destination": URL, "headers": {**marks(), "Upstash-Retries": "1000000"}, "body": a_step(1).decode()}
+    assert qstash.refusal("POST", "/v2/batch", body=[item]) == (412, "quota maxRetries exceeded, current limit: 999")
+
+
+@pytest.mark.parametrize(
+    ("query", "cancelled"),
+    [
+        ("?workflowRunIds=wfr_1&workflowRunIds=wfr_0", ["wfr_1"]),
+        (f"?workflowUrl={URL}", ["wfr_1", "wfr_2"]),
+        (f"?workflowUrl={URL}&workflowUrlExactMatch=true", ["wfr_1"]),
+        ("?label=b", ["wfr_2"]),
+        ("?label=a&label=b", ["wfr_1", "wfr_2"]),
+        ("?count=1", ["wfr_1"]),
+        ("?path=/other", []),
+        ("", ["wfr_1", "wfr_2"]),
+    ],
+)
+def test_runs_are_cancelled_by_filter(qstash, query, cancelled):
+    start(qstash, {"Upstash-Label": "a"})
+    qstash.publish({**marks("wfr_2", init=True), "Upstash-Label": "b"}, to=f"{URL}/more")
+    assert qstash.json("DELETE", f"/v2/workflows/runs{query}") == {"cancelled": len(cancelled)}
+    assert [run.run_id for run in qstash.broker.workflows.all if run.state == "RUN_CANCELED"] == cancelled
+
+
+# --- configuration -------------------------------------------------------------------------------------------------
+
+
+def test_messages_that_say_so_inherit_what_the_run_was_started_with(qstash):
+    start(
+        qstash,
+        {
+            **FAILURE,
+            "Upstash-Retries": "1",
+            "Upstash-Label": "lbl",
+            "Upstash-Forward-X-User": "u",
+            "Upstash-Forward-Upstash-Workflow-Sdk-Version": "1",
+            "Upstash-Flow-Control-Key": "key",
+            "Upstash-Flow-Control-Value": "parallelism=1",
+        },
+    )
+    inherits = append(qstash, a_step(1), {"Upstash-Feature-Set": "LazyFetch,WF_TriggerOnConfig"})
+    alone = append(qstash, a_step(2), {"Upstash-Feature-Set": "LazyFetch"})
+    assert (inherits.max_retries, inherits.labels, inherits.options.failure_callback) == (1, ("lbl",), URL)
+    assert (inherits.options.flow_control.key, inherits.stored_headers) == ("key", (("X-User", "u"),))
+    assert (alone.max_retries, alone.labels, alone.options.failure_callback, alone.stored_headers) == (3, (), None, ())
+
+
+# --- calls ---------------------------------------------------------------------------------------------------------
+
+
+CALL = {
+    **marks(call_type="toCallback"),
+    "Upstash-Retries": "1",
+    "Upstash-Callback": URL,
+    "Upstash-Callback-Workflow-RunId": "wfr_1",
+    "Upstash-Callback-Workflow-CallType": "fromCallback",
+    "Upstash-Callback-Workflow-Init": "false",
+    "Upstash-Callback-Forward-Upstash-Workflow-Callback": "true",
+    "Upstash-Callback-Forward-Upstash-Workflow-StepId": "1",
+    "Upstash-Callback-Forward-Upstash-Workflow-StepName": "ask",
+}
+
+
+def call(qstash, headers=()):
+    """Start a run that calls somebody else."""
+    start(qstash)
+    first = start_next(qstash.broker)
+    message = qstash.publish({**CALL, **dict(headers)}, b"q", to=ASK)
+    complete(qstash.broker, first)
+    return message
+
+
+def test_whoever_is_called_sees_nothing_of_the_run(qstash):
+    call(qstash, {"Upstash-Forward-X": "1"})
+    asked = start_next(qstash.broker)
+    assert (asked.content.headers, asked.content.body) == ((("X", "1"),), b"q")
+
+
+def test_the_answer_to_a_call_is_delivered_as_it_is_and_without_the_protocol(qstash):
+    message = call(qstash)
+    complete(qstash.broker, start_next(qstash.broker), body=b"42", headers=(("X-Answer", "1"),))
+    report = start_next(qstash.broker)
+    assert header(report, "Upstash-Workflow-CallType") == "fromCallback"
+    assert header(report, "Upstash-Workflow-Sdk-Version") is None
+    assert header(report, "Upstash-Workflow-Callback") == "true"
+    said = json.loads(report.content.body)
+    assert (said["status"], base64.b64decode(said["body"]), said["sourceMessageId"]) == (200, b"42", message.message_id)
+    assert (said["workflowRunId"], said["maxRetries"]) == ("wfr_1", 1)
+    assert report.message.max_retries == 3  # not those of the call
+    append(qstash, a_step(1, "ask"))
+    complete(qstash.broker, report)
+    assert [kind for kind, _ in listed(start_next(qstash.broker))] == ["step", "toCallback", "fromCallback", "step"]
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(500, 2), (489, 1)])
+def test_a_call_that_fails_is_reported_once_as_the_last_and_fails_nothing(qstash, status, attempts):
+    message = call(qstash)
+    final = {"headers": (("Upstash-NonRetryable-Error", "true"),)} if status == 489 else {"headers": ()}
+    for attempt in range(attempts):
+        complete(qstash.broker, start_next(qstash.broker, START_MS + attempt * 12_000), status, **final)
+    said = json.loads(start_next(qstash.broker).content.body)
+    assert (said["status"], said.get("retried", 0), said["maxRetries"]) == (status, attempts - 1, attempts - 1)
+    assert (message.state, message.dlq_id, run_of(qstash).going) == ("FAILED", None, True)
+    assert not qstash.broker.dead_letters
+
+
+def test_nobody_is_told_of_a_call_after_the_end_of_its_run(qstash):
+    call(qstash)
+    asked = start_next(qstash.broker)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
+    complete(qstash.broker, asked)
+    assert qstash.broker.next_message(START_MS + 10**9) is None
+
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+def test_a_wait_shows_who_waits_and_ends_in_vain_at_its_deadline(qstash):
+    start(qstash)
+    first = start_next(qstash.broker)
+    assert qstash.call("POST", "/v2/wait/a%2Fb", marks(), a_wait()).status == 200
+    complete(qstash.broker, first)
+    (waiter,) = qstash.json("GET", "/v2/waiters/a%2Fb")
+    assert (waiter["url"], waiter["timeoutUrl"], waiter["deadline"]) == (URL, URL, START_MS // 1000 + 3600)
+    assert waiter["timeoutHeaders"] == {"X": ["1"]}
+    assert qstash.broker.next_message(START_MS + 3_599_999) is None
+    late = start_next(qstash.broker, START_MS + 3_600_000)
+    assert json.loads(listed(late)[-1][1]) == {
+        "stepId": 1,
+        "stepName": "approval",
+        "stepType": "Wait",
+        "concurrent": 1,
+        "waitEventId": "a/b",
+        "waitTimeout": True,
+    }
+    assert qstash.json("GET", "/v2/waiters/a%2Fb") == []
+    assert qstash.json("POST", "/v2/notify/a%2Fb") == []
+
+
+def test_an_event_wakes_all_that_wait_for_it_in_their_order(qstash):
+    for run_id in ("wfr_1", "wfr_2"):
+        start(qstash, run_id=run_id)
+        deliver_with_wait(qstash, run_id)
+    woken = qstash.json("POST", "/v2/notify/ready", body=b'{"d":1}')
+    assert [one["workflowRunId"] for one in woken] == ["wfr_1", "wfr_2"]
+    assert woken[0]["waiter"]["url"] == URL
+    assert woken[0]["error"] == ""
+    step = json.loads(listed(deliver(qstash))[-1][1])
+    assert (base64.b64decode(step["out"]), step["waitEventId"], "waitTimeout" in step) == (b'{"d":1}', "ready", False)
+    assert qstash.broker.workflows.events.waiters.by_event() == {}
+
+
+def deliver_with_wait(qstash, run_id="wfr_1"):
+    """Deliver what is due, with the run asking to wait for `ready` meanwhile."""
+    delivery = start_next(qstash.broker)
+    qstash.call("POST", "/v2/wait/ready", marks(run_id), a_wait())
+    complete(qstash.broker, delivery)
+
+
+def test_an_event_for_one_run_is_kept_until_that_run_waits(qstash):
+    start(qstash)
+    start(qstash, run_id="wfr_2")
+    for data in (b"one", b"two"):
+        (kept,) = qstash.json("POST", "/v2/notify/wfr_1/ready", body=data)
+        assert (kept["messageId"], kept["workflowRunId"]) == ("", "wfr_1")
+    for run_id in ("wfr_1", "wfr_2"):
+        deliver_with_wait(qstash, run_id)
+    assert [one.run.run_id for one in qstash.broker.workflows.events.waiters.of("ready")] == ["wfr_2"]
+    assert base64.b64decode(json.loads(listed(deliver(qstash))[-1][1])["out"]) == b"one"
+
+
+def test_a_wait_that_is_asked_for_twice_is_one(qstash):
+    start(qstash)
+    delivery = start_next(qstash.broker)
+    for _ in range(2):
+        qstash.call("POST", "/v2/wait/ready", marks(), a_wait())
+    complete(qstash.broker, delivery)
+    assert len(qstash.json("GET", "/v2/waiters/ready")) == 1
+
+
+def test_a_webhook_takes_any_request_of_anybody(qstash):
+    start(qstash)
+    deliver_with_wait(qstash)
+    target = "/v2/workflows/hooks/user/wfr_1/ready?x=1"
+    assert qstash.api.answer("PUT", target, [("Host", "hooks.example"), ("X", "1")], b"hello").status == 200
+    data = json.loads(base64.b64decode(json.loads(listed(start_next(qstash.broker))[-1][1])["out"]))
+    assert data == {
+        "method": "PUT",
+        "header": {"Host": ["hooks.example"], "X": ["1"]},
+        "body": base64.b64encode(b"hello").decode(),
+        "proto": "http",
+        "host": "hooks.example",
+        "url": target,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, "invalid wait: it needs a step and a url"),
+        ({**a_wait(), "timeout": "soon"}, "invalid timeout: "),
+    ],
+)
+def test_a_wait_that_makes_no_sense_is_refused_and_noted(qstash, body, error):
+    start(qstash)
+    status, said = qstash.refusal("POST", "/v2/wait/ready", marks(), body)
+    assert (status, said[: len(error)]) == (400, error)
+    assert f"a step was refused with 400, which its SDK takes for the end of the run: {said}" in [
+        getattr(entry, "text", "") for entry in qstash.broker.journal
+    ]
+
+
+# --- invoke --------------------------------------------------------------------------------------------------------
+
+
+def invoke(qstash):
+    """Start a run that starts another one and waits for its result."""
+    start(qstash)
+    first = start_next(qstash.broker)
+    asked = {
+        "body": '{"c":1}',
+        "headers": {**{name: [value] for name, value in marks().items()}, "Authorization": ["Bearer a-token"]},
+        "workflowRunId": "wfr_1",
+        "workflowRunCreatedAt": START_MS,
+        "workflowUrl": URL,
+        "step": {"stepId": 1, "stepName": "ask", "stepType": "Invoke", "concurrent": 1},
+    }
+    headers = {**marks("wfr_child", init=True), "Upstash-Workflow-Invoke": "true", "Upstash-Retries": "0"}
+    qstash.publish(headers, json.dumps(asked).encode(), to=f"{URL}/child")
+    complete(qstash.broker, first)
+
+
+def invoked_result(qstash):
+    delivery = start_next(qstash.broker)
+    assert header(delivery, "Authorization") is None
+    return json.loads(json.loads(listed(delivery)[-1][1])["out"])
+
+
+def test_a_run_gets_what_the_run_that_it_has_invoked_returns(qstash):
+    invoke(qstash)
+    child = start_next(qstash.broker)
+    assert listed(child) == [("step", '{"c":1}')]
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false", body=b"[1]")
+    complete(qstash.broker, child)
+    assert invoked_result(qstash) == {"isFailed": False, "isCanceled": False, "body": "[1]"}
+    assert logged(qstash, "?workflowRunId=wfr_child")[0]["invoker"]["workflowRunId"] == "wfr_1"
+
+
+def test_a_run_hears_that_the_run_that_it_has_invoked_has_failed(qstash):
+    invoke(qstash)
+    deliver(qstash, 500)
+    assert invoked_result(qstash) == {"isFailed": True, "isCanceled": False}
+
+
+def test_a_run_hears_that_the_run_that_it_has_invoked_was_cancelled(qstash):
+    invoke(qstash)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_child")
+    assert invoked_result(qstash) == {"isFailed": False, "isCanceled": True}
+
+
+# --- failures ------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_function_is_told_all_of_the_failure(qstash):
+    dlq_id = fail(qstash)
+    delivery = start_next(qstash.broker)
+    assert header(delivery, "Upstash-Workflow-CallType") == "failureCall"
+    assert header(delivery, "Upstash-Workflow-Is-Failure") == "true"
+    assert header(delivery, "Upstash-Workflow-Sdk-Version") is None
+    said = json.loads(delivery.content.body)
+    assert (said["status"], said["dlqId"], said["workflowRunId"]) == (500, dlq_id, "wfr_1")
+    assert (said["workflowUrl"], said["workflowCreatedAt"]) == (URL, START_MS)
+    assert base64.b64decode(said["sourceBody"]) == b'{"p":1}'
+    complete(qstash.broker, delivery)
+    assert run_of(qstash).error == "declined"
+
+
+def test_a_failed_run_withdraws_what_waits(qstash):
+    start(qstash, {"Upstash-Retries": "0"})
+    first = start_next(qstash.broker)
+    sleeping = append(qstash, a_step(1), {"Upstash-Delay": "1h"})
+    complete(qstash.broker, first, 500)
+    assert (sleeping.state, run_of(qstash).state) == ("CANCELED", "RUN_FAILED")
+
+
+def test_a_failure_function_that_fails_is_no_second_dead_letter_and_can_be_called_again(qstash):
+    dlq_id = fail(qstash)
+    assert qstash.call("POST", f"/v2/workflows/dlq/callback/{dlq_id}").status == 400
+    deliver(qstash, 503, body=b"down")
+    assert list(qstash.broker.dead_letters) == [dlq_id]
+    (dead,) = qstash.json("GET", "/v2/workflows/dlq?failureFunctionState=CALLBACK_FAIL")["messages"]
+    assert dead["failureCallbackInfo"] == {
+        "state": "CALLBACK_FAIL",
+        "responseStatus": 503,
+        "responseBody": "down",
+        "responseHeaders": {"Upstash-Workflow-Sdk-Version": ["1"], "Upstash-Workflow-Sdk": ["v1.3.2"]},
+    }
+    again = qstash.json("POST", f"/v2/workflows/dlq/callback/{dlq_id}")
+    assert again == {"workflowRunId": "wfr_1", "workflowCreatedAt": START_MS}
+    assert qstash.call("DELETE", f"/v2/workflows/dlq/callback/{dlq_id}").status == 200
+    assert qstash.json("GET", f"/v2/workflows/dlq/{dlq_id}")["failureFunctionState"] == "CALLBACK_CANCELED"
+    assert qstash.call("DELETE", f"/v2/workflows/dlq/callback/{dlq_id}").status == 400
+
+
+def test_dead_letters_of_workflows_are_listed_where_they_are_asked_for(qstash):
+    dlq_id = fail(qstash)
+    assert qstash.json("GET", "/v2/dlq")["messages"] == []
+    for target in ("/v2/dlq?source=workflow", "/v2/workflows/dlq", f"/v2/workflows/dlq?workflowUrl={URL}"):
+        (dead,) = qstash.json("GET", target)["messages"]
+        assert (dead["dlqId"], dead["workflowRunId"], dead["workflowUrl"]) == (dlq_id, "wfr_1", URL)
+    assert qstash.json("GET", "/v2/workflows/dlq?workflowRunId=wfr_2")["messages"] == []
+    assert qstash.json("DELETE", f"/v2/workflows/dlq?dlqIds={dlq_id}") == {"deleted": 1}
+    assert qstash.call("GET", f"/v2/workflows/dlq/{dlq_id}").status == 404
+
+
+@pytest.mark.parametrize(("how", "length"), [("resume", 2), ("restart", 1)])
+def test_a_failed_run_goes_on_or_starts_again_as_a_new_one(qstash, how, length):
+    start(qstash, {"Upstash-Label": "a"})
+    first = start_next(qstash.broker)
+    append(qstash, a_step(1, out=1), {"Upstash-Retries": "0"})
+    complete(qstash.broker, first)
+    deliver(qstash, 500)
+    (dlq_id,) = qstash.broker.dead_letters
+    reply = qstash.json("POST", f"/v2/workflows/dlq/{how}/{dlq_id}", {"Upstash-Retries": "7", "Upstash-Label": "b"})
+    run = run_of(qstash, reply["workflowRunId"])
+    assert (run.run_id != "wfr_1", run.going, run.labels) == (True, True, ("b",))
+    delivery = start_next(qstash.broker)
+    assert (len(listed(delivery)), delivery.message.max_retries) == (length, 7)
+    assert header(delivery, "Upstash-Workflow-RunId") == run.run_id
+    assert not qstash.broker.dead_letters
+
+
+def test_all_runs_are_resumed_or_none_if_one_is_not_there(qstash):
+    dlq_id = fail(qstash)
+    assert qstash.call("POST", f"/v2/workflows/dlq/resume?dlqIds={dlq_id}&dlqIds=0-0").status == 404
+    (run,) = qstash.json("POST", f"/v2/workflows/dlq/resume?dlqIds={dlq_id}")["workflowRuns"]
+    assert set(run) == {"workflowRunId", "workflowCreatedAt"}
+    assert len(qstash.broker.workflows.all) == 2
+
+
+# --- the log -------------------------------------------------------------------------------------------------------
+
+
+def test_ten_runs_are_a_page_newest_first_and_the_last_page_has_no_cursor(qstash):
+    for number in range(12):
+        start(qstash, run_id=f"wfr_{number}")
+    page = qstash.json("GET", "/v2/workflows/events?groupBy=workflowRunId")
+    assert [run["workflowRunId"] for run in page["runs"]] == [f"wfr_{number}" for number in range(11, 1, -1)]
+    rest = qstash.json("GET", f"/v2/workflows/events?groupBy=workflowRunId&cursor={page['cursor']}")
+    assert [run["workflowRunId"] for run in rest["runs"]] == ["wfr_1", "wfr_0"]
+    assert "cursor" not in rest
+    assert qstash.call("GET", "/v2/workflows/events?count=11").status == 400
+
+
+def test_a_step_under_way_stands_last_and_says_that_it_is_retried(qstash):
+    start(qstash, {"Upstash-Retries": "2"})
+    deliver(qstash, 500, body=b"oops", headers=(("Upstash-Error-Step-Name", "charge"),))
+    (run,) = logged(qstash)
+    (following,) = run["steps"][-1]["steps"]
+    assert (run["steps"][-1]["type"], following["state"], following["stepName"]) == ("next", "STEP_RETRY", "charge")
+    assert (following["retries"], [one["status"] for one in following["errors"]]) == (2, [500])
+
+
+def test_what_is_redacted_at_the_start_is_hidden_in_the_whole_log(qstash):
+    start(qstash, {"Upstash-Redact-Fields": "body"}, b"secret")
+    append(qstash, a_step(1, out="secret"))
+    assert "secret" not in json.dumps(logged(qstash))
+    assert qstash.broker.messages[run_of(qstash).entries[1].message_id].redaction.body
