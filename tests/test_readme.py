@@ -1,4 +1,4 @@
-"""Every Python block of the README is run, and prints what the page says it prints.
+"""Every Python block of the README and of the pages below docs/ is run, and prints what its page says it prints.
 
 The convention: the page is one folder that fills from top to bottom, as its reader's would.
 
@@ -13,6 +13,7 @@ The convention: the page is one folder that fills from top to bottom, as its rea
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import runpy
@@ -27,7 +28,8 @@ import pytest
 from qstash_fake.plugin.options import OPTIONS
 from qstash_fake.testing.fake import QStashFake
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"# (\S+\.py)\n")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -61,7 +63,7 @@ class Block(NamedTuple):
 def blocks(page: str) -> list[Block]:
     fences = list(FENCED.finditer(page))
     found = []
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in itertools.zip_longest(fences, fences[1:]):
         if fence["language"] != "python":
             continue
         output = None
@@ -74,8 +76,10 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
+PAGES = {page.name: blocks(page.read_text(encoding="utf-8")) for page in (README, *sorted(ROOT.glob("docs/*.md")))}
 PAGE = README.read_text(encoding="utf-8")
-BLOCKS = blocks(PAGE)
+BLOCKS = PAGES["README.md"]
+EVERY_BLOCK = [(name, index) for name, found in PAGES.items() for index in range(len(found))]
 
 
 @pytest.fixture(autouse=True)
@@ -85,15 +89,20 @@ def variables_stay_in_their_block():
         yield
 
 
-@pytest.mark.parametrize("index", range(len(BLOCKS)), ids=[f"{b.heading}, line {b.line}" for b in BLOCKS])
-def test_a_block_of_the_readme_does_what_the_page_says(index, pytester, monkeypatch):
+def shown(name: str, index: int) -> str:
+    block = PAGES[name][index]
+    return f"{'' if name == 'README.md' else f'{name}, '}{block.heading}, line {block.line}"
+
+
+@pytest.mark.parametrize(("page", "index"), EVERY_BLOCK, ids=[shown(*one) for one in EVERY_BLOCK])
+def test_a_block_does_what_its_page_says(page, index, pytester, monkeypatch):
     monkeypatch.setenv("QSTASH_TOKEN", "made-up")
     monkeypatch.setenv("COLUMNS", "80")
     pytester.makeini("[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n")
-    for earlier in BLOCKS[:index]:
+    for earlier in PAGES[page][:index]:
         if earlier.is_kept:
             (pytester.path / earlier.name).write_text(earlier.code, encoding="utf-8")
-    block = BLOCKS[index]
+    block = PAGES[page][index]
     path = pytester.path / block.name
     path.write_text(block.code, encoding="utf-8")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message
+from qstash_fake.broker.workflow.parts import Role
 from qstash_fake.errors import DrainLimitReached
 from qstash_fake.protocol.moments import iso, to_datetime
 
@@ -57,9 +58,8 @@ class InstantLimit:
             self._begin_instant()
         if self._broker.accepted <= self._enough:
             return
-        # A workflow's run is to count once here, not each of its steps.
-        self._by_url.update(message.url for message in _newer(self._broker, self._counted))
-        url, count = self._by_url.most_common(1)[0]
+        self._by_url.update(message.url for message in _newer(self._broker, self._counted) if _counts(message))
+        url, count = next(iter(self._by_url.most_common(1)), ("", 0))
         if count > MAX_AT_ONE_INSTANT:
             raise DrainLimitReached(
                 f"{self._verb}() has created more than {MAX_AT_ONE_INSTANT} messages to {url} at one instant, "
@@ -72,6 +72,11 @@ class InstantLimit:
         self._instant_ms, self._counted = self._broker.now_ms, self._broker.accepted
         self._enough = self._counted + MAX_AT_ONE_INSTANT
         self._by_url.clear()
+
+
+def _counts(message: Message) -> bool:
+    """Tell whether *message* counts: a run of a workflow does once, and not with each of its steps."""
+    return message.part is None or message.part.role is Role.FIRST
 
 
 def _newer(broker: Broker, number: int) -> Iterator[Message]:
