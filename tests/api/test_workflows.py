@@ -648,3 +648,47 @@ def test_what_is_redacted_at_the_start_is_hidden_in_the_whole_log(qstash):
     append(qstash, a_step(1, out="secret"))
     assert "secret" not in json.dumps(logged(qstash))
     assert qstash.broker.messages[run_of(qstash).entries[1].message_id].redaction.body
+
+
+# --- what an SDK passes over in silence ----------------------------------------------------------------------------
+
+
+def notes(qstash):
+    return [entry.text for entry in qstash.broker.journal if hasattr(entry, "text")]
+
+
+def test_the_journal_tells_of_the_start_and_the_end_of_a_run(qstash):
+    start(qstash)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1?cancel=false")
+    fail(qstash)
+    start(qstash)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
+    assert notes(qstash) == [
+        f"run wfr_1 of {URL} has started",
+        f"run wfr_1 of {URL} has returned",
+        f"run wfr_1 of {URL} has started",
+        f"run wfr_1 of {URL} has failed: declined",
+        f"run wfr_1 of {URL} has started",
+        f"run wfr_1 of {URL} was cancelled",
+    ]
+
+
+def test_an_answer_that_no_sdk_gives_and_a_run_that_stands_still_are_noted(qstash):
+    start(qstash)
+    deliver(qstash, 204, headers=())
+    assert notes(qstash)[1:] == [
+        "start of run wfr_1… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers so",
+        "run wfr_1 stands still: start of run wfr_1… was answered 204, and nothing was published",
+    ]
+
+
+def test_a_body_that_is_no_step_is_noted(qstash):
+    start(qstash)
+    append(qstash, b"[1]")
+    assert notes(qstash)[-1] == f"run wfr_1 of {URL} was given a body that is no step: no SDK can replay it"
+
+
+def test_a_run_that_does_what_it_should_is_not_noted(qstash):
+    invoke(qstash)
+    deliver_with_wait(qstash, "wfr_child")
+    assert [note for note in notes(qstash) if "has started" not in note] == []

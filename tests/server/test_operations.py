@@ -7,6 +7,7 @@ import pytest
 
 from tests.server.waits import WITHIN_S, eventually
 from tests.shop import JOBS
+from tests.workflows import a_wait, marks
 
 moment = datetime.fromisoformat
 
@@ -290,3 +291,21 @@ def test_the_next_attempt_is_sent_twice(still, destination):
     report = still.control("deliver-due")
     assert [request.path for request in destination.received] == ["/a", "/b", "/b"]
     assert [attempt["lost"] for attempt in report["attempts"]] == [False, True, False]
+
+
+def test_runs_of_workflows_are_shown_and_notified(still, destination):
+    flow = f"{destination.url}/flow"
+    destination.handle = lambda request: (200, {"Upstash-Workflow-Sdk-Version": "1"})
+    still.client.post(f"/v2/publish/{flow}", headers=marks("wfr_1", init=True), content=b"payload")
+    still.client.post("/v2/wait/approved", headers=marks("wfr_1"), json=a_wait())
+    still.control("deliver-due")
+    (run,) = still.client.get("/_fake/workflows").json()["runs"]
+    assert (run["workflowRunId"], run["workflowState"]) == ("wfr_1", "RUN_STARTED")
+    assert run["standing"].startswith("step 1 'approval' waits for event 'approved' until ")
+    assert still.control("notify", event_id="other") == {"woken": []}
+    assert still.control("notify", event_id="approved", data={"by": "ada"}) == {"woken": ["wfr_1"]}
+    refused = still.client.post("/_fake/notify", json={"event_id": "approved", "run_id": "wfr_0"})
+    assert (refused.status_code, refused.json()) == (
+        400,
+        {"error": "workflow run wfr_0 not found; the runs are: wfr_1"},
+    )

@@ -150,7 +150,7 @@ class Workflows:
         if role is Role.STEP and step is not None and (earlier := run.find(step)) is not None:
             return Published(earlier.message_id, url, deduplicated=True)
         if role is Role.STEP and step is None:
-            self._note(run, f"was given a step that is none: {body[:80]!r}")
+            self._note(run, "was given a body that is no step: no SDK can replay it")
         message = self.make(run, role, url, options, body=body, caller_ip=caller_ip, step=step)
         if role is Role.FAILURE:
             run.failure = message

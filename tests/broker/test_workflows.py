@@ -1,0 +1,53 @@
+"""Workflows in the broker: what no plan cuts, and what a delivery of a run costs."""
+
+from functools import partial
+
+from qstash_fake.broker.broker import Broker
+from qstash_fake.protocol.publish import parse_publish
+from tests.workflows import URL, a_step, complete, marks
+from tests.world import instructions, start_next
+
+START_MS = 1_767_225_600_000
+
+
+def publish(broker, headers, body=b""):
+    return broker.publish(parse_publish(URL, list(headers.items()), body, caller_ip=""))
+
+
+def test_a_failure_function_is_told_an_answer_that_is_larger_than_a_plan_stores():
+    broker = Broker(START_MS, plan="free")
+    publish(broker, {**marks(init=True), "Upstash-Retries": "0", "Upstash-Failure-Callback": URL})
+    complete(broker, start_next(broker), 500, b"x" * 2_000_000)
+    assert len(start_next(broker).content.body) > 4 / 3 * 2_000_000
+
+
+def deliver_plainly(count):
+    """Deliver *count* messages, each published during the one before."""
+    broker = Broker(START_MS)
+    publish(broker, {"Upstash-Forward-X": "1"}, b"payload")
+    for number in range(count):
+        delivery = start_next(broker)
+        publish(broker, {"Upstash-Forward-X": "1"}, a_step(number + 1))
+        complete(broker, delivery)
+
+
+def deliver_steps(count):
+    """Do the same in one run."""
+    broker = Broker(START_MS)
+    publish(broker, {**marks(init=True), "Upstash-Forward-X": "1"}, b"payload")
+    for number in range(count):
+        delivery = start_next(broker)
+        publish(broker, {**marks(), "Upstash-Feature-Set": "WF_TriggerOnConfig"}, a_step(number + 1))
+        complete(broker, delivery)
+
+
+def test_a_delivery_of_a_run_costs_no_more_than_twice_a_plain_one():
+    deliver_plainly(1)
+    deliver_steps(1)
+    assert instructions(lambda: deliver_steps(5)) < 2 * instructions(lambda: deliver_plainly(5))
+
+
+def test_the_cost_of_a_step_does_not_grow_with_those_before_it():
+    deliver_steps(1)
+    few, many = (instructions(partial(deliver_steps, count)) for count in (10, 100))
+    assert many < 11 * few
