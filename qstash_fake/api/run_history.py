@@ -21,12 +21,13 @@ from qstash_fake.protocol.workflow import CallType
 
 STEP_NAME_HEADER = "upstash-error-step-name"  # in an answer: the step that has raised
 _STEP_HEADERS = {"Content-Type": ["application/json"], "Upstash-Workflow-Sdk-Version": ["1"]}
+_BODIES = frozenset({"out", "callBody", "callResponseBody", "invokedWorkflowRunBody"})
 # What of a step is shown as it was sent, beside what all of them have.
 _OF_KIND = ("sleepFor", "sleepUntil", "callUrl", "callMethod", "callBody", "callHeaders", "waitEventId", "waitTimeout")
 
 
-def run(value: Run, *, trimmed: bool = False) -> Json:
-    """A run; *trimmed* leaves out payload, results and answers."""
+def run(value: Run, body_bytes: int | None = None) -> Json:
+    """A run; of payload, results and answers *body_bytes* bytes each, None for all."""
     invoker = value.invoker.asked if value.invoker else None
     flow_control = value.config.flow_control
     shown: Json = {
@@ -35,7 +36,7 @@ def run(value: Run, *, trimmed: bool = False) -> Json:
         "workflowState": value.state,
         "workflowRunCreatedAt": value.created_ms,
         "workflowRunCompletedAt": value.ended_ms,
-        "workflowRunResponse": None if value.response is None or trimmed else _text(value, value.response),
+        "workflowRunResponse": None if value.response is None else _cut(_text(value, value.response), body_bytes),
         "invoker": invoker
         and {
             "workflowRunId": invoker.run_id,
@@ -48,7 +49,7 @@ def run(value: Run, *, trimmed: bool = False) -> Json:
         "labels": list(value.labels) or None,
         "flowControlKey": flow_control.key if flow_control else None,
         "workflowRunCallerIp": value.caller_ip or None,
-        "steps": [_without_text(group) if trimmed else group for group in _groups(value)],
+        "steps": [_trimmed(group, body_bytes) for group in _groups(value)],
     }
     return _present(shown)
 
@@ -304,9 +305,19 @@ def _text(run: Run, content: bytes) -> str:
     return run.redaction.redact_body(content).decode("utf-8", "replace")
 
 
-def _without_text(group: Json) -> Json:
-    left_out = ("out", "callBody", "callResponseBody", "invokedWorkflowRunBody")
-    return group | {"steps": [{k: v for k, v in step.items() if k not in left_out} for step in group["steps"]]}
+def _trimmed(group: Json, body_bytes: int | None) -> Json:
+    if body_bytes is None:
+        return group
+    steps = [
+        _present({name: _cut(value, body_bytes) if name in _BODIES else value for name, value in step.items()})
+        for step in group["steps"]
+    ]
+    return group | {"steps": steps}
+
+
+def _cut(text: str, body_bytes: int | None) -> str | None:
+    """Return the first *body_bytes* bytes of *text*, None if that is none of them."""
+    return text if body_bytes is None else text.encode()[:body_bytes].decode("utf-8", "ignore") or None
 
 
 def _present(fields: dict[str, Any]) -> Json:

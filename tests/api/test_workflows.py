@@ -643,6 +643,13 @@ def test_a_step_under_way_stands_last_and_says_that_it_is_retried(qstash):
     assert (following["retries"], [one["status"] for one in following["errors"]]) == (2, [500])
 
 
+@pytest.mark.parametrize(("trim", "shown"), [("0", None), ("3", "pay"), ("100", "payload")])
+def test_the_bodies_in_a_log_can_be_cut(qstash, trim, shown):
+    start(qstash, body=b"payload")
+    (run,) = logged(qstash, f"?trimBody={trim}")
+    assert run["steps"][0]["steps"][0].get("out") == shown
+
+
 def test_what_is_redacted_at_the_start_is_hidden_in_the_whole_log(qstash):
     start(qstash, {"Upstash-Redact-Fields": "body"}, b"secret")
     append(qstash, a_step(1, out="secret"))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from qstash_fake.api import run_history as history
 from qstash_fake.api import wire_workflows as wire
 from qstash_fake.api.call import EMPTY, Call, Reply, header_pairs, json_reply
-from qstash_fake.api.listing import PAGING, parse_filters, parse_page, read_given, turn_page
+from qstash_fake.api.listing import PAGING, parse_filters, parse_page, parse_trim, read_given, turn_page
 from qstash_fake.broker.workflow import selection
 from qstash_fake.broker.workflow.runs import Run
 from qstash_fake.errors import Refused
@@ -77,7 +77,7 @@ def list_runs(call: Call) -> Reply:
     given = read_given(call)
     wanted = parse_filters(given, selection.RUNS, besides=PAGING | {"groupby", "trimbody"})
     page = parse_page(given, latest_first=True, most=MAX_RUNS, default=MAX_RUNS)
-    trimmed = (call.query.get("trimBody") or ["0"])[0] not in ("0", "false")
+    body_bytes = parse_trim(given)
     known = list(enumerate(call.broker.workflows.all))
     if page.latest_first:
         known = known[::-1] if page.after is None else known[: page.after][::-1]
@@ -85,7 +85,7 @@ def list_runs(call: Call) -> Reply:
         known = known[page.after + 1 :]
     found = ((number, run) for number, run in known if selection.selects(wanted, run))
     shown, cursor = turn_page(found, page, lambda numbered: f"{numbered[1].created_ms}-{numbered[0]}")
-    runs = [history.run(run, trimmed=trimmed) for _, run in shown]
+    runs = [history.run(run, body_bytes) for _, run in shown]
     return json_reply({**({"cursor": cursor} if cursor else {}), "runs": runs})
 
 
