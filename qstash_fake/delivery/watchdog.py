@@ -9,12 +9,13 @@ back, which costs next to nothing, and a limit is exceeded by a tick at most.
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator
-from types import FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NamedTuple
 
 import anyio
@@ -162,12 +163,17 @@ def _below(task: Any) -> Iterator[Any]:
 def _frames(awaited: Any) -> Iterator[FrameType]:
     """Yield the frames of what is *awaited*, and of what that awaits, and so on."""
     while awaited is not None:
-        for prefix, inner in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
-            if hasattr(awaited, inner):
-                frame = getattr(awaited, f"{prefix}_frame")
-                if frame is not None:
-                    yield frame
-                awaited = getattr(awaited, inner)
-                break
-        else:
-            return
+        if isinstance(awaited, CoroutineType):
+            frame, inner = awaited.cr_frame, awaited.cr_await
+        elif isinstance(awaited, GeneratorType):
+            frame, inner = awaited.gi_frame, awaited.gi_yieldfrom
+        elif isinstance(awaited, AsyncGeneratorType):
+            frame, inner = awaited.ag_frame, awaited.ag_await
+        elif isinstance(awaited, asyncio.Task):
+            frame, inner = None, awaited.get_coro()
+        else:  # an object without a frame, which holds what it waits for: an `anext()`, or the way into a future
+            known = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Task)
+            frame, inner = None, next((one for one in gc.get_referents(awaited) if isinstance(one, known)), None)
+        if frame is not None:
+            yield frame
+        awaited = inner

@@ -72,6 +72,20 @@ def test_the_stack_shows_the_handler_that_a_middleware_has_started_in_a_task(qst
 
 
 @short
+def test_the_stack_goes_on_into_a_task_that_is_awaited_and_through_async_generators(qstash_fake, client):
+    async def items():
+        yield await asyncio.create_task(for_ever(None))
+
+    async def app(request):
+        return [item async for item in items()]
+
+    qstash_fake.mount(app)
+    client.message.publish(url=JOB, retries=0)
+    with pytest.raises(UsageError, match=r", in app\n(.|\n)*, in items\n(.|\n)*, in for_ever\n"):
+        qstash_fake.drain()
+
+
+@short
 def test_an_answer_after_the_limit_does_not_count(qstash_fake, client):
     async def app(scope, receive, send):
         with contextlib.suppress(asyncio.CancelledError):
