@@ -1,6 +1,6 @@
 import os
 
-os.environ.setdefault("QSTASH_TOKEN", "made-up")
+os.environ["QSTASH_TOKEN"] = "made-up"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.django_reports.settings")  # pytest-django does this for you
 
 import pytest

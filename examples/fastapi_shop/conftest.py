@@ -1,7 +1,7 @@
 import os
 
 # The shop reads its token at import, before any fixture runs. It is made up: nothing leaves the process.
-os.environ.setdefault("QSTASH_TOKEN", "made-up")
+os.environ["QSTASH_TOKEN"] = "made-up"
 
 import pytest
 from fastapi.testclient import TestClient

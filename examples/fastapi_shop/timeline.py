@@ -2,7 +2,7 @@
 
 import os
 
-os.environ.setdefault("QSTASH_TOKEN", "made-up")  # the shop reads it at import; nothing leaves the process
+os.environ["QSTASH_TOKEN"] = "made-up"  # the shop reads it at import; nothing leaves the process
 
 from fastapi.testclient import TestClient
 

@@ -1,6 +1,6 @@
 import os
 
-os.environ.setdefault("QSTASH_TOKEN", "made-up")  # read at import; nothing leaves the process
+os.environ["QSTASH_TOKEN"] = "made-up"  # read at import; nothing leaves the process
 
 import pytest
 
