@@ -26,3 +26,10 @@ def invoiced(monkeypatch):
     invoiced: list[int] = []
     monkeypatch.setattr(shop, "invoiced", invoiced)
     return invoiced
+
+
+@pytest.fixture(autouse=True)
+def totals(monkeypatch):
+    totals: list[int] = []
+    monkeypatch.setattr(shop, "totals", totals)
+    return totals

@@ -1,6 +1,8 @@
 """A shop. An order is invoiced five minutes later, so that a customer who changes his mind costs no paper."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel
@@ -11,8 +13,18 @@ from qstash.errors import SignatureError
 PUBLIC_URL = os.environ.get("SHOP_URL", "https://shop.example")
 
 qstash = QStash(os.environ["QSTASH_TOKEN"])  # at import; without a token the shop must not start
-app = FastAPI()
 invoiced: list[int] = []  # stands for the mail server
+totals: list[int] = []  # stands for the books
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Each start makes the schedule of the nightly total; the id keeps it one schedule."""
+    qstash.schedule.create(destination=f"{PUBLIC_URL}/jobs/total", cron="0 2 * * *", schedule_id="nightly-total")
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
 
 
 class Order(BaseModel):
@@ -56,3 +68,9 @@ def send_invoice(invoice: Invoice) -> dict[str, bool]:
         return {"sent": False}
     invoiced.append(invoice.order)
     return {"sent": True}
+
+
+@app.post("/jobs/total", dependencies=[Depends(signed_by_qstash)])
+def write_total() -> dict[str, int]:
+    totals.append(len(invoiced))
+    return {"total": len(invoiced)}

@@ -80,3 +80,11 @@ def test_a_signature_is_accepted_a_year_from_now(qstash_fake, client, invoiced):
     client.post("/orders", json={"id": 7})
     qstash_fake.drain()
     assert invoiced == [7]
+
+
+@pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
+def test_the_total_is_written_every_night_from_the_start_of_the_shop(client, qstash_fake, totals):
+    qstash_fake.assert_scheduled(cron="0 2 * * *", destination="https://shop.example/jobs/total")
+    client.post("/orders", json={"id": 7})
+    qstash_fake.clock.advance("2d")
+    assert totals == [1, 1]
