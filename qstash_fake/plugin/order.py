@@ -9,8 +9,8 @@ Two fixtures make that possible. `_qstash_begun` begins the fake and is moved to
 it was asked for and hands the fake out. It does not ask for `qstash_app`, which may ask for `qstash_fake` in turn, by
 itself or by a client. Instead:
 
-1. `qstash_app` is added to what a test needs before pytest looks for parameters, which it may have. It becomes an
-   initial name as well, because pytest drops what no initial name needs.
+1. `qstash_app` is added to what a test needs before pytest looks for parameters, which it may have. pytest drops it
+   again where there are any, for nobody asks for it. Hence it is added once more to the collected test.
 2. Right after `qstash_fake` is there, `qstash_app` is asked for and mounted. A fixture that needs both is set up on the
    way. Only a fixture that is half set up, and asked for the fake in its own body, cannot be set up on the way. If
    `qstash_app` needs it, mounting waits until it is complete.
@@ -102,7 +102,7 @@ def missing_names(session: pytest.Session) -> list[str]:
     return [name for name, is_there in found.items() if not is_there]
 
 
-_OF_THE_INFO = ("initialnames", "names_closure", "name2fixturedefs")
+_OF_THE_INFO = ("names_closure", "name2fixturedefs")
 
 
 def _assigns(owner: type, method: str, name: str) -> bool:
@@ -118,7 +118,6 @@ def _add_app(node: Any, info: Any) -> None:
     info.names_closure.extend(name for name in names if name not in info.names_closure)
     for name, those in definitions.items():
         info.name2fixturedefs.setdefault(name, those)
-    object.__setattr__(info, "initialnames", (*info.initialnames, APP))  # frozen before pytest 9
 
 
 def _needed_by_app(item: Any) -> set[str]:

@@ -267,6 +267,25 @@ def test_the_end():
     result.assert_outcomes(passed=3)
 
 
+def test_a_parametrized_application_stays_where_a_hook_parametrizes_the_test(run, pytester):
+    pytester.makeconftest("""
+def pytest_generate_tests(metafunc):
+    if "n" in metafunc.fixturenames:
+        metafunc.parametrize("n", [1, 2, 3])
+""")
+    result = run("""
+@pytest.fixture(params=["one", "two"])
+def qstash_app(request):
+    return lambda _: httpx.Response(200, text=request.param)
+
+def test_it(qstash_fake, n):
+    publish()
+    qstash_fake.drain()
+    assert qstash_fake.attempts[0].body in (b"one", b"two")
+""")
+    result.assert_outcomes(passed=6)
+
+
 def test_a_test_parametrizes_the_application_itself(run):
     result = run("""
 @pytest.mark.parametrize("qstash_app", [lambda _: httpx.Response(201), lambda _: httpx.Response(202)])
@@ -537,7 +556,6 @@ def test_names_that_are_missing_are_found(monkeypatch, request):
     monkeypatch.setattr(pytest.Function, "_initrequest", lambda self: None)
     assert missing_names(request.session) == [
         "FixtureManager.getfixtureclosure",
-        "FuncFixtureInfo.initialnames",
         "FuncFixtureInfo.names_closure",
         "FuncFixtureInfo.name2fixturedefs",
         "Function._request",

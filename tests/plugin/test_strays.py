@@ -227,6 +227,11 @@ def test_a_test_that_calls_qstash_fails(run, looked_up, way):
     assert looked_up == []
 
 
+def test_an_expected_failure_that_calls_qstash_is_a_failure_in_every_report(run, pytester):
+    run(WAYS["an expected failure"], "--junitxml=report.xml")
+    assert 'failures="1" skipped="0"' in (pytester.path / "report.xml").read_text(encoding="utf-8")
+
+
 # --- set-up and tear-down -------------------------------------------------------------------------------------------
 
 
@@ -362,8 +367,8 @@ def test_what_no_test_has_called_fails_the_run(run, pytester, hook):
 
 
 def test_what_no_test_has_called_is_said_at_the_end(run, pytester):
-    pytester.makeconftest(OUTSIDE.format(hook="pytest_collection_finish"))
-    result = run("")
+    pytester.makeconftest(OUTSIDE.format(hook="pytest_sessionfinish"))
+    result = run('@pytest.mark.qstash_fake(stray="allow")\ndef test_it(): pass')
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(SAID)
 
