@@ -1,4 +1,4 @@
-"""The pytest plugin: three fixtures, the marker, the ini options, the report section.
+"""The pytest plugin: its fixtures, and what it adds to the report of a failing test.
 
 At collection it imports only pytest; the fake is imported when a test asks for it.
 """
@@ -88,9 +88,9 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep our own frames out of a failing test's traceback, and add what there is to know to its report."""
-    fake = item.stash.get(_FAKE, None)
-    if fake is None and SESSION in getattr(item, "fixturenames", ()):
-        fake = item.config.stash.get(_FAKE, None)
+    own = item.stash.get(_FAKE, None)
+    shared = item.config.stash.get(_FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
+    fake = own or shared
     if fake is None or call.when == "setup":
         return (yield)
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
@@ -99,10 +99,10 @@ def pytest_runtest_makereport(
     if report.failed:
         report.sections.append(("qstash_fake timeline", _timeline(fake)))
     # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
-    if call.when == "call" and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+    if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
         # The test has failed; what would fail it at its end is told here, not as a second error.
         try:
-            fake.verify()
+            own.verify()
         except UsageError as error:
             report.sections.append(("qstash_fake", str(error)))
     return report

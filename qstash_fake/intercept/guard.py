@@ -24,7 +24,7 @@ from qstash_fake.intercept.imports import AfterImport
 from qstash_fake.intercept.patch import MISSING, Patch
 
 ALLOW = '@pytest.mark.qstash_fake(stray="allow")'
-
+OUTSIDE = "something outside of any test"
 
 _KEYWORD_ONLY = 99
 # A gate is a function that names a host: the module and the class that have it, its name, and where the host stands
@@ -54,7 +54,7 @@ class Guard:
     """The gates of one pytest run, and what came to them."""
 
     def __init__(self) -> None:
-        self.what = "something outside of any test"
+        self.what = OUTSIDE
         """What is running, for the sentence."""
         self.is_allowed: Callable[[], bool] = lambda: False
         self.is_faked: Callable[[], bool] = lambda: False

@@ -9,8 +9,8 @@ from qstash_fake.intercept import cloud
 from qstash_fake.protocol import urls
 
 DEV_SERVER = "http://127.0.0.1:8080"  # the official dev server's address
-# The only paths that are QStash's at the dev server's address: 8080 is many an application's own port.
 _CONTROL = re.compile(r"/_fake(/|$)")  # of a server of ours, whose address is in QSTASH_URL: only its port answers
+# The only paths that are QStash's at the dev server's address: 8080 is many an application's own port.
 _API_PATHS = ("v1", "v2", "llm")
 _API_PATH = re.compile(rf"/({'|'.join(_API_PATHS)})(/|$)", re.IGNORECASE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qstash_fake.intercept.guard import Guard, StrayCall
+from qstash_fake.intercept.guard import OUTSIDE, Guard, StrayCall
 from qstash_fake.plugin.options import of_ini, of_marker
 
 NAME = "qstash_fake_strays"
@@ -47,7 +47,7 @@ class Strays:
             raise
         if strays := self._guard.take():
             raise pytest.UsageError("\n".join(strays))
-        self._guard.what = "something outside of any test"
+        self._guard.what = OUTSIDE
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
