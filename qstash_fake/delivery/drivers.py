@@ -20,9 +20,10 @@ import anyio.lowlevel
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import Answer, outcome_of
 from qstash_fake.delivery.exchange import Request
+from qstash_fake.delivery.kinds import asgi
 from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
 from qstash_fake.delivery.lifespans import Lifespan
-from qstash_fake.delivery.loops import foreign_loop_aside, trio_is_running
+from qstash_fake.delivery.loops import foreign_loop_aside, loop_is_running, trio_is_running
 from qstash_fake.delivery.run import Call, Calls, Came, Done, Pause, Raised
 from qstash_fake.delivery.watchdog import Silence, Watchdog, answered, stack_of
 from qstash_fake.errors import UsageError
@@ -46,7 +47,9 @@ class SyncDriver:
     def __init__(self, limit_ms: int) -> None:
         self.limit_ms = limit_ms
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lifespans: list[Lifespan] = []
+        self._lifespans: list[tuple[AsyncApp, Lifespan]] = []
+        self._clients: list[Any] = []
+        """Starlette's test clients that are entered; each runs the lifespan of its application on a loop of its own."""
         self._begun: list[asyncio.Task[Any]] = []
         """The tasks that have begun since the last turns were given."""
         self._left: set[asyncio.Task[Any]] = set()
@@ -77,6 +80,12 @@ class SyncDriver:
 
     async def _send(self, app: AsyncApp, request: Request) -> Outcome:
         """Send *request* to *app*, whose lifespan is started before its first request."""
+        client = next((client for client in self._clients if client.app is app.app), None)
+        if app.runs_lifespan and client is not None:
+            state = dict(getattr(client, "app_state", {}))
+            return outcome_of(
+                await asyncio.wrap_future(client.portal.start_task_soon(asgi.call, app.app, request, state))
+            )
         if app.runs_lifespan and app.lifespan is None:
             lifespan = app.make_lifespan()
             with Answer() as startup:
@@ -85,10 +94,29 @@ class SyncDriver:
                 raise startup.exception
             if startup.exception is not None:
                 return outcome_of(startup)  # it is started again at the next attempt
-            self._lifespans.append(lifespan)
+            self._lifespans.append((app, lifespan))
             app.lifespan = lifespan
             self._begun = [task for task in self._begun if task is not lifespan.task]
         return outcome_of(await app.send_async(request))
+
+    def client_enters(self, client: Any) -> None:
+        """End the lifespan of the application of *client*, which is about to start one; the client answers from now on.
+
+        What a lifespan keeps in its application belongs to one loop, and there is one place for it: of two lifespans
+        at once, each waits in its shutdown for what the other has made.
+        """
+        ours = [(app, lifespan) for app, lifespan in self._lifespans if lifespan.app is client.app]
+        if self._loop is not None and not loop_is_running():
+            with foreign_loop_aside():
+                for app, lifespan in ours:
+                    self._lifespans.remove((app, lifespan))
+                    app.lifespan = None
+                    self._loop.run_until_complete(lifespan.shutdown(self.limit_ms))
+        self._clients.append(client)
+
+    def client_leaves(self, client: Any) -> None:
+        """Answer for the application of *client* again."""
+        self._clients = [one for one in self._clients if one is not client]
 
     async def _give_turns(self) -> None:
         """Give the tasks that have begun up to TURNS turns."""
@@ -126,7 +154,7 @@ class SyncDriver:
         with foreign_loop_aside():
             try:
                 with ExitStack() as exits:  # what one raises does not keep the others from their shutdown
-                    for lifespan in self._lifespans:
+                    for _, lifespan in self._lifespans:
                         exits.callback(lambda one: loop.run_until_complete(one.shutdown(self.limit_ms)), lifespan)
             finally:
                 self._lifespans.clear()

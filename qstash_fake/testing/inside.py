@@ -22,6 +22,7 @@ from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
 from qstash_fake.intercept.hosts import Hosts
 from qstash_fake.intercept.libraries import intercepted
+from qstash_fake.testing.clients import told_of_clients
 from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
 from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
@@ -69,6 +70,7 @@ class Inside:
         with ExitStack() as exits:
             exits.enter_context(variables(of_a_fake(url, token)))
             exits.enter_context(intercepted(self.api, hosts))
+            exits.enter_context(told_of_clients(self.driver))
             exits.callback(self.timekeeper.close)
             exits.callback(self.verbs.close)
             exits.callback(self._deliveries.close)

@@ -1,5 +1,6 @@
 """The lifespan of a mounted ASGI application: when it runs, what it hands on, and what fails."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
@@ -7,6 +8,7 @@ from qstash import QStash
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from qstash_fake import QStashFake
 from tests.shop import JOBS
@@ -157,6 +159,41 @@ def test_what_an_application_publishes_as_it_stops_does_not_leave_the_process():
         QStash("token").message.publish(url=JOBS)
         fake.deliver_due()
     assert [message.url for message in fake.messages] == [JOBS, JOBS + "/bye"]
+
+
+def waiting_shop(events):
+    """Return an application that keeps in itself what its lifespan waits for: two at once would wait for ever."""
+
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.stop = asyncio.Event()
+        worker = asyncio.create_task(app.state.stop.wait())
+        events.append("starts")
+        yield
+        app.state.stop.set()
+        await worker
+        events.append("stops")
+
+    async def job(request):
+        events.append("works")
+        return PlainTextResponse("ok")
+
+    return Starlette(routes=[Route("/{path:path}", job, methods=["POST"])], lifespan=lifespan)
+
+
+def test_the_lifespan_of_the_fake_ends_when_a_client_of_the_application_is_entered(client):
+    events: list[str] = []
+    with QStashFake(watchdog="2s") as fake:
+        app = waiting_shop(events)
+        fake.mount(app)
+        client.message.publish(url=JOBS)
+        fake.deliver_due()
+        with TestClient(app):
+            client.message.publish(url=JOBS)
+            fake.deliver_due()
+        client.message.publish(url=JOBS)
+        fake.deliver_due()
+    assert events == ["starts", "works", "stops"] * 3
 
 
 @pytest.mark.asyncio
