@@ -2,7 +2,7 @@ import logging
 import os
 
 # The SDK wants a token when a workflow is served, at import. It is made up: nothing leaves the process.
-os.environ.setdefault("QSTASH_TOKEN", "made-up")
+os.environ["QSTASH_TOKEN"] = "made-up"
 
 import pytest
 from fastapi.testclient import TestClient
