@@ -516,13 +516,13 @@ def test_it(qstash_fake_session):
 def test_what_fails_a_fake_at_its_end_fails_the_tear_down_of_the_session(run):
     result = run("""
 def test_one(qstash_fake_session):
-    call("/v2/notify/event")
+    call("/v1/events")
     assert False
 
 def test_two(): pass
 """)
     result.assert_outcomes(failed=1, passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_two*", "POST /v2/notify/event is not simulated *"])
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_two*", "POST /v1/events is not simulated *"])
 
 
 # --- names that are not promised ------------------------------------------------------------------------------------

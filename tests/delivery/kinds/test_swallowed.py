@@ -111,7 +111,7 @@ def litestar_app(error: Exception, **options):
     async def job() -> None:
         raise error
 
-    return litestar.Litestar([job], openapi_config=None, **options)
+    return litestar.Litestar([job], openapi_config=None, **{"logging_config": None} | options)
 
 
 MAKE = {"Flask": flask_app, "Quart": quart_app, "Litestar": litestar_app}

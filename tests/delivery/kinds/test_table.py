@@ -65,7 +65,7 @@ def litestar_app():
     async def echo(request: litestar.Request[Any, Any, Any]) -> str:
         return _text(request, await request.body())
 
-    return litestar.Litestar([echo], openapi_config=None)
+    return litestar.Litestar([echo], openapi_config=None, logging_config=None)
 
 
 def quart_app():
@@ -238,7 +238,7 @@ def litestar_app_that_tells_its_loop():
     async def job() -> bool:
         return loops == [asyncio.get_running_loop()]
 
-    return litestar.Litestar([job], on_startup=[on_startup], openapi_config=None)
+    return litestar.Litestar([job], on_startup=[on_startup], openapi_config=None, logging_config=None)
 
 
 def test_an_entered_litestar_client_delivers_on_the_loop_of_its_lifespan(qstash_fake, client):
