@@ -51,7 +51,8 @@ def in_a_fresh_process(measure: Callable[[], Numbers]) -> Numbers:
     """Return what *measure*, a function at the top of a module, gives where nothing has been imported before it."""
     code = f"import json, {measure.__module__} as m; print(json.dumps(m.{measure.__name__}()))"
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-P", "-c", code]  # -P: what is measured comes from the path, not from this folder
+    environment = os.environ | {"PYTHONPATH": path}
     ended = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
     numbers: Numbers = json.loads(ended.stdout)
     return numbers
