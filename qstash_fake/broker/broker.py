@@ -66,11 +66,6 @@ class Broker(Account):
 
     # --- publishing ----------------------------------------------------------------------------------------
 
-    def check(self, request: PublishRequest) -> None:
-        """Refuse *request* for what it asks; change nothing."""
-        with self.lock:
-            self.acceptance.check(request, self.now_ms)
-
     def publish(self, request: PublishRequest) -> Publication:
         """Accept *request*: quotas, fan-out, deduplication, one message for each URL. Delivers nothing."""
         with self.lock:
