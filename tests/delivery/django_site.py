@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 
 import django
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
@@ -38,7 +40,12 @@ def fails(request: HttpRequest) -> HttpResponse:
 
 
 def streams(request: HttpRequest) -> StreamingHttpResponse:
-    return StreamingHttpResponse(iter([b"a", b"b"]))
+    return StreamingHttpResponse(_parts() if isinstance(request, ASGIRequest) else iter([b"a", b"b"]))
+
+
+async def _parts() -> AsyncIterator[bytes]:
+    yield b"a"
+    yield b"b"
 
 
 urlpatterns = [
