@@ -87,7 +87,9 @@ def litestar_app(events: Events) -> Any:
     async def on_startup() -> None:
         events.append("starts")
 
-    return litestar.Litestar([echo, failing, streams], on_startup=[on_startup], openapi_config=None)
+    return litestar.Litestar(
+        [echo, failing, streams], on_startup=[on_startup], openapi_config=None, logging_config=None
+    )
 
 
 def quart_app(events: Events) -> Any:
