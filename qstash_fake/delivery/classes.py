@@ -10,4 +10,9 @@ def is_a(value: object, *names: str) -> bool:
 
 def inherits(cls: type, *names: str) -> bool:
     """Tell whether *cls* is a class `package.Name`, or inherits from it."""
-    return any(f"{one.__module__.partition('.')[0]}.{one.__qualname__}" in names for one in cls.__mro__)
+    return not names_of(cls).isdisjoint(names)
+
+
+def names_of(cls: type) -> frozenset[str]:
+    """Return *cls* and what it inherits from, each as `package.Name`."""
+    return frozenset(f"{one.__module__.partition('.')[0]}.{one.__qualname__}" for one in cls.__mro__)

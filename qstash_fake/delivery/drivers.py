@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -147,34 +147,41 @@ class SyncDriver:
 
     def close(self) -> None:
         """Shut applications down in reverse order, cancel what they left running, with a warning, close the loop."""
-        loop, self._loop = self._loop, None
-        if loop is None:
+        if self._loop is None:
             return
-        left: set[asyncio.Task[Any]] = set()
+        names: list[str] = []
         with foreign_loop_aside():
             try:
-                with ExitStack() as exits:  # what one raises does not keep the others from their shutdown
-                    for _, lifespan in self._lifespans:
-                        exits.callback(lambda one: loop.run_until_complete(one.shutdown(self.limit_ms)), lifespan)
+                self._on_loop(self._end(names))
             finally:
-                self._lifespans.clear()
-                left = asyncio.all_tasks(loop)
-                names = sorted(_name(task) for task in left)
-                for task in left:
-                    task.cancel()
-                if left:
-                    loop.run_until_complete(asyncio.wait(left, timeout=self.limit_ms / 1000 or None))
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.run_until_complete(loop.shutdown_default_executor())
-                loop.close()
-        if left:
-            tasks = f"{len(left)} task{'s' * (len(left) > 1)}"
+                self._loop.close()
+                self._loop = None
+        if names:
+            tasks = f"{len(names)} task{'s' * (len(names) > 1)}"
             warnings.warn(
                 f"the application has left {tasks} running, which the end of the fake has cancelled: "
                 f"{', '.join(names)}. Let a handler wait for them, or the shutdown of the lifespan cancel them",
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    async def _end(self, names: list[str]) -> None:
+        """End all that is on the loop; *names* takes the names of tasks that are left. One run: each costs its own."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with AsyncExitStack() as exits:  # what one raises does not keep the others from their shutdown
+                for _, lifespan in self._lifespans:
+                    exits.push_async_callback(lifespan.shutdown, self.limit_ms)
+        finally:
+            self._lifespans.clear()
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            names += sorted(_name(task) for task in left)
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=self.limit_ms / 1000 or None)
+            await loop.shutdown_asyncgens()
+            await loop.shutdown_default_executor()
 
 
 async def run_async(calls: Calls, limit_ms: int) -> None:

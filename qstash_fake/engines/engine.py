@@ -71,18 +71,21 @@ class Stacked(ABC):
     """An engine over a library that keeps a stack of freezes; several stacks may run parallel to the first."""
 
     _ours: Any = None
+    _shown_ms: int | None = None
 
     @property
     def started(self) -> bool:
         return self._ours is not None
 
     def start(self, now_ms: int) -> None:
-        self._ours = self._push(now_ms)
+        self._ours, self._shown_ms = self._push(now_ms), now_ms
         setattr(self._ours, _MARK, True)
 
     def move(self, now_ms: int) -> None:
         _raise_to_top(self._ours, self.stacks())
-        self._set(self._ours, now_ms)
+        if now_ms != self._shown_ms:  # nobody else moves what is ours, and most instants have several deliveries
+            self._set(self._ours, now_ms)
+            self._shown_ms = now_ms
 
     def stop(self) -> None:
         ours, self._ours = self._ours, None

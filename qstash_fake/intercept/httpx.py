@@ -52,6 +52,7 @@ def _pool(services: Services, core: Any, stand_in: Callable[..., Any], real: Any
     return stand_in(real, services, core) if services else real
 
 
+@functools.cache  # of a library: it does not change, and each fake asks again
 def _uses(owner: type, name: str) -> bool:
     """Tell whether a method of *owner* uses the attribute *name*; no instance is made, for that reads certificates."""
     methods = (value for value in vars(owner).values() if isinstance(value, FunctionType))

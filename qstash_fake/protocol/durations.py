@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 Duration = int | float | str | timedelta  # what the Python API takes; a bare number is seconds
 
@@ -149,6 +150,7 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
+@lru_cache(64)  # every test says the same few, and each fake its limits
 def _compound_ms(text: str) -> int:
     trimmed = text.strip()
     if not _API.fullmatch(trimmed):

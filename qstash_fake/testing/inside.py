@@ -17,6 +17,7 @@ from qstash_fake.api.auth import Auth
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.delivery.drivers import SyncDriver
+from qstash_fake.delivery.kinds.functions import Function
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
@@ -55,7 +56,7 @@ class Inside:
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
         self.api = Api(broker, Auth(token), self.timekeeper.observe)
         self.api.region = region
-        self.targets.mount(self._chat, LLM_URL, lifespan=False)
+        self.targets.mount(Function(self._chat), LLM_URL, lifespan=False)
 
     @property
     def broker(self) -> Broker:

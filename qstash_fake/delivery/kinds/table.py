@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
-from qstash_fake.delivery.classes import inherits, is_a
+from qstash_fake.delivery.classes import inherits, is_a, names_of
 from qstash_fake.delivery.kinds import aiohttp
 from qstash_fake.delivery.kinds.asgi import Asgi
 from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp, is_coroutine_function
@@ -38,62 +39,106 @@ POSSIBLE = (
 )
 
 
+class Candidate:
+    """An object that is to be mounted, and what the rows ask about it. Most rows ask the same; it is found once."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def is_a(self, *names: str) -> bool:
+        """Tell whether it is of a class `package.Name`, or of one that inherits from it."""
+        return not self._classes.isdisjoint(names)
+
+    def is_called_with(self, count: int) -> bool:
+        """Tell whether it is called with *count* positional arguments; no class is."""
+        return self.is_called and self.arguments == count
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it can be called as it is; to call a class only makes an object."""
+        return callable(self.app) and not isinstance(self.app, type)
+
+    @cached_property
+    def parameters(self) -> list[inspect.Parameter] | None:
+        """Its parameters; None if it does not say."""
+        try:
+            return list(inspect.signature(self.app).parameters.values())
+        except (TypeError, ValueError):
+            return None
+
+    @cached_property
+    def arguments(self) -> int:
+        """How many positional arguments it needs; three, if it does not say or takes any number."""
+        if self.parameters is None:
+            return 3
+        positional = [p for p in self.parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        required = sum(p.default is p.empty for p in positional)
+        if any(p.kind is p.VAR_POSITIONAL for p in self.parameters) and required < 1:
+            return 3
+        return required
+
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        return names_of(type(self.app))
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A row: objects that *told* tells, because of *why*, are called as *make* says."""
 
     name: str
-    told: Callable[[Any], bool]
+    told: Callable[[Candidate], bool]
     why: str
     make: Callable[[Any], App]
 
 
 def kind_of(app: Any) -> App:
     """Return *app* as one of the kinds, or raise UsageError if it is none of them."""
-    row = next((row for row in KINDS if row.told(app)), None)
+    candidate = Candidate(app)
+    row = next((row for row in KINDS if row.told(candidate)), None)
     if row is None:
         raise UsageError(f"cannot mount {app!r}: give {POSSIBLE}")
     return row.make(app)
 
 
-def _is_ours(app: Any) -> bool:
-    return isinstance(app, (SyncApp, AsyncApp))
+def _is_ours(one: Candidate) -> bool:
+    return isinstance(one.app, (SyncApp, AsyncApp))
 
 
-def _is_mock(app: Any) -> bool:
-    return is_a(app, "unittest.CallableMixin")
+def _is_mock(one: Candidate) -> bool:
+    return one.is_a("unittest.CallableMixin")
 
 
-def _is_entered(app: Any) -> bool:
-    return is_a(app, "starlette.TestClient") and app.portal is not None
+def _is_entered(one: Candidate) -> bool:
+    return one.is_a("starlette.TestClient") and one.app.portal is not None
 
 
-def _is_entered_litestar(app: Any) -> bool:
-    return _is_litestar(app) and hasattr(app, "blocking_portal")
+def _is_entered_litestar(one: Candidate) -> bool:
+    return _is_litestar(one) and hasattr(one.app, "blocking_portal")
 
 
-def _is_litestar(app: Any) -> bool:
-    return is_a(app, "litestar.TestClient", "litestar.AsyncTestClient")
+def _is_litestar(one: Candidate) -> bool:
+    return one.is_a("litestar.TestClient", "litestar.AsyncTestClient")
 
 
-def _is_django_handler(app: Any) -> bool:
-    return is_a(app, "django.ASGIHandler")
+def _is_django_handler(one: Candidate) -> bool:
+    return one.is_a("django.ASGIHandler")
 
 
-def _is_httpx(app: Any) -> bool:
-    return is_a(app, "httpx.Client", "httpx2.Client", *_ASYNC_HTTPX)
+def _is_httpx(one: Candidate) -> bool:
+    return one.is_a("httpx.Client", "httpx2.Client", *_ASYNC_HTTPX)
 
 
-def _is_at_a_server(app: Any) -> bool:
-    return _is_httpx(app) and asks_the_network(app) and urls.is_loopback(app.base_url.host)
+def _is_at_a_server(one: Candidate) -> bool:
+    return _has_only_the_network(one) and urls.is_loopback(one.app.base_url.host)
 
 
-def _has_only_the_network(app: Any) -> bool:
-    return _is_httpx(app) and asks_the_network(app)
+def _has_only_the_network(one: Candidate) -> bool:
+    return _is_httpx(one) and asks_the_network(one.app)
 
 
-def _is_asked(app: Any) -> bool:
-    return not callable(app) and callable(getattr(app, "request", None)) and _takes_content(app.request)
+def _is_asked(one: Candidate) -> bool:
+    return not callable(one.app) and callable(getattr(one.app, "request", None)) and _takes_content(one.app.request)
 
 
 def _takes_content(request: Callable[..., Any]) -> bool:
@@ -106,30 +151,12 @@ def _takes_content(request: Callable[..., Any]) -> bool:
     return True
 
 
-def _is_called_with(count: int) -> Callable[[Any], bool]:
-    """Return what tells an object that is called with *count* positional arguments; no class is."""
-    return lambda app: callable(app) and not isinstance(app, type) and _arguments(app) == count
+def _is_handler_class(one: Candidate) -> bool:
+    return isinstance(one.app, type) and inherits(one.app, "http.BaseHTTPRequestHandler")
 
 
-def _is_handler_class(app: Any) -> bool:
-    return isinstance(app, type) and inherits(app, "http.BaseHTTPRequestHandler")
-
-
-def _is_lambda(app: Any) -> bool:
-    return _is_called_with(2)(app) and list(inspect.signature(app).parameters)[1] == "context"
-
-
-def _arguments(call: Callable[..., Any]) -> int:
-    """Return how many positional arguments *call* needs; three, if it does not say or takes any number."""
-    try:
-        parameters = inspect.signature(call).parameters.values()
-    except (TypeError, ValueError):
-        return 3
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = sum(p.default is p.empty for p in positional)
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and required < 1:
-        return 3
-    return required
+def _is_lambda(one: Candidate) -> bool:
+    return one.is_called_with(2) and one.parameters is not None and one.parameters[1].name == "context"
 
 
 def _function(app: Any) -> App:
@@ -156,7 +183,7 @@ def _refuse_factory(app: Any) -> NoReturn:
 
 
 def _refuse_callable(app: Any) -> NoReturn:
-    raise UsageError(f"cannot mount {app!r}: it takes {_arguments(app)} arguments; give {POSSIBLE}")
+    raise UsageError(f"cannot mount {app!r}: it takes {Candidate(app).arguments} arguments; give {POSSIBLE}")
 
 
 KINDS = (
@@ -174,19 +201,19 @@ KINDS = (
     ),
     Kind(
         "Django's test client",
-        lambda app: is_a(app, "django.Client"),
+        lambda one: one.is_a("django.Client"),
         "its request() takes a WSGI environ, not a method and a URL",
         DjangoClient,
     ),
     Kind(
         "Django's asynchronous test client",
-        lambda app: is_a(app, "django.AsyncClient"),
+        lambda one: one.is_a("django.AsyncClient"),
         "its request() takes an ASGI scope",
         lambda app: OnAsgiref(DjangoAsyncClient(app)),
     ),
     Kind(
         "Django's request factory",
-        lambda app: is_a(app, "django.RequestFactory"),
+        lambda one: one.is_a("django.RequestFactory"),
         "the test clients inherit from it; by itself it has no application",
         _refuse_factory,
     ),
@@ -198,13 +225,13 @@ KINDS = (
     ),
     Kind(
         "Django's WSGI handler",
-        lambda app: is_a(app, "django.WSGIHandler"),
+        lambda one: one.is_a("django.WSGIHandler"),
         "a WSGI application whose views need that connection in async tests, too",
         DjangoWsgi,
     ),
     Kind(
         "Flask's and Werkzeug's test client",
-        lambda app: is_a(app, "werkzeug.Client"),
+        lambda one: one.is_a("werkzeug.Client"),
         "it names its application, which is called without the client's cookies",
         lambda app: Wsgi(app.application),
     ),
@@ -216,7 +243,7 @@ KINDS = (
     ),
     Kind(
         "Starlette's and FastAPI's TestClient, not entered",
-        lambda app: is_a(app, "starlette.TestClient"),
+        lambda one: one.is_a("starlette.TestClient"),
         "it has no portal, starts no lifespan, and names its application",
         lambda app: Asgi(app.app),
     ),
@@ -234,19 +261,19 @@ KINDS = (
     ),
     Kind(
         "Quart's test client",
-        lambda app: is_a(app, "quart.QuartClient"),
+        lambda one: one.is_a("quart.QuartClient"),
         "it starts no lifespan (`test_app()` does) and names its application",
         lambda app: Asgi(app.app),
     ),
     Kind(
         "an aiohttp application",
-        lambda app: is_a(app, "aiohttp.Application"),
+        lambda one: one.is_a("aiohttp.Application"),
         "it takes no arguments: it makes a protocol for each connection",
         aiohttp.Application,
     ),
     Kind(
         "aiohttp's TestClient",
-        lambda app: is_a(app, "aiohttp.TestClient"),
+        lambda one: one.is_a("aiohttp.TestClient"),
         "its request() takes a path, and is for the loop of its test",
         aiohttp.Client,
     ),
@@ -282,13 +309,13 @@ KINDS = (
     ),
     Kind(
         "a function, or a coroutine function",
-        _is_called_with(1),
+        lambda one: one.is_called_with(1),
         "one argument is the request; ASGI and WSGI take more",
         _function,
     ),
     Kind(
         "Mangum",
-        lambda app: is_a(app, "mangum.Mangum"),
+        lambda one: one.is_a("mangum.Mangum"),
         "it is called as a Lambda handler, and swallows exceptions",
         Mangum,
     ),
@@ -298,16 +325,16 @@ KINDS = (
         "two arguments of which the second is named `context`, as in all of AWS's examples; WSGI has no such",
         Lambda,
     ),
-    Kind("a WSGI application", _is_called_with(2), "PEP 3333: environ and start_response", Wsgi),
+    Kind("a WSGI application", lambda one: one.is_called_with(2), "PEP 3333: environ and start_response", Wsgi),
     Kind(
         "an ASGI application",
-        _is_called_with(3),
+        lambda one: one.is_called_with(3),
         "ASGI: scope, receive and send",
         lambda app: Asgi(app, runs_lifespan=True),
     ),
     Kind(
         "a callable of another number of arguments",
-        lambda app: callable(app) and not isinstance(app, type),
+        lambda one: one.is_called,
         "nobody calls an application so",
         _refuse_callable,
     ),
