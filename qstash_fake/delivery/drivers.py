@@ -173,6 +173,8 @@ class SyncDriver:
                 for _, lifespan in self._lifespans:
                     exits.push_async_callback(lifespan.shutdown, self.limit_ms)
         finally:
+            for app, _ in self._lifespans:
+                app.lifespan = None
             self._lifespans.clear()
             left = asyncio.all_tasks() - {asyncio.current_task()}
             names += sorted(_name(task) for task in left)

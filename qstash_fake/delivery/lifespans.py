@@ -84,10 +84,11 @@ class AsgiLifespan:
             if not await answered(self._answered, limit_ms):
                 self._give_up(what, limit_ms)
         refusal, self._refusal = self._refusal, None
+        error, self._error = self._error, None  # its frames hold this object, and would keep it
         # One that raises on its startup, and says nothing, does not support lifespans (ASGI, lifespan protocol).
-        if self._error is not None and (refusal is not None or self._started):
-            self._error.add_note(f"raised by the application in its {what}")
-            raise self._error
+        if error is not None and (refusal is not None or self._started):
+            error.add_note(f"raised by the application in its {what}")
+            raise error
         if refusal is not None:
             raise RuntimeError(f"the application's {what} failed: {refusal}")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 MARKER = "qstash_fake"
+_OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
 
 STRAY = ("error", "allow")
 
@@ -55,7 +56,11 @@ def add_marker(config: pytest.Config) -> None:
 
 def of_ini(config: pytest.Config) -> dict[str, Any]:
     """Return the options that the ini file sets."""
-    return {option: value for option in OPTIONS if (value := _ini(config, option)) not in (None, "")}
+    if _OF_INI not in config.stash:
+        config.stash[_OF_INI] = {
+            option: value for option in OPTIONS if (value := _ini(config, option)) not in (None, "")
+        }
+    return config.stash[_OF_INI]
 
 
 def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Order:
             self._to_be_mounted.append((request.node, result))
         if self._to_be_mounted:
             item, fake = self._to_be_mounted[-1]
-            if not _needed_by_app(item) & set(self._half_set_up):
+            if not self._half_set_up or _needed_by_app(item).isdisjoint(self._half_set_up):
                 self._to_be_mounted.pop()
                 self._mount(fake, item._request.getfixturevalue(APP))
         return result
