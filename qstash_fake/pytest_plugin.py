@@ -52,10 +52,11 @@ def qstash_fake(_qstash_begun: QStashFake) -> QStashFake:
 
 
 @pytest.fixture
-def _qstash_begun(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[QStashFake]:
-    """The fake of a test, active before its other fixtures."""
-    for name in VARIABLES:
-        _restore_last(monkeypatch, name)
+def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
+    """The fake of a test, active before its other fixtures, unless somebody asks for it while the test runs."""
+    if order.BEGUN not in request.node.fixturenames:
+        for name in VARIABLES:
+            _restore_last(request.getfixturevalue("monkeypatch"), name)
     fake = _made(options.of_ini(request.config) | options.of_marker(request.node))
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE] = fake
@@ -132,7 +133,7 @@ def _timeline(fake: QStashFake) -> str:
 
 
 def _restore_last(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Have the test's own monkeypatch, whose last act comes after ours, restore a variable to what it is now."""
+    """Have a monkeypatch that was there before us, and ends after us, restore a variable to what it is now."""
     before = os.environ.get(name)
     monkeypatch.setenv(name, before or "")
     if before is None:

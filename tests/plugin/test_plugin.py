@@ -42,6 +42,21 @@ def test_it(qstash_fake):
     result.assert_outcomes(passed=1)
 
 
+def test_the_environment_is_restored_where_the_fake_comes_after_monkeypatch(run, monkeypatch):
+    monkeypatch.setenv("QSTASH_TOKEN", "before")
+    result = run("""
+import os
+
+def test_it(monkeypatch, request):
+    request.getfixturevalue("qstash_fake")
+    monkeypatch.setenv("QSTASH_TOKEN", "of the test")
+
+def test_afterwards():
+    assert os.environ["QSTASH_TOKEN"] == "before"
+""")
+    result.assert_outcomes(passed=2)
+
+
 def test_the_environment_is_restored_also_where_the_test_changed_it_itself(run, monkeypatch):
     monkeypatch.delenv("QSTASH_URL", raising=False)
     monkeypatch.setenv("QSTASH_TOKEN", "before")
