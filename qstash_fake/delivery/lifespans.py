@@ -43,8 +43,10 @@ class AsgiLifespan:
         self.state: dict[str, Any] = {}
         self.app = app
         self._inbox: list[dict[str, str]] = []
-        self._arrived = anyio.Event()
-        self._answered = anyio.Event()
+        self._arrived: anyio.Event | None = None
+        """What the application waits for; None where it does not. An event costs as much as a call."""
+        self._answered: anyio.Event | None = None
+        """What `_ask` waits for."""
         self._gone = anyio.Event()
         self._error: Exception | None = None
         self._refusal: str | None = None
@@ -73,14 +75,15 @@ class AsgiLifespan:
             self._error = error
         finally:
             self._ended = True
-            self._answered.set()
+            self._note_answer()
             self._gone.set()
 
     async def _ask(self, what: str, limit_ms: int) -> None:
         if not self._ended:
             self._answered = anyio.Event()
             self._inbox.append({"type": what})
-            self._arrived.set()
+            if self._arrived is not None:
+                self._arrived.set()
             if not await answered(self._answered, limit_ms):
                 self._give_up(what, limit_ms)
         refusal, self._refusal = self._refusal, None
@@ -107,4 +110,8 @@ class AsgiLifespan:
     async def _send(self, event: Event) -> None:
         if event["type"].endswith(".failed"):
             self._refusal = event.get("message") or "no message"
-        self._answered.set()
+        self._note_answer()
+
+    def _note_answer(self) -> None:
+        if self._answered is not None:
+            self._answered.set()
