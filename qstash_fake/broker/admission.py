@@ -55,10 +55,10 @@ class Admission:
         while (lane := self.lanes.first_open(now_ms)) is not None:
             head = lane.head()
             assert head is not None
-            following = self._following_lane(head[2], lane)
+            following = self._following_lane(head, lane)
             if following is None:
-                return head[2]
-            self.lanes.enter(following, head[2])
+                return head
+            self.lanes.enter(following, head)
         return None
 
     def let_pass(self, message: Message, now_ms: int) -> str | None:
@@ -82,8 +82,8 @@ class Admission:
             queue, head = self.queues.of(message), lane.head()
             if not self._has_room() or not lane.gate.is_open(now_ms):
                 return self._reason(lane, queue, self._has_room())
-            if lane is not self._free and head is not None and head[2] is not message:
-                return f"{head[2]!r} comes first"
+            if lane is not self._free and head is not None and head is not message:
+                return f"{head!r} comes first"
             following = self._following_lane(message, lane)
             if following is None:
                 break

@@ -125,7 +125,7 @@ class Broker(Account):
                     self._again.append(message)
                     lost = True
             attempt = Attempt(message=message, started_ms=self.now_ms, retried=message.retried, lost=lost)
-            message.attempts.append(attempt)
+            message.attempts += (attempt,)
             self.journal.log(self.now_ms, Step.ACTIVE, message, attempt)
             return Delivery(
                 message=message,

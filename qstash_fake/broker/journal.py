@@ -1,11 +1,17 @@
-"""The journal: what happened, in order. Log entries are about messages; notes are about everything else."""
+"""The journal: what happened, in order. Log entries are about messages; notes are about everything else.
+
+**Columns, no objects.** A message has three entries, and a hundred thousand of them are kept. Python's collector goes
+through every object that is kept, again and again as they become more; as objects, the entries would be half of what
+it sees. Hence each part of an entry has a list of its own, and an entry is made when somebody reads it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -29,8 +35,7 @@ class Step(StrEnum):
     CANCELED = "CANCELED"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One step in the life of a message."""
 
     time_ms: int
@@ -96,7 +101,18 @@ class Journal:
     """Entries and notes, oldest first. Each has a number, from 0 on; at least the newest `MAX_ENTRIES` are kept."""
 
     def __init__(self) -> None:
-        self._kept: list[LogEntry | Note] = []
+        self._steps: list[Step | Note] = []
+        self._times: list[int] = []
+        self._messages: list[Message | None] = []
+        self._attempts: list[Attempt | None] = []
+        self._next_deliveries: list[int | None] = []
+        self._columns: tuple[list[Any], ...] = (
+            self._times,
+            self._steps,
+            self._messages,
+            self._attempts,
+            self._next_deliveries,
+        )
         self._forgotten = 0
         self._slack = max(1, MAX_ENTRIES // 10)  # forgotten at once: the front of a list costs all of it
         self._limit = MAX_ENTRIES + self._slack
@@ -104,7 +120,7 @@ class Journal:
     @property
     def total(self) -> int:
         """How many were ever written: the number of the next one."""
-        return self._forgotten + len(self._kept)
+        return self._forgotten + len(self._steps)
 
     @property
     def forgotten(self) -> int:
@@ -120,44 +136,64 @@ class Journal:
         next_delivery_ms: int | None = None,
     ) -> None:
         """Write down a step of *message*; *next_delivery_ms* is when it is due, where that lies ahead."""
-        self._append(LogEntry(time_ms, state, message, attempt, next_delivery_ms))
+        self._write(time_ms, state, message, attempt, next_delivery_ms)
 
     def note(self, time_ms: int, text: str, *, skipped_ticks: int = 0) -> None:
         """Write down what is no step of a message, in words for people."""
-        self._append(Note(time_ms, text, skipped_ticks))
+        self._write(time_ms, Note(time_ms, text, skipped_ticks), None, None, None)
 
     def __iter__(self) -> Iterator[LogEntry | Note]:
-        return iter(self._kept)
+        return map(_made, zip(*self._columns, strict=True))
 
     def entries(self) -> list[LogEntry]:
         """Return the log entries, oldest first."""
-        return [entry for entry in self._kept if isinstance(entry, LogEntry)]
+        return [entry for entry in self if isinstance(entry, LogEntry)]
 
     def since(self, number: int) -> list[LogEntry | Note]:
         """Return what has a *number* of this or more and is still kept, oldest first."""
-        return self._kept[max(0, number - self._forgotten) :]
+        first = max(0, number - self._forgotten)
+        return list(map(_made, zip(*(column[first:] for column in self._columns), strict=True)))
 
     def newest(self, before: int | None = None) -> Iterator[tuple[int, LogEntry | Note]]:
         """Yield numbers and entries, newest first, from just below the number *before*; costs what is taken."""
         end = self.total if before is None else min(before, self.total)
-        for at in range(end - self._forgotten - 1, -1, -1):
-            yield at + self._forgotten, self._kept[at]
+        return self._at(range(end - self._forgotten - 1, -1, -1))
 
     def oldest(self, after: int = -1) -> Iterator[tuple[int, LogEntry | Note]]:
         """Yield numbers and entries, oldest first, from just above the number *after*; costs what is taken."""
-        for at in range(max(0, after + 1 - self._forgotten), len(self._kept)):
-            yield at + self._forgotten, self._kept[at]
+        return self._at(range(max(0, after + 1 - self._forgotten), len(self._steps)))
 
     def follow(self) -> Follower:
         """Return a reader of what is written from now on."""
         return Follower(self, self.total)
 
-    def _append(self, entry: LogEntry | Note) -> None:
-        kept = self._kept
-        kept.append(entry)
-        if len(kept) >= self._limit:
-            del kept[: self._slack]
+    def _at(self, places: Iterable[int]) -> Iterator[tuple[int, LogEntry | Note]]:
+        for at in places:
+            yield at + self._forgotten, _made(column[at] for column in self._columns)
+
+    def _write(
+        self,
+        time_ms: int,
+        step: Step | Note,
+        message: Message | None,
+        attempt: Attempt | None,
+        next_delivery_ms: int | None,
+    ) -> None:
+        self._steps.append(step)
+        self._times.append(time_ms)
+        self._messages.append(message)
+        self._attempts.append(attempt)
+        self._next_deliveries.append(next_delivery_ms)
+        if len(self._steps) >= self._limit:
+            for column in self._columns:
+                del column[: self._slack]
             self._forgotten += self._slack
+
+
+def _made(row: Iterable[Any]) -> LogEntry | Note:
+    """Return what one *row* of the columns is."""
+    time_ms, step, *others = row
+    return step if isinstance(step, Note) else LogEntry(time_ms, step, *others)
 
 
 class Follower:

@@ -40,48 +40,60 @@ class Gate:
         """Note that a message waits, and was not let pass at *now_ms*."""
 
 
+Place = int
+"""Where a message stands in a lane: its due time, then its sequence, in one int, which sorts as both do."""
+_SEQUENCE_BITS = 40  # more messages than fit into memory
+
+
+def place_of(message: Message) -> Place:
+    """Return where *message* stands in a lane. Its due time is fixed as long as it waits there."""
+    return message.due_ms << _SEQUENCE_BITS | message.sequence
+
+
 class Lane:
     """Messages waiting before one gate, first those that were due first."""
 
-    __slots__ = ("_heap", "gate", "promised", "queues")
+    __slots__ = ("_heap", "_waiting", "gate", "promised", "queues")
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
-        self.promised: tuple[int, int] | None = None
-        """The head, (due_ms, sequence), under which this lane stands among those that may be open."""
+        self.promised: Place | None = None
+        """The place of the head under which this lane stands among those that may be open."""
         self.queues: Counter[str | None] = Counter()
         """How many messages of each queue wait here, None standing for those of no queue."""
-        self._heap: list[tuple[int, int, Message]] = []
+        self._heap: list[Place] = []
+        self._waiting: dict[Place, Message] = {}
 
     def __len__(self) -> int:
-        return self.queues.total()
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Message]:
+        """Yield the messages that wait here, in no order."""
+        return iter(self._waiting.values())
 
     def add(self, message: Message) -> None:
         """Let *message*, which waits nowhere, wait here."""
+        place = place_of(message)
         message.lane = self
         self.queues[message.queue] += 1
-        heapq.heappush(self._heap, (message.due_ms, message.sequence, message))
+        self._waiting[place] = message
+        heapq.heappush(self._heap, place)
 
     def remove(self, message: Message) -> None:
-        """Let *message*, which waits here, wait no longer. It stays in the heap; `head` drops it there."""
+        """Let *message*, which waits here, wait no longer. Its place stays in the heap; `head` drops it there."""
         message.lane = None
         self.queues[message.queue] -= 1
         if not self.queues[message.queue]:
             del self.queues[message.queue]
+        del self._waiting[place_of(message)]
 
-    def head(self) -> tuple[int, int, Message] | None:
-        """Return (due_ms, sequence, message) of the first that waits."""
-        while self._heap and not self._is_true(self._heap[0]):
+    def head(self) -> Message | None:
+        """Return the first that waits."""
+        while self._heap:
+            if (message := self._waiting.get(self._heap[0])) is not None:
+                return message
             heapq.heappop(self._heap)
-        return self._heap[0] if self._heap else None
-
-    def __iter__(self) -> Iterator[Message]:
-        """Yield the messages that wait here, in no order."""
-        return (entry[2] for entry in set(self._heap) if self._is_true(entry))
-
-    def _is_true(self, entry: tuple[int, int, Message]) -> bool:
-        """Tell whether *entry* of the heap is a message that waits here, under the due time that it has now."""
-        return entry[2].lane is self and entry[2].due_ms == entry[0]
+        return None
 
 
 class Lanes:
@@ -90,7 +102,7 @@ class Lanes:
     def __init__(self) -> None:
         self.occupied: dict[Lane, None] = {}
         """The lanes in which somebody waits, in the order in which they filled."""
-        self._promising: list[tuple[int, int, int, Lane]] = []
+        self._promising: list[tuple[Place, int, Lane]] = []
         self._counter = itertools.count()
 
     def enter(self, lane: Lane, message: Message) -> None:
@@ -113,22 +125,23 @@ class Lanes:
         """Note that the gate of these lanes may have opened."""
         for lane in lanes:
             head = lane.head()
-            if head is not None and lane.promised != head[:2]:
-                lane.promised = head[:2]
-                heapq.heappush(self._promising, (*head[:2], next(self._counter), lane))
+            if head is not None and lane.promised != (place := place_of(head)):
+                lane.promised = place
+                heapq.heappush(self._promising, (place, next(self._counter), lane))
 
     def first_open(self, now_ms: int) -> Lane | None:
         """Return the lane whose head comes first among those whose gate is open at *now_ms*."""
         while self._promising:
-            due_ms, sequence, _, lane = self._promising[0]
-            head = lane.head()
-            if lane.promised == (due_ms, sequence):
-                if head is not None and head[:2] == lane.promised and lane.gate.is_open(now_ms):
+            promise, _, lane = self._promising[0]
+            if lane.promised == promise:
+                head = lane.head()
+                is_kept = head is not None and place_of(head) == promise
+                if is_kept and lane.gate.is_open(now_ms):
                     return lane
                 lane.promised = None
-                if head is not None and head[:2] != (due_ms, sequence):
-                    self.look_again(lane)
-                elif head is not None:
+                if is_kept:
                     lane.gate.found_closed(now_ms)
+                else:
+                    self.look_again(lane)
             heapq.heappop(self._promising)
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -152,7 +152,7 @@ class Message:
     part: Part | None = None
     """What it is to the run of a workflow; None outside of workflows."""
     state: State = State.CREATED
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: tuple[Attempt, ...] = ()
     cancel_requested: bool = False
     finished_ms: int | None = None
     dlq_id: str | None = None

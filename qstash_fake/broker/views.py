@@ -66,7 +66,7 @@ class View(Generic[T]):
         raise AttributeError(f"{name} of {self!r} cannot be deleted: it shows what the fake holds")
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._inner is self._inner
+        return type(other) is type(self) and bool(other._inner == self._inner)
 
     def __hash__(self) -> int:
         return hash(self._inner)

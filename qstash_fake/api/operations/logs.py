@@ -47,17 +47,19 @@ def _page(
     """
     wanted = parse_filters(given, filters.LOGS, PAGING | besides)
     page = parse_page(given, latest_first=True, default=default)
-    journal, retained_from_ms = call.broker.journal, call.broker.retained_from_ms
-    if page.latest_first:
-        numbered = journal.newest(page.after)
-    else:
-        numbered = journal.oldest(-1 if page.after is None else page.after)
-    found = (
-        (number, entry)
-        for number, entry in numbered
-        if isinstance(entry, LogEntry) and entry.time_ms >= retained_from_ms and wanted.log(entry)
-    )
-    shown, cursor = turn_page(found, page, lambda numbered: f"{numbered[1].time_ms}-{numbered[0]}")
+    broker = call.broker
+    with broker.lock:
+        journal, retained_from_ms = broker.journal, broker.retained_from_ms
+        if page.latest_first:
+            numbered = journal.newest(page.after)
+        else:
+            numbered = journal.oldest(-1 if page.after is None else page.after)
+        found = (
+            (number, entry)
+            for number, entry in numbered
+            if isinstance(entry, LogEntry) and entry.time_ms >= retained_from_ms and wanted.log(entry)
+        )
+        shown, cursor = turn_page(found, page, lambda numbered: f"{numbered[1].time_ms}-{numbered[0]}")
     return [entry for _, entry in shown], {"cursor": cursor} if cursor else {}
 
 
