@@ -33,14 +33,10 @@ class Order:
 
     def __init__(self, mount: Callable[[Any, Any], None]) -> None:
         self._mount = mount
-        self._missing: list[str] = []
+        self._missing: list[str] | None = None
+        """The names of pytest's that are not promised and not there; looked for when the first test needs them."""
         self._half_set_up: list[str] = []
         self._to_be_mounted: list[tuple[Any, Any]] = []
-
-    @pytest.hookimpl(trylast=True)  # after pytest has made its fixture manager
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Look for the names of pytest that are not promised; what is missing is told where it is needed."""
-        self._missing = missing_names(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -75,6 +71,8 @@ class Order:
         return result
 
     def _arrange(self, node: Any) -> None:
+        if self._missing is None:
+            self._missing = missing_names(node.session)
         if self._missing:
             raise pytest.UsageError(
                 f"pytest {pytest.__version__} has no {' and no '.join(self._missing)}, which the fixture qstash_fake "
