@@ -243,12 +243,12 @@ class DeadLetter(View[InnerDeadLetter]):
     @property
     def response_status(self) -> int:
         """The HTTP status of the last answer, 0 without one."""
-        return self._inner.outcome.status
+        return self._inner.response_status
 
     @property
     def response_body(self) -> bytes:
-        """The body of the last answer, empty without one."""
-        return self._inner.outcome.body
+        """The body of the last answer as QStash stores it, empty without one; a plan cuts it to its message size."""
+        return self._inner.response_body
 
     def redrive(self) -> Message:
         """Publish it again as a new message, due now, and return that; once only."""

@@ -146,3 +146,14 @@ async def test_quotas_count_with_the_async_client_and_verbs(
     await async_client.message.publish(url=JOBS, body="y", retries=5)
     await qstash_fake.drain_async()
     assert shop.bodies == ["y"]
+
+
+@FREE
+def test_a_dead_letter_shows_no_more_of_an_answer_than_a_message_may_have(client: QStash, qstash_fake: QStashFake):
+    qstash_fake.on(JOBS).respond(500, content=b"x" * 1_048_577)
+    client.message.publish(url=JOBS, body="x", retries=0)
+    qstash_fake.deliver_due()
+    (dead,) = qstash_fake.dlq
+    (shown,) = client.dlq.list().messages
+    assert (len(dead.response_body), len(shown.response_body or "")) == (1_048_576, 1_048_576)
+    assert len(dead.message.attempts[0].body) == 1_048_577
