@@ -132,6 +132,9 @@ ROWS: dict[str, tuple[str, ...]] = {
         "bulk",
         "counts",
         "empty list",
+        "bulk action",
+        "bulk actions are listed",
+        "bulk actions are kept",
     ),
     "4.9": (  # ids, cursors, filters
         "messageId",

@@ -15,6 +15,7 @@ from qstash_fake.api.call import Call, Reply, error_reply
 from qstash_fake.api.calls import Calls
 from qstash_fake.api.faults import Asked, Faults
 from qstash_fake.api.operations import (
+    bulk_actions,
     dead_letters,
     flow_control,
     health,
@@ -46,6 +47,8 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/messages/{id}", messages.get_message),
     ("DELETE", "/v2/messages/{id}", messages.cancel_message),
     ("DELETE", "/v2/messages", messages.cancel_messages),
+    ("GET", "/v2/bulkActions", bulk_actions.list_bulk_actions),
+    ("GET", "/v2/bulkActions/{id}", bulk_actions.get_bulk_action),
     ("GET", "/v2/dlq", dead_letters.list_dead_letters),
     ("DELETE", "/v2/dlq", dead_letters.delete_dead_letters),
     ("POST", "/v2/dlq/retry", dead_letters.retry_dead_letters),

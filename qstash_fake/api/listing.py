@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from qstash_fake.api.call import Call
@@ -29,6 +29,10 @@ class Page:
     after: int | None
     count: int
     latest_first: bool
+
+    def at_most(self, count: int) -> Page:
+        """Return the page with no more than *count* items."""
+        return replace(self, count=min(self.count, count))
 
 
 def read_given(call: Call, ignored: frozenset[str] = frozenset()) -> Given:

@@ -7,6 +7,7 @@ from typing import Any
 
 from qstash_fake.api import wire_workflows
 from qstash_fake.broker.acceptance import Publication, Published
+from qstash_fake.broker.bulk_actions import BulkAction
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.fanout import headers_of
 from qstash_fake.broker.flow_control import FlowControlKey
@@ -112,6 +113,20 @@ def log(entry: LogEntry, body_bytes: int | None = None) -> Json:
             **_labels(options),
             **_flow_control(options),
         ),
+    }
+
+
+def bulk_action(value: BulkAction) -> Json:
+    """A bulk action, which is always finished."""
+    return {
+        "actionId": value.action_id,
+        "kind": "cancel",
+        "state": "FINISHED",
+        "total": value.total,
+        "processed": value.total,
+        "createdAt": value.created_ms,
+        "completedAt": value.created_ms,
+        "filter": dict(value.filter),
     }
 
 

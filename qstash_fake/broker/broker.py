@@ -11,11 +11,12 @@ form; whoever reads what waits, or when something happens next, calls it first, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qstash_fake.broker.acceptance import Publication
 from qstash_fake.broker.account import Account
+from qstash_fake.broker.bulk_actions import BulkAction, BulkActions
 from qstash_fake.broker.dead_letters import DeadLetter
 from qstash_fake.broker.ids import token_id
 from qstash_fake.broker.journal import Step
@@ -56,6 +57,7 @@ class Broker(Account):
     ) -> None:
         super().__init__(now_ms, seed=seed, plan=plan, signing_keys=signing_keys)
         self._duplicate_next: list[Callable[[str], bool]] = []
+        self.bulk_actions = BulkActions()
         self._again: deque[Message] = deque()
         """Messages in flight whose attempt is sent a second time, at once."""
 
@@ -226,6 +228,11 @@ class Broker(Account):
                     finish(self, message, Move.CANCEL)
                     self.admission.finished(message)
             return count
+
+    def cancel_in_bulk(self, messages: Iterable[Message], meant: Mapping[str, list[str]]) -> BulkAction:
+        """Cancel pending *messages*, which a filter has *meant*, and note it as a bulk action."""
+        with self.lock:
+            return self.bulk_actions.add(self.cancel(messages), meant, self.now_ms)
 
     def delete_queue(self, name: str) -> None:
         """Delete a queue and cancel its waiting messages; one in flight is not retried."""

@@ -7,6 +7,9 @@ from qstash_fake.api.call import Call, Reply, json_reply
 from qstash_fake.api.listing import parse_filters, read_given
 from qstash_fake.broker import filters
 from qstash_fake.errors import Refused
+from qstash_fake.protocol.options import parse_bool
+
+_IDS = frozenset({"messageid", "messageids"})
 
 
 def get_message(call: Call) -> Reply:
@@ -21,7 +24,24 @@ def cancel_message(call: Call) -> Reply:
 
 
 def cancel_messages(call: Call) -> Reply:
-    """Cancel all that the filters mean; `count`, which the TypeScript SDK always sends, is ignored by QStash, too."""
-    wanted = parse_filters(read_given(call, ignored=frozenset({"count"})), filters.MESSAGES, besides=frozenset())
+    """Cancel all that the filters mean; `count`, which the TypeScript SDK always sends, is ignored by QStash, too.
+
+    What is meant by ids alone is cancelled at once; anything else is a bulk action, whose id an `async` call is told.
+    """
+    given = read_given(call, ignored=frozenset({"count", "async"}))
+    wanted = parse_filters(given, filters.MESSAGES, besides=frozenset())
     meant = (message for message in call.broker.messages.values() if message.pending and wanted.message(message))
-    return json_reply({"cancelled": call.broker.cancel(meant)})
+    wants_id = _wants_action_id(call)
+    if given and all(name.lower() in _IDS for name in given):
+        return json_reply({"cancelled": call.broker.cancel(meant)})
+    action = call.broker.cancel_in_bulk(meant, given)
+    return json_reply({"cancelled": action.total, **({"actionId": action.action_id} if wants_id else {})})
+
+
+def _wants_action_id(call: Call) -> bool:
+    """Tell what `async` says: the reference has it in the query, the guide in the body."""
+    given = call.json_object().get("async", call.query.get("async", ["false"])[0])
+    try:
+        return given if isinstance(given, bool) else parse_bool(str(given))
+    except ValueError as error:
+        raise Refused(400, f"invalid async: {error}") from None
