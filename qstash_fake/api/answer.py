@@ -146,8 +146,6 @@ class Api:
         self.problems: list[str] = []
         """Calls that were answered 501, and errors of our own; the application may have swallowed them."""
         self.calls = Calls()
-        self.region: str | None = None
-        """The region that the account is in; None for all."""
 
     def reset(self) -> None:
         """Forget faults, problems, calls and the chat answer that was set."""
@@ -203,7 +201,7 @@ class Api:
             return None
 
     def _check_region(self, called: str | None) -> None:
-        if self.region is not None and called not in (None, self.region):
+        if self.broker.region is not None and called not in (None, self.broker.region):
             raise Refused(404, f"user not found in this region ({called})")  # QStash's own words
 
     def _operate(self, method: str, target: str, headers: Pairs, body: bytes, caller_ip: str) -> Reply:

@@ -28,9 +28,14 @@ from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
 
+HOME_REGION = "eu-central-1"  # assumed: of an account without a region; the host without one is there
+
 
 class Account:
-    """The state of one account. Times are unix milliseconds; *plan* names one of PLANS, None for no quotas."""
+    """The state of one account. Times are unix milliseconds; *plan* names one of PLANS, None for no quotas.
+
+    *region* is the only one that knows the account; None for all.
+    """
 
     def __init__(
         self,
@@ -38,9 +43,11 @@ class Account:
         *,
         seed: int = 0,
         plan: str | None = None,
+        region: str | None = None,
         signing_keys: Callable[[], tuple[str, str]] = dev_keys,
     ) -> None:
         self.now_ms = now_ms
+        self.region = region
         self.lock = RLock()
         self.ids = Ids(seed)
         self.plan = quotas.named(plan)
@@ -62,6 +69,11 @@ class Account:
         self.workflows = Workflows(self)
         self.acceptance.intakes.append(self.workflows)
         self._retired = False
+
+    @property
+    def home(self) -> str:
+        """The region that deliveries come from."""
+        return self.region or HOME_REGION
 
     def observe(self, now_ms: int) -> None:
         """Note that it is *now_ms*; time never goes back."""

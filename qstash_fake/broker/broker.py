@@ -37,6 +37,8 @@ class Delivery:
     attempt: Attempt
     content: Content
     signing_key: str
+    region: str
+    """Where it is sent from, such as `us-east-1`."""
 
     @property
     def token_id(self) -> str:
@@ -45,7 +47,7 @@ class Delivery:
 
 
 class Broker(Account):
-    """An account that delivers. Times are unix milliseconds; *plan* names one of PLANS, None for no quotas."""
+    """An account that delivers; the values are those of an Account."""
 
     def __init__(
         self,
@@ -53,9 +55,10 @@ class Broker(Account):
         *,
         seed: int = 0,
         plan: str | None = None,
+        region: str | None = None,
         signing_keys: Callable[[], tuple[str, str]] = dev_keys,
     ) -> None:
-        super().__init__(now_ms, seed=seed, plan=plan, signing_keys=signing_keys)
+        super().__init__(now_ms, seed=seed, plan=plan, region=region, signing_keys=signing_keys)
         self._duplicate_next: list[Callable[[str], bool]] = []
         self.bulk_actions = BulkActions()
         self._again: deque[Message] = deque()
@@ -134,6 +137,7 @@ class Broker(Account):
                 attempt=attempt,
                 content=message.content,
                 signing_key=self.signing_keys.current,
+                region=self.home,
             )
 
     def complete(self, delivery: Delivery, outcome: Outcome) -> None:

@@ -8,13 +8,23 @@ from dataclasses import dataclass, replace
 import httpx
 
 from qstash_fake.broker.broker import Delivery
+from qstash_fake.delivery.encodings import ACCEPTED, asks_for_gzip
 from qstash_fake.delivery.signing import sign
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import Headers, encode
 
 USER_AGENT = "Upstash-QStash"
 # What a delivery says of itself; a forwarded header of the same name does not reach the destination.
-_OWN = frozenset({"user-agent", "upstash-message-id", "upstash-retried", "upstash-signature", "upstash-caller-ip"})
+_OWN = frozenset(
+    {
+        "user-agent",
+        "upstash-message-id",
+        "upstash-retried",
+        "upstash-signature",
+        "upstash-caller-ip",
+        "upstash-region",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,9 @@ def request_for(delivery: Delivery) -> Request:
         own.append(("Upstash-Schedule-Id", message.schedule_id))
     if message.url_group:
         own.append(("Upstash-Topic-Name", message.url_group))
-    own.append(("Upstash-Caller-Ip", message.caller_ip))
+    own += [("Upstash-Caller-Ip", message.caller_ip), ("Upstash-Region", delivery.region.upper())]
+    if asks_for_gzip(content.headers):
+        own.append(ACCEPTED)
     return plain_request(message.method, message.url, own, content.body, message.timeout_ms)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from qstash_fake.broker.ids import Ids, token_id
 from qstash_fake.broker.keys import SigningKeys
+from qstash_fake.delivery.encodings import ACCEPTED
 from qstash_fake.delivery.exchange import USER_AGENT, Request, plain_request
 from qstash_fake.delivery.signing import sign
 
@@ -19,6 +20,7 @@ def signed_request(
     url: str,
     body: Any,
     *,
+    region: str,
     expired: bool,
     wrong_key: bool,
     wrong_url: bool,
@@ -43,5 +45,7 @@ def signed_request(
         ("Upstash-Retried", "0"),
         ("Upstash-Signature", signature),
         ("Upstash-Caller-Ip", "127.0.0.1"),
+        ("Upstash-Region", region.upper()),
+        ACCEPTED,
     )
     return plain_request("POST", url, headers, content + b" " if tampered else content)

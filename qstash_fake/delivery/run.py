@@ -9,6 +9,7 @@ from typing import NamedTuple
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.delivery.answers import failed
+from qstash_fake.delivery.encodings import understood
 from qstash_fake.delivery.exchange import Request, request_for
 from qstash_fake.delivery.kinds.base import App
 from qstash_fake.delivery.kinds.functions import Fixed
@@ -120,6 +121,8 @@ class Deliveries:
             broker.complete(delivery, failed(error))
             raise
         assert came is not None, "a driver sends what came of a call"
+        if isinstance(came, Outcome):
+            came = understood(came, delivery.content.headers)
         if isinstance(came, Silence):
             words = f"no answer within {format_ms(came.limit_ms)} of real time"
             broker.complete(delivery, Outcome(error=words))

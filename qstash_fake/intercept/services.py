@@ -17,7 +17,7 @@ class Service:
 
     def answer(self, url: str, method: str, headers: Headers, body: bytes) -> Reply:
         """Return the answer to a call of *url*; raises nothing but ConnectionDropped."""
-        called = None if self._api.region is None else region_of(url)
+        called = None if self._api.broker.region is None else region_of(url)
         return self._api.answer(method, _target(url), headers, body, called_region=called)
 
 

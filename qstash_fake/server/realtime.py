@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.drivers import send_async
+from qstash_fake.delivery.encodings import understood
 from qstash_fake.delivery.exchange import request_for
 from qstash_fake.delivery.mounts import Answerer, Answerers
 from qstash_fake.delivery.run import start_next
@@ -81,6 +82,7 @@ class RealTime:
     async def _deliver(self, broker: Broker, delivery: Delivery, answerer: Answerer) -> None:
         try:
             outcome = await send_async(answerer.app, request_for(delivery))
+            outcome = understood(outcome, delivery.content.headers)
         except Exception as error:  # noqa: BLE001 - one delivery that cannot be made must not stop the others
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
         outcome = answerer.settle(delivery.attempt, outcome)

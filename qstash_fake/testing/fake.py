@@ -162,8 +162,10 @@ class QStashFake(Contents):
         *body* is bytes, text, or something that is sent as JSON. *tampered*: the body is not the one that was signed.
         """
         self._observe()
-        broker, wrong = self._broker, {"expired": expired, "wrong_key": wrong_key, "wrong_url": wrong_url}
-        return signed_request(broker.ids, broker.signing_keys, str(url), body, **wrong, tampered=tampered).to_httpx()
+        broker = self._broker
+        wrong = {"expired": expired, "wrong_key": wrong_key, "wrong_url": wrong_url, "tampered": tampered}
+        request = signed_request(broker.ids, broker.signing_keys, str(url), body, region=broker.home, **wrong)
+        return request.to_httpx()
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:

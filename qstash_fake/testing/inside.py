@@ -47,7 +47,7 @@ class Inside:
         watchdog_ms: int,
     ) -> None:
         self._variables = url, token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
-        self._new_broker = functools.partial(Broker, seed=seed, plan=plan, signing_keys=signing_keys)
+        self._new_broker = functools.partial(Broker, seed=seed, plan=plan, region=region, signing_keys=signing_keys)
         broker = self._new_broker(start_ms or 0)
         self.targets = Answerers(unrouted)
         self.driver = SyncDriver(watchdog_ms)
@@ -55,7 +55,6 @@ class Inside:
         self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
         self.api = Api(broker, Auth(token), self.timekeeper.observe)
-        self.api.region = region
         self.targets.mount(Function(self._chat), LLM_URL, lifespan=False)
 
     @property

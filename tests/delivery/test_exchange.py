@@ -9,6 +9,7 @@ import jwt
 import pytest
 from qstash import QStash, Receiver
 
+from qstash_fake import QStashFake
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.delivery.exchange import plain_request
 from qstash_fake.delivery.signing import sign
@@ -58,8 +59,27 @@ def test_a_delivery_carries_these_headers_and_no_others(qstash_fake, client, rec
         "upstash-message-id": message.message_id,
         "upstash-retried": "0",
         "upstash-caller-ip": "127.0.0.1",
+        "upstash-region": "EU-CENTRAL-1",
+        "accept-encoding": "gzip",
         "content-length": "1",
     }
+
+
+def test_a_delivery_names_the_region_of_the_account():
+    with QStashFake(region="us-east-1") as fake:
+        fake.mount(lambda request: httpx.Response(200, text=request.headers["Upstash-Region"]))
+        QStash("token").message.publish(url=JOB)
+        fake.deliver_due()
+        assert fake.attempts[0].body == b"US-EAST-1"
+        assert fake.signed_request(JOB).headers["Upstash-Region"] == "US-EAST-1"
+
+
+@pytest.mark.parametrize(("name", "value"), [("Accept-Encoding", "br"), ("Range", "bytes=0-9")])
+def test_what_a_message_asks_for_itself_is_asked_for_and_gzip_is_not(qstash_fake, client, received, name, value):
+    client.message.publish(url=JOB, headers={name: value})
+    qstash_fake.deliver_due()
+    asked = received[0].headers
+    assert {one: asked[one] for one in ("accept-encoding", "range") if one in asked} == {name.lower(): value}
 
 
 def test_a_delivery_without_content_type_has_none(qstash_fake, received):
@@ -96,7 +116,8 @@ def test_upstash_retried_counts_the_earlier_attempts_and_the_message_id_stays(qs
 
 
 @pytest.mark.parametrize(
-    "name", ["User-Agent", "Upstash-Message-Id", "Upstash-Retried", "Upstash-Signature", "Upstash-Caller-Ip"]
+    "name",
+    ["User-Agent", "Upstash-Message-Id", "Upstash-Retried", "Upstash-Signature", "Upstash-Caller-Ip", "Upstash-Region"],
 )
 def test_a_forwarded_header_does_not_replace_what_qstash_says_itself(qstash_fake, client, received, name):
     client.message.publish(url=JOB, body="x", headers={name: "forged"})

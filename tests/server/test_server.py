@@ -38,6 +38,8 @@ def test_nothing_of_httpx_reaches_the_destination(server, destination):
         "upstash-retried",
         "upstash-signature",
         "upstash-caller-ip",
+        "upstash-region",
+        "accept-encoding",
         "content-length",
     }
 
