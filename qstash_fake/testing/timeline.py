@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.broker.message import Message
+from qstash_fake.delivery.answers import MAX_BODY
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.standing import standing
@@ -54,6 +55,8 @@ def _line(entry: LogEntry | Note) -> str:
         line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}"
     elif entry.state == "DELIVERED" and entry.status is not None:
         line += f"  {entry.status}"
+    if entry.state in ("DELIVERED", "ERROR") and attempt is not None and len(attempt.body) >= MAX_BODY:
+        line += f"  only the first {MAX_BODY >> 20} MiB of the answer were read"
     if entry.next_delivery_ms is not None:
         line += f"  due in {format_ms(entry.next_delivery_ms - entry.time_ms)}"
     if entry.state == "FAILED" and entry.message.dlq_id is not None:

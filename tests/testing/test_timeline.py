@@ -159,3 +159,14 @@ def test_the_timeline_shows_what_is_still_to_come(qstash_fake, client):
 
 def test_an_empty_timeline_says_so(qstash_fake):
     assert qstash_fake.timeline() == "nothing was published"
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "DELIVERED"), (503, "ERROR")])
+def test_the_timeline_says_that_an_answer_was_not_read_to_its_end(qstash_fake, client, status, state):
+    qstash_fake.on(JOB).respond_with([{"status": status, "content": bytes(size)} for size in (52_428_799, 52_428_801)])
+    for _ in range(2):
+        client.message.publish(url=JOB, retries=0)
+    qstash_fake.drain()
+    whole, cut = (line for line in qstash_fake.timeline().splitlines() if f"  {state}" in line)
+    assert "MiB" not in whole
+    assert cut.endswith(f"{status}  only the first 50 MiB of the answer were read")
