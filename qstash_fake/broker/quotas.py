@@ -105,16 +105,21 @@ def check_message(plan: Plan | None, options: Options, body: bytes, created_ms: 
     due_ms = first_due_ms(options, created_ms)
     if due_ms > LAST_MS:
         raise Refused(400, "invalid Upstash-Delay header: the message would be due beyond the year 9999")
+    if plan is not None:
+        if plan.delay_ms is not None:
+            _check("maxDelay", due_ms - created_ms, plan.delay_ms, shown=plan.delay_ms // 1000)
+        _check("maxMessageSize", len(body), plan.message_size, status=412)
+    _check_attempts(plan, options)
+
+
+def _check_attempts(plan: Plan | None, options: Options) -> None:
+    """Check retries and timeout, those of callbacks too, which have no delay and whose body is not known yet."""
     _check("maxRetries", options.retries or 0, MAX_RETRIES, status=412)
+    if plan is not None:
+        _check("timeout", options.timeout_ms or 0, plan.timeout_ms, shown=plan.timeout_ms // 1000)
     for family in (options.callback_options, options.failure_callback_options):
         if family is not None:
-            check_message(plan, family, b"", created_ms)
-    if plan is None:
-        return
-    if plan.delay_ms is not None:
-        _check("maxDelay", due_ms - created_ms, plan.delay_ms, shown=plan.delay_ms // 1000)
-    _check("maxMessageSize", len(body), plan.message_size, status=412)
-    _check("timeout", options.timeout_ms or 0, plan.timeout_ms, shown=plan.timeout_ms // 1000)
+            _check_attempts(plan, family)
 
 
 # A quota on counts, in the word of its error → the field of the plan.

@@ -52,6 +52,11 @@ def refused(bench, body="", **options):
             {"callback": "https://shop.example/callback", "callback_retries": 1_000},
             (412, "quota maxRetries exceeded, current limit: 999"),
         ),
+        (
+            "free",
+            {"callback": "https://shop.example/callback", "callback_timeout": "901s"},
+            (400, "quota timeout exceeded, current limit: 900"),
+        ),
     ],
 )
 def test_a_quota_refuses_what_exceeds_it_with_its_name_and_limit(new_bench, plan, options, error):
