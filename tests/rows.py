@@ -1,176 +1,64 @@
-"""The rows of the collected facts about QStash, PROTOCOL, by section: each is shown by tests.
+"""The rows of docs/protocol.md, what is known of QStash: each is shown by tests.
 
-A marker beside a test says what it shows: `@pytest.mark.protocol("4.2 default")`, the section and the row.
+A marker beside a test says what it shows: `@pytest.mark.protocol("4.2 default")`, the first word of the heading and the
+row.
 """
 
-ROWS: dict[str, tuple[str, ...]] = {
-    "error": (  # PROTOCOL 1.11, the known texts
-        "invalid destination url: endpoint has invalid scheme, add http:// or https://",
-        "invalid destination url: endpoint resolves to a loopback address",
-        "topic <name> not found",
-        "a non-empty destination must be provided",
-        "unable to authenticate: invalid token",
-        "user not found in this region",
-        "DeduplicationId cannot contain ':'",
-        "Upstash-Not-Before/Upstash-Delay can not be used with enqueue",
-        "quota maxDelay exceeded",
-        "quota maxRetries exceeded",
-        "quota maxMessageSize exceeded",
-        "quota maxParallelism",
-        "Invalid cron expression",
-        "failed to publish to url: can not append to a a cancelled workflow",
-        "404 bodies",
-        "invalid queue / schedule id",
-        "schedule / queue count quota",
-    ),
-    "rule": (  # PROTOCOL 2, what holds for all options
-        "names are case-insensitive",
-        "every config header may also be a query parameter",
-        "precedence of header, query and URL-group default",
-        "consumed query keys are stripped",
-        "durations; a bare integer is seconds in a timeout and a period, refused in a delay",
-        "booleans",
-    ),
-    "header": (  # PROTOCOL 2, the table
-        "Upstash-Method",
-        "Content-Type",
-        "Upstash-Forward-<H>",
-        "Upstash-Header-Forward",
-        "Upstash-Retries",
-        "Upstash-Retry-Delay",
-        "Upstash-Delay",
-        "Upstash-Not-Before",
-        "Upstash-Timeout",
-        "Upstash-Deduplication-Id",
-        "Upstash-Content-Based-Deduplication",
-        "Upstash-Callback",
-        "Upstash-Failure-Callback",
-        "Upstash-Callback-<X>",
-        "Upstash-Failure-Callback-<X>",
-        "Upstash-Queue-Name",
-        "Upstash-Schedule-Id",
-        "Upstash-Cron",
-        "Upstash-Label",
-        "Upstash-Flow-Control-Key",
-        "Upstash-Flow-Control-Value",
-        "Upstash-Redact-Fields",
-        "Upstash-Telemetry-<X>",
-        "Upstash-Feature-Set",
-        "Upstash-Workflow-<X>",
-        "Authorization",
-        "Upstash-Unknown",
-    ),
-    "4.2": (  # retries
-        "default",
-        "formula",
-        "jitter",
-        "Upstash-Retry-Delay",
-        "response headers that override the wait",
-        "precedence between these four and Retry-Delay",
-        "non-retryable",
-        "timeout",
-        "Upstash-Retried",
-    ),
-    "4.3": (  # dead letters
-        "entry created",
-        "fields",
-        "default order",
-        "retention",
-        "retry",
-        "bulk retry/delete",
-        "failed callbacks",
-    ),
-    "4.4": (  # queues
-        "order",
-        "parallelism N",
-        "pause / resume",
-        "lag",
-        "auto-create",
-        "upsert",
-        "upsert by enqueue or schedule",
-        "delete with pending messages",
-    ),
-    "4.5": (  # flow control
-        "scope",
-        "config change",
-        "parallelism",
-        "rate",
-        "excess",
-        "retries",
-        "pause",
-        "pin",
-        "unpin",
-        "resetRate",
-        "globalParallelism",
-        "with a queue",
-    ),
-    "4.6": (  # delays, schedules, URL groups, batches
-        "delay",
-        "schedule fire",
-        "overwrite",
-        "pause",
-        "load time",
-        "lastScheduleTime / nextScheduleTime",
-        "auto-pause after repeated 401s",
-        "to URL group/queue",
-        "URL group publish",
-        "group edit during delay",
-        "URL group + dedup",
-        "batch",
-    ),
-    "4.7": (  # deduplication
-        "duplicate reply",
-        "window",
-        "after delivery/cancel",
-        "scope",
-        "content hash inputs",
-        "both headers given",
-        "schedules",
-    ),
-    "4.8": (  # cancelling
-        "single",
-        "bulk",
-        "counts",
-        "empty list",
-        "bulk action",
-        "bulk actions are listed",
-        "bulk actions are kept",
-    ),
-    "4.9": (  # ids, cursors, filters
-        "messageId",
-        "scheduleId",
-        "dlqId",
-        "workflow run",
-        "cursor",
-        "dates",
-        "multi-value",
-        "unknown key",
-        "url filter",
-        "callerIp",
-    ),
-    "4.10": (  # redaction
-        "all of it",
-    ),
-    "4.11": (  # quotas
-        "messages/day",
-        "message size",
-        "delay",
-        "retries",
-        "HTTP response time",
-        "DLQ / log retention",
-        "schedules / queues / groups / endpoints per group",
-        "parallelism",
-        "batch call",
-        "list count",
-        "flow-control period",
-        "read-only token",
-    ),
-}
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+PROTOCOL = DOCS / "protocol.md"
+CONFIDENCE = ("real", "doc", "sdk", "report", "guess")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the page: *name* is `section row`."""
+
+    name: str
+    fact: str
+    source: str
+    confidence: str
+    shown_by: str
+    line: int
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a line of a table."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def tables(page: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield line number, heading and cells of the rows of all tables under a heading, heads of tables left out."""
+    heading, in_table = "", False
+    for number, line in enumerate(page.splitlines()):
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        is_row = line.startswith("|")
+        if is_row and in_table and heading and not re.fullmatch(r"[|\s:-]+", line):
+            yield number, heading, cells(line)
+        in_table = is_row
+
+
+def read_rows(page: str) -> list[Row]:
+    """Return the rows of *page*, in its order."""
+    rows = []
+    for line, heading, (name, fact, source, confidence, shown_by) in tables(page):
+        section = re.split("[ :]", heading)[0]
+        rows.append(Row(f"{section} {name.strip('`')}", fact, source, confidence, shown_by, line))
+    return rows
+
+
+ROWS = read_rows(PROTOCOL.read_text(encoding="utf-8"))
 
 # Why a row has no test.
 NOT_HERE = {
     "error invalid destination url: endpoint resolves to a loopback address": (
         "the cloud only: the dev server allows localhost, and so do we"
     ),
-    "error user not found in this region": "the cloud only: the fake has one account and no regions",
 }

@@ -1,6 +1,6 @@
-"""Every row of the collected facts is shown by a test, and every marker `protocol` names a row.
+"""Every row of docs/protocol.md is shown by a test, and every marker `protocol` names a row.
 
-The markers are read from the source, so a run of one file holds all of them.
+The markers are read from the source, so a run of one file holds all of them. The last column of the page is made here.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rows import NOT_HERE, ROWS
+from tests.rows import CONFIDENCE, NOT_HERE, PROTOCOL, ROWS
 
 TESTS = Path(__file__).parent
 OPTIONS = [TESTS.parent / "qstash_fake" / "protocol" / name for name in ("options.py", "publish.py")]
-NAMES = [f"{section} {row}" for section, rows in ROWS.items() for row in rows]
+NAMES = [row.name for row in ROWS]
 
 
 def rows_in(node: ast.AST) -> Iterator[str]:
@@ -58,6 +58,30 @@ def test_every_marker_and_every_reason_names_a_row(shown):
     assert len(NAMES) == len(set(NAMES))
 
 
+def test_every_row_has_a_fact_a_source_and_a_confidence():
+    assert [row.name for row in ROWS if not row.fact or not row.source or row.confidence not in CONFIDENCE] == []
+    assert [row.name for row in ROWS if (row.confidence == "guess") != (row.source == "none")] == []
+
+
+def test_the_page_says_which_test_shows_a_row(shown):
+    lines = PROTOCOL.read_text(encoding="utf-8").splitlines()
+    stale = []
+    for row in ROWS:
+        cell = shown_by([test for name, test, _ in shown if name == row.name])
+        if row.shown_by != cell:
+            stale.append(row.name)
+            lines[row.line] = f"{lines[row.line].rstrip('|').rpartition('|')[0]}| {cell} |"
+    if stale:
+        PROTOCOL.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert stale == [], "docs/protocol.md was not up to date and has been written: look at the difference"
+
+
+def shown_by(tests: list[str]) -> str:
+    """Return what the page says: the first of *tests*, and how many more there are."""
+    more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
+    return f"`{tests[0]}`{more}" if tests else "no test"
+
+
 def test_only_tests_carry_the_marker(shown):
     assert [test for _, test, _ in shown if "::" in test and "::test_" not in test] == []
 
@@ -72,7 +96,7 @@ def test_the_tests_of_a_header_are_about_it(shown):
 
 
 def test_no_header_is_read_that_is_not_among_the_rows():
-    known = {row.partition("<")[0].lower() for row in ROWS["header"]}
+    known = {row.removeprefix("header ").partition("<")[0].lower() for row in NAMES if row.startswith("header ")}
     read = {
         node.value
         for path in OPTIONS

@@ -54,11 +54,13 @@ def test_each_path_leads_to_its_operation(qstash, method, path, status):
     assert qstash.call(method, path).status == status
 
 
+@pytest.mark.protocol("1 routing")
 @pytest.mark.parametrize(("method", "path", "status"), PATHS)
 def test_a_trailing_slash_does_not_count(qstash, method, path, status):
     assert qstash.call(method, path + "/").status == status
 
 
+@pytest.mark.protocol("1 routing")
 @pytest.mark.parametrize(("method", "path", "status"), PATHS)
 def test_the_letters_of_a_path_match_in_any_case(qstash, method, path, status):
     fixed = re.compile(r"(?<=/)(v[0-9]|llm|chat|completions|[a-z]+control|global\w+|[a-z]{3,})(?=/|$)", re.IGNORECASE)
@@ -84,6 +86,7 @@ def test_a_delete_of_messages_with_a_slash_is_the_bulk_operation(qstash, target)
     assert qstash.json("DELETE", target) == {"cancelled": 1}
 
 
+@pytest.mark.protocol("1 raw destination")
 @pytest.mark.parametrize(
     ("rest", "url"),
     [
@@ -141,6 +144,7 @@ def test_a_destination_that_ends_in_pause_is_no_schedule_to_pause(qstash):
     ]
 
 
+@pytest.mark.protocol("1 wrong method")
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -232,7 +232,10 @@ def test_control_characters_in_a_value_are_refused(qstash, name, value):
     assert (status, error) == (400, f"invalid value of header {name}: control characters are not allowed")
 
 
-@pytest.mark.protocol("rule durations; a bare integer is seconds in a timeout and a period, refused in a delay")
+@pytest.mark.protocol(
+    "error invalid Upstash-Delay header: time: missing unit in duration",
+    "rule durations; a bare integer is seconds in a timeout and a period, refused in a delay",
+)
 @pytest.mark.parametrize(
     ("value", "reason"),
     [

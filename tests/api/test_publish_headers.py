@@ -277,7 +277,9 @@ def test_upstash_label_is_a_list(qstash, text, labels):
     assert qstash.publish({"Upstash-Label": text}).labels == labels
 
 
-@pytest.mark.protocol("header Upstash-Label")
+@pytest.mark.protocol(
+    "error flowControlKey must be alphanumeric, hyphen, underscore, or period", "header Upstash-Label"
+)
 @pytest.mark.parametrize("text", ["team:a", "my label", "good,a/b", "\xc3\xa9t\xc3\xa9", "a\tb"])
 def test_upstash_label_is_alphanumeric_hyphen_underscore_or_period(qstash, text):
     refusal = (400, "label must be alphanumeric, hyphen, underscore, or period")
@@ -323,7 +325,9 @@ def test_upstash_flow_control_key_and_value_go_together(qstash, headers):
     assert not qstash.broker.flow_control
 
 
-@pytest.mark.protocol("header Upstash-Flow-Control-Key")
+@pytest.mark.protocol(
+    "error flowControlKey must be alphanumeric, hyphen, underscore, or period", "header Upstash-Flow-Control-Key"
+)
 @pytest.mark.parametrize("key", ["obs:live", "a b", "a/b", "caf\xc3\xa9", "a,b"])
 def test_upstash_flow_control_key_is_alphanumeric_hyphen_underscore_or_period(qstash, key):
     refusal = (400, "flowControlKey must be alphanumeric, hyphen, underscore, or period")
@@ -333,7 +337,9 @@ def test_upstash_flow_control_key_is_alphanumeric_hyphen_underscore_or_period(qs
 UNPARSABLE = "Upstash-Flow-Control-Value should be either rate=X or parallelism=Y, or both as comma-separated values"
 
 
-@pytest.mark.protocol("header Upstash-Flow-Control-Value")
+@pytest.mark.protocol(
+    "error Upstash-Flow-Control-Value should be either rate=X or parallelism=Y", "header Upstash-Flow-Control-Value"
+)
 @pytest.mark.parametrize(
     ("value", "error"),
     [

@@ -72,6 +72,7 @@ def test_the_status_of_success_is_the_one_that_the_sdks_demand(qstash, method, p
     assert qstash.call(method, path, headers).status == status
 
 
+@pytest.mark.protocol("1 rotation of keys")
 @pytest.mark.parametrize("path", ["/v2/rotate", "/v2/keys/rotate", "/v2/Keys/Rotate/"])
 @pytest.mark.parametrize("body", [b"", b"{}"])  # the Ruby client posts an empty object
 def test_every_spelling_of_a_rotation_rotates(qstash, path, body):
@@ -86,6 +87,7 @@ def test_the_ruby_client_cancels_one_message_with_an_empty_object(qstash):
     assert [first.pending, second.pending] == [False, True]
 
 
+@pytest.mark.protocol("1 lists of a bulk operation")
 def test_the_go_client_cancels_many_with_a_json_body(qstash):
     messages = [qstash.publish() for _ in range(3)]
     ids = {"messageIds": [message.message_id for message in messages[:2]]}
@@ -99,6 +101,7 @@ def test_an_empty_list_of_ids_cancels_everything(qstash):
     assert not any(message.pending for message in messages)
 
 
+@pytest.mark.protocol("1 lists of a bulk operation")
 def test_the_typescript_sdk_cancels_many_with_a_repeated_query_key(qstash):
     messages = [qstash.publish() for _ in range(3)]
     query = "&".join(f"messageIds={message.message_id}" for message in messages[1:])
@@ -153,6 +156,7 @@ def test_events_and_logs_are_two_names_of_one_list(full):
     assert [entry["state"] for entry in events["events"]] == ["CREATED"]
 
 
+@pytest.mark.protocol("1 verbs of schedules")
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
 def test_a_schedule_is_paused_and_resumed_with_each_verb(full, method):
     full.call(method, "/v2/schedules/nightly/pause")
@@ -193,12 +197,14 @@ def test_flow_control_keys_are_searched_by_a_part_of_their_name(full):
     }
 
 
+@pytest.mark.protocol("1 old chat endpoint")
 def test_the_old_chat_endpoint_answers_what_was_set(qstash):
     qstash.api.chat_answer = {"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}
     request = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     assert qstash.json("POST", "/llm/v1/chat/completions", (), request) == qstash.api.chat_answer
 
 
+@pytest.mark.protocol("1 old chat endpoint")
 def test_the_old_chat_endpoint_streams_and_says_when_it_is_done(qstash):
     qstash.api.chat_answer = {"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}
     reply = qstash.call("POST", "/llm/v1/chat/completions", (), {"stream": True})

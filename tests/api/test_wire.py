@@ -82,6 +82,7 @@ def test_a_refused_batch_answers_one_object_with_the_refusal_of_the_item(make_qs
 # --- queues, URL groups ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("1 six keys of a queue")
 def test_a_queue_has_exactly_six_keys(qstash):
     qstash.call("POST", f"/v2/enqueue/orders/{JOBS}")
     wait(qstash, 1_000)
@@ -232,6 +233,7 @@ def test_a_flow_control_key_shows_every_field_always(qstash):
     }
 
 
+@pytest.mark.protocol("1 idle key")
 @pytest.mark.parametrize(("path", "key"), [("unused", "unused"), ("a/b", "a/b"), ("obs:live", "obs:live")])
 def test_a_key_that_nobody_has_used_is_shown_idle_and_not_kept(qstash, path, key):
     shown = get(qstash, f"/v2/flowControl/{path}")

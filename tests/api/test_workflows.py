@@ -56,6 +56,7 @@ def fail(qstash, headers=FAILURE, **answer):
 # --- lists ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W start")
 def test_a_start_is_delivered_as_a_list_of_its_payload(qstash):
     start(qstash, {"Content-Type": "application/json", "Upstash-Forward-X-User": "u", "Upstash-Workflow-Url": URL})
     delivery = start_next(qstash.broker)
@@ -72,6 +73,7 @@ def test_a_start_is_delivered_as_a_list_of_its_payload(qstash):
     )
 
 
+@pytest.mark.protocol("W list of a run")
 def test_a_list_is_cut_at_the_message_that_it_is_delivered_with(qstash):
     start(qstash)
     first = start_next(qstash.broker)
@@ -133,6 +135,7 @@ def test_the_list_of_a_run_can_be_fetched_while_it_runs(qstash):
 # --- starts --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W repeated start")
 def test_a_run_that_runs_is_not_started_again_and_its_id_is_free_after_its_end(qstash):
     message = start(qstash)
     reply = qstash.json("POST", f"/v2/publish/{URL}", marks(init=True))
@@ -150,6 +153,7 @@ def test_a_start_without_an_id_gets_one(qstash):
     assert (run_id[:4], len(run_id)) == ("wfr_", 25)
 
 
+@pytest.mark.protocol("W schedule")
 def test_a_schedule_starts_a_run_at_each_tick(qstash):
     headers = {"Upstash-Cron": "* * * * *", "Upstash-Workflow-Init": "true"}
     qstash.json("POST", f"/v2/schedules/{URL}", headers)
@@ -160,6 +164,7 @@ def test_a_schedule_starts_a_run_at_each_tick(qstash):
     assert len(qstash.broker.workflows.all) == 2
 
 
+@pytest.mark.protocol("W a workflow or not")
 @pytest.mark.parametrize(
     ("headers", "answer", "error"),
     [
@@ -180,6 +185,7 @@ def test_what_answers_a_start_must_be_a_workflow_if_the_start_says_so(qstash, he
     assert len(qstash.broker.dead_letters) == (error is not None)
 
 
+@pytest.mark.protocol("W trigger")
 def test_the_api_starts_a_run_in_the_place_of_an_sdk(qstash):
     reply = qstash.json("POST", f"/v2/trigger/{URL}", {"Upstash-Workflow-RunId": "wfr_1"}, b"payload")
     assert reply == {"workflowRunId": "wfr_1", "workflowCreatedAt": START_MS}
@@ -212,6 +218,7 @@ def test_the_api_starts_several_runs(qstash):
 # --- ends ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W end")
 def test_a_run_that_returns_ends_while_its_delivery_is_in_flight(qstash):
     start(qstash)
     delivery = start_next(qstash.broker)
@@ -239,7 +246,9 @@ def test_a_delivery_that_fails_after_the_end_is_not_retried_and_makes_no_dead_le
     assert not [message for message in qstash.broker.messages.values() if message.pending]
 
 
-@pytest.mark.protocol("error failed to publish to url: can not append to a a cancelled workflow")
+@pytest.mark.protocol(
+    "W append after the end", "error failed to publish to url: can not append to a a cancelled workflow"
+)
 @pytest.mark.parametrize("query", ["?cancel=false", "?cancel=true"])
 def test_an_append_to_a_run_that_has_ended_is_400_in_the_services_words(qstash, query):
     start(qstash)
@@ -284,6 +293,7 @@ def test_a_quota_is_the_status_of_the_whole_batch(qstash):
     assert qstash.refusal("POST", "/v2/batch", body=[item]) == (412, "quota maxRetries exceeded, current limit: 999")
 
 
+@pytest.mark.protocol("W cancel")
 @pytest.mark.parametrize(
     ("query", "cancelled"),
     [
@@ -307,6 +317,7 @@ def test_runs_are_cancelled_by_filter(qstash, query, cancelled):
 # --- configuration -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W inherited options")
 def test_messages_that_say_so_inherit_what_the_run_was_started_with(qstash):
     start(
         qstash,
@@ -352,6 +363,7 @@ def call(qstash, headers=()):
     return message
 
 
+@pytest.mark.protocol("W call")
 def test_whoever_is_called_sees_nothing_of_the_run(qstash):
     call(qstash, {"Upstash-Forward-X": "1"})
     asked = start_next(qstash.broker)
@@ -374,6 +386,7 @@ def test_the_answer_to_a_call_is_delivered_as_it_is_and_without_the_protocol(qst
     assert [kind for kind, _ in listed(start_next(qstash.broker))] == ["step", "toCallback", "fromCallback", "step"]
 
 
+@pytest.mark.protocol("W call")
 @pytest.mark.parametrize(("status", "attempts"), [(500, 2), (489, 1)])
 def test_a_call_that_fails_is_reported_once_as_the_last_and_fails_nothing(qstash, status, attempts):
     message = call(qstash)
@@ -397,6 +410,7 @@ def test_nobody_is_told_of_a_call_after_the_end_of_its_run(qstash):
 # --- events --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W wait and notify")
 def test_a_wait_shows_who_waits_and_ends_in_vain_at_its_deadline(qstash):
     start(qstash)
     first = start_next(qstash.broker)
@@ -419,6 +433,7 @@ def test_a_wait_shows_who_waits_and_ends_in_vain_at_its_deadline(qstash):
     assert qstash.json("POST", "/v2/notify/a%2Fb") == []
 
 
+@pytest.mark.protocol("W wait and notify")
 def test_an_event_wakes_all_that_wait_for_it_in_their_order(qstash):
     for run_id in ("wfr_1", "wfr_2"):
         start(qstash, run_id=run_id)
@@ -439,6 +454,7 @@ def deliver_with_wait(qstash, run_id="wfr_1"):
     complete(qstash.broker, delivery)
 
 
+@pytest.mark.protocol("W wait and notify")
 def test_an_event_for_one_run_is_kept_until_that_run_waits(qstash):
     start(qstash)
     start(qstash, run_id="wfr_2")
@@ -460,6 +476,7 @@ def test_a_wait_that_is_asked_for_twice_is_one(qstash):
     assert len(qstash.json("GET", "/v2/waiters/ready")) == 1
 
 
+@pytest.mark.protocol("W webhook")
 def test_a_webhook_takes_any_request_of_anybody(qstash):
     start(qstash)
     deliver_with_wait(qstash)
@@ -518,6 +535,7 @@ def invoked_result(qstash):
     return json.loads(json.loads(listed(delivery)[-1][1])["out"])
 
 
+@pytest.mark.protocol("W invoke")
 def test_a_run_gets_what_the_run_that_it_has_invoked_returns(qstash):
     invoke(qstash)
     child = start_next(qstash.broker)
@@ -528,6 +546,7 @@ def test_a_run_gets_what_the_run_that_it_has_invoked_returns(qstash):
     assert logged(qstash, "?workflowRunId=wfr_child")[0]["invoker"]["workflowRunId"] == "wfr_1"
 
 
+@pytest.mark.protocol("W invoke")
 def test_a_run_hears_that_the_run_that_it_has_invoked_has_failed(qstash):
     invoke(qstash)
     deliver(qstash, 500)
@@ -543,6 +562,7 @@ def test_a_run_hears_that_the_run_that_it_has_invoked_was_cancelled(qstash):
 # --- failures ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W failure")
 def test_a_failure_function_is_told_all_of_the_failure(qstash):
     dlq_id = fail(qstash)
     delivery = start_next(qstash.broker)
@@ -565,6 +585,7 @@ def test_a_failed_run_withdraws_what_waits(qstash):
     assert (sleeping.state, run_of(qstash).state) == ("CANCELED", "RUN_FAILED")
 
 
+@pytest.mark.protocol("W failure")
 def test_a_failure_function_that_fails_is_no_second_dead_letter_and_can_be_called_again(qstash):
     dlq_id = fail(qstash)
     assert qstash.call("POST", f"/v2/workflows/dlq/callback/{dlq_id}").status == 400
@@ -584,6 +605,7 @@ def test_a_failure_function_that_fails_is_no_second_dead_letter_and_can_be_calle
     assert qstash.call("DELETE", f"/v2/workflows/dlq/callback/{dlq_id}").status == 400
 
 
+@pytest.mark.protocol("W dead letters of runs")
 def test_dead_letters_of_workflows_are_listed_where_they_are_asked_for(qstash):
     dlq_id = fail(qstash)
     assert qstash.json("GET", "/v2/dlq")["messages"] == []
@@ -595,6 +617,7 @@ def test_dead_letters_of_workflows_are_listed_where_they_are_asked_for(qstash):
     assert qstash.call("GET", f"/v2/workflows/dlq/{dlq_id}").status == 404
 
 
+@pytest.mark.protocol("W resume and restart")
 @pytest.mark.parametrize(("how", "length"), [("resume", 2), ("restart", 1)])
 def test_a_failed_run_goes_on_or_starts_again_as_a_new_one(qstash, how, length):
     start(qstash, {"Upstash-Label": "a"})
@@ -623,6 +646,7 @@ def test_all_runs_are_resumed_or_none_if_one_is_not_there(qstash):
 # --- the log -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.protocol("W logs of runs")
 def test_ten_runs_are_a_page_newest_first_and_the_last_page_has_no_cursor(qstash):
     for number in range(12):
         start(qstash, run_id=f"wfr_{number}")

@@ -24,6 +24,7 @@ def bodies(bench, url):
     return [json.loads(message.body) for message in sent_to(bench, url)]
 
 
+@pytest.mark.protocol("3.5 body of a callback")
 def test_the_body_of_a_callback_in_the_order_of_a_real_one(bench):
     message = bench.publish("hi", callback=CALLBACK, forward_x_tenant="7", retries=2)
     bench.answers = {"hi": [ANSWER]}
@@ -62,6 +63,7 @@ def test_times_are_those_of_the_message_in_milliseconds(bench):
     assert (body["createdAt"], body["notBefore"]) == (1_767_225_605_000, 1_767_225_612_000)
 
 
+@pytest.mark.protocol("3.5 each attempt")
 def test_a_callback_is_sent_after_every_attempt_and_counts_the_earlier_ones(bench):
     bench.answers = {"x": [500, 500, 200]}
     bench.publish("x", retries=5, callback=CALLBACK)
@@ -70,6 +72,7 @@ def test_a_callback_is_sent_after_every_attempt_and_counts_the_earlier_ones(benc
     assert [(body["status"], body.get("retried")) for body in sent] == [(500, None), (500, 1), (200, 2)]
 
 
+@pytest.mark.protocol("3.5 without an answer")
 def test_an_attempt_without_an_answer_has_status_zero(bench):
     bench.answers = {"x": [Outcome(error="connection refused")]}
     bench.publish("x", retries=0, callback=CALLBACK)
@@ -78,6 +81,7 @@ def test_an_attempt_without_an_answer_has_status_zero(bench):
     assert (body["status"], body["header"], body["body"]) == (0, {}, "")
 
 
+@pytest.mark.protocol("3.5 each attempt")
 def test_a_failure_callback_is_sent_once_and_names_the_dead_letter(bench):
     bench.answers = {"x": [500, 502]}
     message = bench.publish("x", retries=1, failure_callback=FAILED)
@@ -113,6 +117,7 @@ def test_a_message_cancelled_in_flight_reports_its_attempt_and_no_failure(bench)
     assert (len(sent_to(bench, CALLBACK)), len(sent_to(bench, FAILED))) == (1, 0)
 
 
+@pytest.mark.protocol("3.5 messages of their own")
 def test_a_callback_has_the_retries_of_its_message_unless_it_names_its_own(bench):
     bench.answers = {"x": [500]}
     bench.publish("x", retries=0, callback=CALLBACK, failure_callback=FAILED, failure_callback_retries=7)

@@ -115,6 +115,7 @@ def test_each_plan_allows_what_its_price_list_says(new_bench, plan):
     assert bench.broker.admission.parallelism == price["parallelism"]
 
 
+@pytest.mark.protocol("4.3 cut answers")
 def test_an_answer_above_the_message_size_is_cut_where_it_is_stored_and_reported(new_bench):
     bench, large = new_bench(plan="free"), b"x" * 1_048_577
     bench.answers = {"a": [Outcome(status=500, body=large)]}

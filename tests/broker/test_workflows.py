@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from qstash_fake.broker.broker import Broker
 from qstash_fake.protocol.publish import parse_publish
 from tests.workflows import URL, a_step, complete, marks
@@ -14,6 +16,7 @@ def publish(broker, headers, body=b""):
     return broker.publish(parse_publish(URL, list(headers.items()), body, caller_ip=""))
 
 
+@pytest.mark.protocol("W answers are not cut")
 def test_a_failure_function_is_told_an_answer_that_is_larger_than_a_plan_stores():
     broker = Broker(START_MS, plan="free")
     publish(broker, {**marks(init=True), "Upstash-Retries": "0", "Upstash-Failure-Callback": URL})

@@ -54,6 +54,7 @@ KINDS = {
 }
 
 
+@pytest.mark.protocol("3.1 gzip")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_in_gzip_is_unpacked(qstash_fake, client, kind):
     qstash_fake.mount(KINDS[kind](), "https://shop.example")

@@ -45,6 +45,7 @@ def segments(token: str) -> tuple[bytes, bytes]:
     return tuple(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in (head, payload))  # type: ignore[return-value]
 
 
+@pytest.mark.protocol("3.1 own headers")
 def test_a_delivery_carries_these_headers_and_no_others(qstash_fake, client, received):
     client.message.publish(url=JOB, body="x", content_type="text/plain", headers={"X-Tenant": "7"})
     qstash_fake.deliver_due()
@@ -65,6 +66,7 @@ def test_a_delivery_carries_these_headers_and_no_others(qstash_fake, client, rec
     }
 
 
+@pytest.mark.protocol("3.1 region")
 def test_a_delivery_names_the_region_of_the_account():
     with QStashFake(region="us-east-1") as fake:
         fake.mount(lambda request: httpx.Response(200, text=request.headers["Upstash-Region"]))
@@ -74,6 +76,7 @@ def test_a_delivery_names_the_region_of_the_account():
         assert fake.signed_request(JOB).headers["Upstash-Region"] == "US-EAST-1"
 
 
+@pytest.mark.protocol("3.1 gzip")
 @pytest.mark.parametrize(("name", "value"), [("Accept-Encoding", "br"), ("Range", "bytes=0-9")])
 def test_what_a_message_asks_for_itself_is_asked_for_and_gzip_is_not(qstash_fake, client, received, name, value):
     client.message.publish(url=JOB, headers={name: value})
@@ -88,12 +91,14 @@ def test_a_delivery_without_content_type_has_none(qstash_fake, received):
     assert "content-type" not in received[0].headers
 
 
+@pytest.mark.protocol("3.1 schedule and group")
 def test_a_message_of_a_schedule_names_it(qstash_fake, client, received):
     client.schedule.create(destination=JOB, cron="* * * * *", schedule_id="nightly")
     qstash_fake.clock.advance("1m")
     assert received[0].headers["Upstash-Schedule-Id"] == "nightly"
 
 
+@pytest.mark.protocol("3.1 schedule and group")
 def test_a_message_to_a_url_group_names_it(qstash_fake, client, received):
     client.url_group.upsert_endpoints("orders", [{"url": JOB}])
     client.message.publish(url_group="orders", body="x")
@@ -115,6 +120,7 @@ def test_upstash_retried_counts_the_earlier_attempts_and_the_message_id_stays(qs
     assert seen == [("0", message_id), ("1", message_id), ("2", message_id)]
 
 
+@pytest.mark.protocol("3.1 forwarded names")
 @pytest.mark.parametrize(
     "name",
     ["User-Agent", "Upstash-Message-Id", "Upstash-Retried", "Upstash-Signature", "Upstash-Caller-Ip", "Upstash-Region"],
@@ -133,6 +139,7 @@ def test_a_forwarded_header_does_not_change_how_the_request_is_framed(qstash_fak
     assert received[0].headers.get_list(name) == [own]
 
 
+@pytest.mark.protocol("3.1 method and body")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "POST"])
 def test_the_method_is_the_published_one(qstash_fake, client, received, method):
     client.message.publish(url=JOB, method=method)
@@ -140,6 +147,7 @@ def test_the_method_is_the_published_one(qstash_fake, client, received, method):
     assert received[0].method == method
 
 
+@pytest.mark.protocol("3.1 method and body")
 @pytest.mark.parametrize("body", [b"\xff\xfe\x00\x01", b"", "žluťoučký".encode(), b"\r\n\r\n", bytes(range(256))])
 def test_the_body_arrives_byte_for_byte(qstash_fake, client, received, body):
     client.message.publish(url=JOB, body=body)
@@ -147,15 +155,18 @@ def test_the_body_arrives_byte_for_byte(qstash_fake, client, received, body):
     assert received[0].content == body
 
 
+@pytest.mark.protocol("3.2 token")
 def test_the_token_header_is_alg_then_typ_without_a_kid():
     header, _ = segments(sign(JOB, b"x", DEV_CURRENT_KEY, "jwt_1"))
     assert header == b'{"alg":"HS256","typ":"JWT"}'
 
 
+@pytest.mark.protocol("3.2 token")
 def test_the_token_segments_are_not_padded():
     assert "=" not in sign(JOB, b"x", DEV_CURRENT_KEY, "jwt_1")
 
 
+@pytest.mark.protocol("3.2 claims")
 def test_the_claims_are_those_of_qstash_in_its_order(qstash_fake, client, received):
     client.message.publish(url=JOB, body="hello")
     qstash_fake.clock.advance("90s")
@@ -177,6 +188,7 @@ def test_the_claims_are_those_of_qstash_in_its_order(qstash_fake, client, receiv
     }
 
 
+@pytest.mark.protocol("3.2 body claim")
 def test_the_body_claim_is_padded_base64url():
     claims = json.loads(segments(sign(JOB, b"", DEV_CURRENT_KEY, "jwt_1"))[1])
     assert claims["body"] == EMPTY_SHA
@@ -198,6 +210,7 @@ def test_each_attempt_has_a_token_id_of_its_own(qstash_fake, client):
     assert not set(first[4:] + second[4:]) & set("0OIl")  # base58
 
 
+@pytest.mark.protocol("3.2 receiver")
 def test_the_official_receiver_accepts_a_delivery(qstash_fake, client, received):
     client.message.publish_json(url=JOB, body={"order": 7})
     qstash_fake.deliver_due()
@@ -206,6 +219,7 @@ def test_the_official_receiver_accepts_a_delivery(qstash_fake, client, received)
     receiver.verify(signature=request.headers["Upstash-Signature"], body=request.content.decode(), url=JOB)
 
 
+@pytest.mark.protocol("3.2 key of the attempt")
 def test_an_attempt_is_signed_with_the_key_that_is_current_then(qstash_fake, client):
     tokens = []
 

@@ -17,6 +17,7 @@ EU, US, ALIAS = (
 PUBLISH = "/v2/publish/https://shop.example/jobs"
 
 
+@pytest.mark.protocol("error user not found in this region")
 @pytest.mark.parametrize(
     ("region", "known", "unknown"), [("us-east-1", [US], [EU, ALIAS]), ("eu-central-1", [EU, ALIAS], [US])]
 )

@@ -30,6 +30,7 @@ def hasty() -> QStash:
     return QStash("token", retry=False)
 
 
+@pytest.mark.protocol("1 rate limits")
 def test_burst_makes_the_sdk_raise_its_rate_limit_error(client: QStash, qstash_fake: QStashFake):
     qstash_fake.api.fail("burst")
     with pytest.raises(RateLimitExceededError) as error:
@@ -37,6 +38,7 @@ def test_burst_makes_the_sdk_raise_its_rate_limit_error(client: QStash, qstash_f
     assert (error.value.limit, error.value.remaining, error.value.reset) == ("100", "0", "1")
 
 
+@pytest.mark.protocol("1 rate limits")
 def test_daily_makes_the_sdk_raise_its_daily_limit_error(client: QStash, qstash_fake: QStashFake):
     qstash_fake.api.fail("daily")
     with pytest.raises(DailyMessageLimitExceededError) as error:
@@ -45,6 +47,7 @@ def test_daily_makes_the_sdk_raise_its_daily_limit_error(client: QStash, qstash_
     assert qstash_fake.messages == []
 
 
+@pytest.mark.protocol("1 rate limits")
 def test_chat_has_the_headers_of_the_chat_limit(http: Any, qstash_fake: QStashFake):
     qstash_fake.api.fail("chat")
     reply = http("POST", "/llm/v1/chat/completions", json={})

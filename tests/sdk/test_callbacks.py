@@ -101,6 +101,7 @@ def test_the_failure_family_configures_the_failure_callback_alone(client: QStash
     assert ("x-fail" in back.headers, fail.headers["x-fail"]) == (False, "f")
 
 
+@pytest.mark.protocol("3.5 messages of their own")
 def test_callbacks_have_logs_of_their_own(client: QStash, shop: Any, qstash_fake: QStashFake):
     publish(client, callback=BACK)
     qstash_fake.drain()

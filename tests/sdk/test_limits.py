@@ -148,6 +148,7 @@ async def test_quotas_count_with_the_async_client_and_verbs(
     assert shop.bodies == ["y"]
 
 
+@pytest.mark.protocol("4.3 cut answers")
 @FREE
 def test_a_dead_letter_shows_no_more_of_an_answer_than_a_message_may_have(client: QStash, qstash_fake: QStashFake):
     qstash_fake.on(JOBS).respond(500, content=b"x" * 1_048_577)

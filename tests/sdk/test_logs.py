@@ -109,6 +109,7 @@ def test_an_unknown_filter_of_the_logs_is_refused(http: Any):
     assert http("GET", "/v2/events", params={"fromDate": "yesterday"}).status_code == 400
 
 
+@pytest.mark.protocol("4.1 latest first")
 @pytest.mark.usefixtures("history")
 def test_logs_come_latest_first_unless_asked_otherwise(http: Any):
     latest = [item["time"] for item in http("GET", "/v2/events").json()["events"]]
@@ -140,6 +141,7 @@ def test_a_cursor_is_not_shifted_by_what_is_logged_meanwhile(client: QStash):
     assert rest.cursor is None
 
 
+@pytest.mark.protocol("1 two paths of the log")
 @pytest.mark.usefixtures("history")
 def test_logs_have_two_paths_and_the_documented_one_two_names(http: Any):
     events, logs = http("GET", "/v2/events").json(), http("GET", "/v2/logs").json()
@@ -147,6 +149,7 @@ def test_logs_have_two_paths_and_the_documented_one_two_names(http: Any):
     assert logs["logs"] == logs["events"] == events["events"]
 
 
+@pytest.mark.protocol("1 two paths of the log")
 def test_names_that_sources_write_differently_are_all_there(client: QStash, http: Any, qstash_fake: QStashFake):
     qstash_fake.on(A).respond(500, headers={"x-why": "broken"})
     client.message.publish(

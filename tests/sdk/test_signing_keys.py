@@ -38,6 +38,7 @@ def test_a_receiver_keeps_verifying_after_one_rotation_and_fails_after_two(
         verified(receiver, 2, shop)
 
 
+@pytest.mark.protocol("1 rotation of keys")
 def test_rotation_makes_the_next_key_current(client: QStash, qstash_fake: QStashFake):
     before = client.signing_key.get()
     after = client.signing_key.rotate()

@@ -80,7 +80,7 @@ def steps(context):
 FRAMEWORKS = pytest.mark.parametrize("make", [fastapi_app, flask_app, bare_app])
 
 
-@pytest.mark.protocol("4.9 workflow run")
+@pytest.mark.protocol("W every primitive", "4.9 workflow run")
 @FRAMEWORKS
 def test_a_workflow_that_sleeps_eleven_days_ends_in_one_drain(qstash_fake, make):
     qstash_fake.mount(make(), "https://shop.example")
@@ -199,6 +199,7 @@ def test_a_workflow_that_returns_before_its_first_step_fails(qstash_fake):
     qstash_fake.assert_dead_lettered(url=URL, status=400, times=1)
 
 
+@pytest.mark.protocol("W cancel")
 def test_a_run_is_cancelled_by_its_id(qstash_fake):
     qstash_fake.mount(fastapi_app(), "https://shop.example")
     CLIENT.message.publish_json(url=URL, body={"name": "Ada"})

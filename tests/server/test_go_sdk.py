@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.protocol("1 calls of the Go SDK")
+
 SHOP = "https://shop.example"
 JSON = {"Content-Type": "application/json"}
 

@@ -140,6 +140,7 @@ def test_a_callback_is_delivered(server, destination):
     assert [request.path for request in destination.wait_for(2)] == ["/jobs", "/done"]
 
 
+@pytest.mark.protocol("3.1 what counts as success")
 def test_redirects_are_not_followed(server, destination):
     destination.handle = lambda request: (302, {"location": f"{destination.url}/elsewhere"})
     message = server.settled(server.publish(f"{destination.url}/jobs", retries="0"))

@@ -1,6 +1,9 @@
 """The official TypeScript SDK of Upstash Workflow against the server: every primitive, and how often it is called."""
 
+import pytest
 
+
+@pytest.mark.protocol("W every primitive")
 def test_workflows_of_the_typescript_sdk_run_in_virtual_time(typescript, still):
     assert typescript("workflow.js", still.environment) == [
         "a sequential run calls its endpoint five times",

@@ -16,6 +16,7 @@ def log(fake) -> list[tuple[float, str]]:
     return [((entry.at - first).total_seconds(), entry.state) for entry in fake.logs]
 
 
+@pytest.mark.protocol("4.1 three entries of a success")
 def test_a_delivery_that_succeeds(qstash_fake, client):
     qstash_fake.on(JOB).respond(200)
     client.message.publish(url=JOB, delay="10s")
@@ -23,6 +24,7 @@ def test_a_delivery_that_succeeds(qstash_fake, client):
     assert log(qstash_fake) == [(0, "CREATED"), (10, "ACTIVE"), (10, "DELIVERED")]
 
 
+@pytest.mark.protocol("4.1 four entries of a failure")
 def test_a_failed_message_without_retries_has_exactly_four_entries(qstash_fake, client):
     qstash_fake.on(JOB).respond(500)
     client.message.publish(url=JOB, retries=0)
@@ -30,6 +32,7 @@ def test_a_failed_message_without_retries_has_exactly_four_entries(qstash_fake, 
     assert [state for _, state in log(qstash_fake)] == ["CREATED", "ACTIVE", "ERROR", "FAILED"]
 
 
+@pytest.mark.protocol("4.1 retry")
 def test_a_retry_is_active_at_its_start_and_the_rest_at_its_end(qstash_fake, client):
     qstash_fake.on(JOB).respond_with([500, 500]).takes("2s")
     client.message.publish(url=JOB, retries=1, retry_delay="12000")
@@ -53,6 +56,7 @@ def test_a_time_out_ends_at_the_timeout(qstash_fake, client):
     assert log(qstash_fake)[1:] == [(0, "ACTIVE"), (30, "ERROR"), (30, "FAILED")]
 
 
+@pytest.mark.protocol("4.1 one L")
 def test_a_waiting_message_leaves_at_once_when_it_is_cancelled(qstash_fake, client):
     message_id = client.message.publish(url=JOB, delay="1h").message_id
     client.message.cancel(message_id)

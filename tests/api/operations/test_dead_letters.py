@@ -52,6 +52,7 @@ def test_without_an_answer_the_status_is_zero_and_the_error_is_told(qstash):
     assert "responseBody" not in shown
 
 
+@pytest.mark.protocol("1 trimBody and groupBy")
 @pytest.mark.parametrize(
     ("trim", "body", "answer"),
     [("4", "caf", "later"[:4]), ("5", "caf\xe9", "later"), ("0", None, None), ("", "caf\xe9", "later")],

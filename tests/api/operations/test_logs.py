@@ -120,6 +120,7 @@ def test_without_a_count_a_page_of_the_events_holds_a_thousand_and_one_of_the_lo
     assert (len(logs["logs"]), "cursor" in logs) == (100, True)
 
 
+@pytest.mark.protocol("1 trimBody and groupBy")
 @pytest.mark.parametrize(
     ("trim", "body", "answer"),
     [("", b"body", b"later"), ("9", b"body", b"later"), ("3", b"bod", b"lat"), ("0", None, None)],
@@ -130,6 +131,7 @@ def test_trim_body_cuts_the_bodies_of_the_logs_to_that_many_bytes(told, trim, bo
     assert shown == [base64.b64encode(cut).decode() if cut else None for cut in (body, answer)]
 
 
+@pytest.mark.protocol("1 trimBody and groupBy")
 def test_logs_are_grouped_by_message_in_the_order_of_the_page(told):
     first, second = told.broker.messages
     earliest = told.json("GET", "/v2/logs?groupBy=messageId&order=earliestFirst")
