@@ -20,7 +20,10 @@ class DrainLimitReached(UsageError):  # noqa: N818 - see above
 
 
 class Refused(QStashFakeError):  # noqa: N818 - an answer of the API, not a failure of ours
-    """A request that QStash refuses, with the HTTP *status*, the words and the extra *headers* of its answer."""
+    """A request that QStash refuses, with the HTTP *status*, the words and the extra *headers* of its answer.
+
+    The words are QStash's where a source has them, else ours (assumed).
+    """
 
     def __init__(self, status: int, error: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(error)

@@ -89,7 +89,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/keys", keys.get_keys),
     ("POST", "/v2/keys/rotate", keys.rotate_keys),
     ("POST", "/v2/rotate", keys.rotate_keys),  # the Go SDK has a path of its own
-    ("GET", "/v2/keys/rotate", keys.rotate_keys),  # the documentation's own Python example
+    ("GET", "/v2/keys/rotate", keys.rotate_keys),  # the documentation's own Python example; assumed: as POST
     ("GET", "/v2/readiness", health.readiness),
     ("GET", "/v2/liveness", health.liveness),
     ("POST", "/llm/v1/chat/completions", llm.chat),

@@ -36,7 +36,7 @@ class Page:
 
 
 def read_given(call: Call, ignored: frozenset[str] = frozenset()) -> Given:
-    """Return names and values of the query and of a JSON body, which wins where both have a name."""
+    """Return names and values of the query and of a JSON body, which wins where both have a name (assumed)."""
     body = call.json_object()
     given = call.query | {name: value for name, value in body.items() if value is not None}
     return {

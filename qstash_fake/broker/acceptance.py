@@ -143,7 +143,10 @@ class Acceptance:
         return message
 
     def publish_again(self, messages: Iterable[Message], overrides: Options, now_ms: int) -> list[Message]:
-        """Make each of *messages* anew, due now, *overrides* over its options; all, or none if one is refused."""
+        """Make each of *messages* anew, *overrides* over its options; all, or none if one is refused.
+
+        They are due now and stand last in their queues (assumed).
+        """
         again = [
             (message, overrides.over(dataclasses.replace(message.options, delay_ms=None, not_before_ms=None)))
             for message in messages

@@ -2,8 +2,8 @@
 
 A message of a queue waits at the entrance for a slot, then inside for the queue to run, then at its flow-control key. A
 message of no queue waits at its key alone, one without a key waits for nothing. The account's parallelism stands before
-all of them. A slot is taken before the key is asked: the head of a queue that waits at its key blocks the queue, and
-holds no place of the key. Knows nothing of retries, of HTTP or of what a delivery is.
+all of them. A slot is taken before the key is asked (assumed): the head of a queue that waits at its key blocks the
+queue, and holds no place of the key. Knows nothing of retries, of HTTP or of what a delivery is.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 
 class Rank(IntEnum):
-    """The order of events within one instant."""
+    """The order of events within one instant (assumed)."""
 
     END = 0
     TICK = 1

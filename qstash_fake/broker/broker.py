@@ -219,7 +219,10 @@ class Broker(Account):
         return self.store.find_message(message_id, self.now_ms)
 
     def cancel(self, messages: Iterable[Message]) -> int:
-        """Cancel pending *messages*: one that waits goes now, one in flight is not retried. Returns how many."""
+        """Cancel pending *messages* and return how many.
+
+        One that waits goes now (assumed), one in flight is not retried.
+        """
         with self.lock:
             count = 0
             for message in list(messages):
@@ -239,7 +242,7 @@ class Broker(Account):
             return self.bulk_actions.add(self.cancel(messages), meant, self.now_ms)
 
     def delete_queue(self, name: str) -> None:
-        """Delete a queue and cancel its waiting messages; one in flight is not retried."""
+        """Delete a queue and cancel its waiting messages (assumed); one in flight is not retried."""
         with self.lock:
             queue = self.queues.get(name)
             if queue is not None:

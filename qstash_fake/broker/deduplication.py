@@ -17,8 +17,8 @@ WINDOW_MS = 600_000  # QStash docs, features/deduplication: ten minutes
 def deduplication_key(request: PublishRequest) -> str | None:
     """Return the key by which *request* is known as a repetition, None if it asks for no deduplication.
 
-    An explicit id wins over the content (assumed); the content is destination, method, body, Content-Type and
-    forwarded headers.
+    An explicit id counts for the whole account and wins over the content (assumed); the content is destination,
+    method, body, Content-Type and forwarded headers.
     """
     options = request.options
     if options.deduplication_id is not None:
@@ -38,7 +38,7 @@ class Deduplication(Generic[T]):
         self._accepted: OrderedDict[str, tuple[int, Sequence[T]]] = OrderedDict()
 
     def find(self, key: str, now_ms: int) -> Sequence[T] | None:
-        """Return what was accepted under *key* in [t, t + window), None if nothing was."""
+        """Return what was accepted under *key* in [t, t + window) (assumed), None if nothing was."""
         while self._accepted:
             oldest, (accepted_ms, _) = next(iter(self._accepted.items()))
             if now_ms < accepted_ms + self.window_ms:

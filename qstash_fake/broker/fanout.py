@@ -22,7 +22,7 @@ class Target(NamedTuple):
 
 
 def fan_out(request: PublishRequest, url_groups: UrlGroups) -> list[Target]:
-    """Return what *request* asks for, one target for each endpoint of a URL group; or refuse it."""
+    """Return what *request* asks for, one target for each endpoint of a URL group now (assumed); or refuse it."""
     destination, options = request.destination, request.options
     if destination.api:
         return [Target(_api_url(destination.api, options), options)]

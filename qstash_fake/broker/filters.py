@@ -122,7 +122,7 @@ def parse_filter(given: Mapping[str, list[str]], known: frozenset[str]) -> Filte
         else:
             raise Refused(400, f"unknown filter {name!r}")
     if "state" in conditions and "CANCELLED" in conditions["state"]:
-        conditions["state"] |= {"CANCELED"}  # documented with two L; see the README's guesses
+        conditions["state"] |= {"CANCELED"}  # documented with two L; see docs/protocol.md, 4.1
     return Filter(conditions, dates.get("fromdate"), dates.get("todate"))
 
 

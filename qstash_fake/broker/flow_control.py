@@ -1,7 +1,8 @@
 """Flow control: how many messages of a key may be in flight, and how many may start in a period. Knows no queue.
 
-A rate window opens with the first start after the last window has ended, and covers [start, start + period). A closed
-key opens by itself when its window ends: `found_closed` then puts a `Wake` on the agenda, once for each window.
+A rate window opens with the first start after the last window has ended, and covers [start, start + period), assumed
+to be without its end. A closed key opens by itself when its window ends: `found_closed` then puts a `Wake` on the
+agenda, once for each window.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class FlowControlKey(Gate):
             self.agenda.put(opens_ms, Wake(self))
 
     def start(self, now_ms: int) -> None:
-        """Count one start; the first after a window's end opens the next."""
+        """Count one start, that of a retry too (assumed); the first after a window's end opens the next."""
         self.in_flight += 1
         if self.rate is None:
             return

@@ -38,7 +38,10 @@ PENDING = frozenset({State.CREATED, State.ACTIVE, State.RETRY})
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Outcome:
-    """What came of sending a delivery: an answer, or *error* with status 0; it took *duration_ms* of virtual time."""
+    """What came of sending a delivery: an answer, or *error* with status 0 (assumed).
+
+    It took *duration_ms* of virtual time.
+    """
 
     status: int = 0
     headers: Headers = ()

@@ -97,7 +97,7 @@ class Queues:
         return queue
 
     def change(self, queue: Queue, now_ms: int, *, parallelism: int | None = None, paused: bool | None = None) -> None:
-        """Change what is given of a queue; a message that has started goes on."""
+        """Change what is given of a queue, nothing else (assumed); a message that has started goes on."""
         queue.parallelism = queue.parallelism if parallelism is None else parallelism
         queue.paused = queue.paused if paused is None else paused
         queue.updated_ms = now_ms
@@ -128,7 +128,7 @@ class Queues:
                 self._lanes.look_again(slot.queue.entrance)
 
     def _take_back_slots(self, queue: Queue) -> None:
-        """Send the last of those that have a slot but never started back to the entrance, as far as is needed."""
+        """Send those that have a slot but never started back to the entrance, the last first (assumed)."""
         waiting = [message for message in queue.unfinished if message.slot and not message.attempts]
         waiting.sort(key=lambda message: (message.due_ms, message.sequence))
         while waiting and queue.slots_taken > queue.parallelism:

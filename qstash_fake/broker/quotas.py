@@ -146,7 +146,7 @@ def first_due_ms(options: Options, created_ms: int) -> int:
 
 
 class DailyLimit:
-    """Messages accepted in the current UTC day, where the plan limits them."""
+    """Messages accepted in the current day of UTC (assumed), where the plan limits them."""
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
@@ -180,5 +180,6 @@ class DailyLimit:
 
 
 def _check(quota: str, value: int, limit: int, *, shown: int | None = None, status: int = 400) -> None:
+    # assumed: 400 for a delay and a timeout; for sizes and counts a source says 412
     if value > limit:
         raise Refused(status, f"quota {quota} exceeded, current limit: {limit if shown is None else shown}")

@@ -105,7 +105,7 @@ def change_state(broker: Broker, ended: Ended) -> None:
 
 
 def call_back(broker: Broker, ended: Ended) -> None:
-    """Publish the report of the attempt, if one was asked for."""
+    """Publish the report of the attempt, if one was asked for; of a cancelled message too (assumed)."""
     report(broker, ended.message, callbacks.callback_request(ended.message, ended.outcome))
 
 

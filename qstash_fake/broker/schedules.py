@@ -34,7 +34,7 @@ class Schedule:
     owner: Account
     paused: bool = False
     next_ms: int | None = None
-    """The next tick; None while paused, and for a cron that never fires."""
+    """The next tick; None while paused (assumed), and for a cron that never fires."""
     last_ms: int | None = None
     last_messages: list[Message] = field(default_factory=list)
     error: str | None = None
@@ -170,6 +170,7 @@ class Schedules:
             self._journal.note(until_ms, text, skipped_ticks=skipped)
 
     def _plan(self, schedule: Schedule, after_ms: int) -> None:
+        # assumed: a tick at the very instant of the creation or the resuming is not made
         schedule.next_ms = schedule.cron_expression.next_after(after_ms)
         if schedule.next_ms is not None:
             self._agenda.put(schedule.next_ms, Tick(schedule))

@@ -41,7 +41,10 @@ class Store:
                 del self.messages[oldest.message_id]
 
     def find_message(self, message_id: str, now_ms: int) -> Message:
-        """Return what `GET /v2/messages/{id}` shows: a pending message, or one that has just finished."""
+        """Return what `GET /v2/messages/{id}` shows: a pending message, or one that has just finished.
+
+        The words of this 404 are ours, as those of all others are (assumed).
+        """
         message = self.messages.get(message_id)
         if message is None or message.state is State.CANCELED:
             raise Refused(404, f"message {message_id} not found")

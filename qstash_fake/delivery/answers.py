@@ -19,7 +19,7 @@ from qstash_fake.protocol.http import is_token, wire
 
 STATUSES = range(100, 600)  # RFC 9110, 15: other values are no status
 MAX_BODY = 50 * 1024 * 1024  # bytes that are read of an answer; the largest plan's message size, QStash pricing
-BROKEN = "the connection was closed before the response was complete"
+BROKEN = "the connection was closed before the response was complete"  # assumed: its status does not count
 _BYTES = (bytes, bytearray, memoryview)
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80  # characters

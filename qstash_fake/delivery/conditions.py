@@ -32,7 +32,10 @@ def times_out(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
 
 
 def within_timeout(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
-    """Discard an answer that comes after the message's timeout; an exception of the application stays known."""
+    """Discard an answer that comes after the message's timeout, not at it (assumed).
+
+    An exception of the application stays known.
+    """
     timeout_ms = message.timeout_ms
     if timeout_ms is None or outcome.duration_ms <= timeout_ms:
         return outcome

@@ -31,7 +31,7 @@ def asks_for_gzip(forwarded: Headers) -> bool:
 def understood(outcome: Outcome, forwarded: Headers) -> Outcome:
     """Return *outcome*, of a delivery with the *forwarded* headers, as QStash reads the answer.
 
-    What begins as gzip and cannot be unpacked is no answer.
+    What begins as gzip and cannot be unpacked is no answer (assumed).
     """
     if (first(outcome.headers, "content-encoding") or "").lower() != "gzip" or not asks_for_gzip(forwarded):
         return outcome

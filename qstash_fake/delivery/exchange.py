@@ -14,7 +14,7 @@ from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import Headers, encode
 
 USER_AGENT = "Upstash-QStash"
-# What a delivery says of itself; a forwarded header of the same name does not reach the destination.
+# What a delivery says of itself; a forwarded header of the same name does not reach the destination (assumed).
 _OWN = frozenset(
     {
         "user-agent",

@@ -39,7 +39,7 @@ def header_map(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def text(value: str) -> str:
-    """Return what people read in wire text *value*: its bytes as UTF-8, else *value* itself."""
+    """Return what people read in wire text *value*: its bytes as UTF-8, else *value* itself (assumed)."""
     if value.isascii():
         return value
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, where datetimes end
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, where datetimes end; assumed: no message is due later
 LAST_MS = LAST_SECOND * 1_000 + 999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

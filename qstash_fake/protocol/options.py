@@ -112,7 +112,7 @@ def parse_options(pairs: Sequence[tuple[str, str]]) -> Options:
     """Return the options that header *pairs*, names in any case, ask for; or refuse them with 400.
 
     The first of several values counts, as in Go's `Header.Get`; forwarded headers keep all of
-    theirs. An empty value is no value, except for a cron expression.
+    theirs. An empty value is no value, except for a cron expression. An unknown header is ignored (assumed).
     """
     # Most headers of a publish are its client's own. One look at each name tells that.
     _refuse_control_characters(pairs)
@@ -129,6 +129,7 @@ def _refuse_control_characters(pairs: Sequence[tuple[str, str]]) -> None:
         return
     for name, value in pairs:
         if _CONTROL.search(value):
+            # assumed: Go's server would refuse the whole request
             raise Refused(400, f"invalid value of header {name}: control characters are not allowed")
 
 

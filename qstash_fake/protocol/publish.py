@@ -35,7 +35,7 @@ def parse_publish(
 ) -> PublishRequest:
     """Return the request made to the raw path rest *raw_destination*, query and all; or refuse it.
 
-    A header wins over the query parameter of the same name; query parameters that QStash consumes
+    A header wins over the query parameter of the same name (assumed); query parameters that QStash consumes
     are cut out of the destination, whose other bytes stay as they are.
     """
     destination, parameters = cut_parameters(raw_destination)

@@ -27,7 +27,10 @@ def enqueue(call: Call) -> Reply:
 
 
 def batch(call: Call) -> Reply:
-    """Accept every item or none; the first refusal is that of the batch."""
+    """Accept every item or none; the first refusal is that of the batch.
+
+    An item that cannot be read is refused before one that exceeds a quota (assumed).
+    """
     items = call.json()
     if not isinstance(items, list):
         raise Refused(400, "invalid JSON body: expected an array of messages")
