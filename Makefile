@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PIP_FLAGS := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types wheel bench clean
+.PHONY: help demo test conformance lint types wheel bench clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -30,6 +30,11 @@ demo: $(STAMP)  ## the example's own tests, then one message from publish to dea
 
 test: $(STAMP)  ## all tests; make test PYTEST_ARGS='-x -k retry' picks
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+# Without the plugin, which would stop calls of the real service.
+conformance: $(STAMP)  ## the facts against any QStash: make conformance URL=https://… TOKEN=…; none: the fake
+	@CONFORMANCE_URL='$(URL)' CONFORMANCE_TOKEN='$(TOKEN)' \
+	$(PY) -m pytest -p no:xdist -p no:qstash_fake.pytest_plugin -rs conformance
 
 lint: $(STAMP)  ## ruff: rules and format
 	@$(PY) -m ruff check -q .
