@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from conformance.destination import Answer, Destination, Received, on_this_machine
+from conformance.destination import Destination, Received, on_this_machine
 from qstash_fake import QStashFake
 
 WITHIN_S = 20  # how long an effect may take that is no matter of virtual time
@@ -178,6 +178,3 @@ def _client(url: str, token: str) -> httpx.Client:
 def _is_virtual(http: httpx.Client) -> bool:
     answer = http.post("/_fake/advance", json={"duration": "0s"})
     return answer.is_success
-
-
-__all__ = ["LATER", "Answer", "Destination", "Received", "Service", "at", "in_process"]

@@ -11,7 +11,8 @@ from typing import Any
 import jwt
 import pytest
 
-from conformance.service import Answer, Destination, Service
+from conformance.destination import Answer, Destination
+from conformance.service import Service
 
 GZIP = (("Content-Encoding", "gzip"),)
 

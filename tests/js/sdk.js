@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { Client, QstashError, QstashRatelimitError, Receiver } from "@upstash/qstash";
+import { Client, QstashError, QstashRatelimitError, Receiver, upstash } from "@upstash/qstash";
 
-const client = new Client({ baseUrl: process.env.QSTASH_URL, token: process.env.QSTASH_TOKEN });
+const plain = new Client({ baseUrl: process.env.QSTASH_URL, token: process.env.QSTASH_TOKEN });
+const called = new Set(); // every method that was called, as Class.method
+const client = recorded(plain);
 const shop = "https://shop.example/jobs";
 
 async function control(operation, given, method = "POST") {
@@ -16,6 +18,51 @@ async function control(operation, given, method = "POST") {
   });
   assert.equal(response.status, 200, await response.clone().text());
   return response.json();
+}
+
+// Return `of`, noting each call of its methods, and of those of what hangs on it or comes from it.
+function recorded(of) {
+  const further = (value) => (value && typeof value === "object" && !value.then ? recorded(value) : value);
+  return new Proxy(of, {
+    get(target, key) {
+      const value = target[key];
+      if (typeof value !== "function") return further(value);
+      return (...given) => {
+        called.add(`${target.constructor.name}.${String(key)}`);
+        return further(value.apply(target, given));
+      };
+    },
+  });
+}
+
+// Private in the types of the SDK, which JavaScript cannot see.
+const PRIVATE = new Set([
+  "createThirdParty",
+  "getAuthorizationToken",
+  "requestWithBackoff",
+  "processRequest",
+  "checkResponse",
+  "getResponseError",
+]);
+
+// Return the public methods of what hangs on the client, and of what its own methods give.
+function methods() {
+  const found = new Set();
+  const look = (of, deep) => {
+    const names = new Set();
+    for (let one = of; one && one !== Object.prototype; one = Object.getPrototypeOf(one)) {
+      for (const name of Object.getOwnPropertyNames(one)) names.add(name);
+    }
+    names.delete("constructor");
+    for (const name of names) {
+      if (typeof of[name] === "function") found.add(`${of.constructor.name}.${name}`);
+      else if (deep && of[name] && typeof of[name] === "object") look(of[name], false);
+    }
+  };
+  look(plain, true);
+  look(plain.queue({ queueName: "any" }), false);
+  look(plain.chat(), false);
+  return [...found].filter((name) => !PRIVATE.has(name.split(".")[1])).sort();
 }
 
 const received = [];
@@ -212,6 +259,44 @@ const steps = {
     await assert.rejects(client.publish({ urlGroup: group }), { status: 404 });
   },
 
+  async "has older names for what it does"() {
+    await control("routes", { url: shop, status: 500 });
+    const publish = async (delay) => (await client.publish({ url: shop, retries: 0, delay })).messageId;
+    const ids = [await publish("1h"), await publish("1h"), await publish("1h")];
+    await client.messages.delete(ids[0]);
+    assert.equal(await client.messages.deleteMany([ids[1]]), 1);
+    assert.equal(await client.messages.deleteAll(), 1);
+    await client.batch([{ url: shop, body: "x", retries: 0 }]);
+    await client.queue({ queueName: "plain" }).enqueue({ url: shop, body: "y", retries: 0 });
+    await control("drain");
+    const { messages } = await client.dlq.listMessages();
+    assert.deepEqual(await client.dlq.deleteMany({ dlqIds: messages.map((one) => one.dlqId) }), { deleted: 2 });
+    assert.ok((await client.events({ count: 1 })).events.length);
+    assert.ok((await client.http.request({ path: ["v2", "keys"] })).current);
+  },
+
+  async "asks the old language model, whole and as a stream"() {
+    const quiet = console.warn;
+    console.warn = () => {};
+    try {
+      const asked = { provider: upstash(), model: "meta-llama/Meta-Llama-3-8B-Instruct", system: "you", user: "hello" };
+      const answer = await client.chat().prompt(asked);
+      assert.equal(answer.choices[0].message.role, "assistant");
+      const { system, user, ...rest } = asked;
+      const messages = [{ role: "user", content: user }];
+      const parts = [];
+      for await (const part of await client.chat().create({ ...rest, messages, stream: true })) parts.push(part);
+      assert.equal(parts[0].choices[0].delta.role, "assistant");
+      await client.http.requestStream({ path: ["llm", "v1", "chat", "completions"], method: "POST", body: '{"stream":true}' });
+    } finally {
+      console.warn = quiet;
+    }
+  },
+
+  async "cancels what a workflow of its own kind has started"() {
+    await assert.rejects(client.workflow.cancel("wfr_unknown"), { status: 404 });
+  },
+
   async "tells its errors apart"() {
     const quiet = console.error;
     console.error = () => {};
@@ -225,6 +310,10 @@ const steps = {
       console.error = quiet;
     }
   },
+};
+
+steps["has no method that was not called"] = async () => {
+  assert.deepEqual(methods().filter((name) => !called.has(name)), []);
 };
 
 for (const [claim, step] of Object.entries(steps)) {
