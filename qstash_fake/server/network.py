@@ -116,7 +116,7 @@ class Network(AsyncApp):
         response = await self.sender.send(sent, stream=True)
         body = Body()
         try:
-            await body.read_async(response.aiter_bytes())
+            await body.read_async(response.aiter_raw())  # its encoding is no matter of this library's
         finally:
             await response.aclose()
         status = response.status_code

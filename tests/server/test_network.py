@@ -231,3 +231,12 @@ def test_the_status_of_a_redirect_counts_wherever_it_leads(destination, location
     outcome = send(destination.url)
     assert (outcome.status, outcome.error) == (302, None)
     assert ("location", location) in [(name.lower(), value) for name, value in outcome.headers]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate"])
+def test_an_answer_keeps_its_encoding_which_is_not_for_an_http_library_to_undo(destination, encoding):
+    destination.handle = lambda request: (200, {"content-encoding": encoding})
+    destination.answer = b"packed"
+    outcome = send(destination.url, headers=(("Accept-Encoding", encoding),))
+    assert (outcome.status, outcome.body) == (200, b"packed")
+    assert ("content-encoding", encoding) in [(name.lower(), value) for name, value in outcome.headers]
