@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from qstash_fake.plugin import options, order, strays
 from qstash_fake.plugin.options import explained
 from qstash_fake.plugin.order import Order
 from qstash_fake.plugin.strays import Strays
+from qstash_fake.testing.clients import Entered, told_of_clients
 
 if TYPE_CHECKING:
     from qstash_fake.server.serve import LocalServer
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 SESSION = "qstash_fake_session"
 _FAKE = pytest.StashKey["QStashFake"]()  # of a test; of the run, that of wider fixtures
+_ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are entered
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -37,6 +40,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_configure(config: pytest.Config) -> None:
     options.add_marker(config)
+    config.stash[_ENTERED] = Entered()
+    exits = ExitStack()
+    exits.enter_context(told_of_clients(config.stash[_ENTERED]))
+    config.add_cleanup(exits.close)
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     if order.BEGUN not in request.node.fixturenames:
         for name in VARIABLES:
             _restore_last(request.getfixturevalue("monkeypatch"), name)
-    fake = _made(options.of_ini(request.config) | options.of_marker(request.node))
+    fake = _made(request.config, options.of_ini(request.config) | options.of_marker(request.node))
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE] = fake
         yield fake
@@ -68,7 +75,7 @@ def qstash_fake_session(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     """A QStash for fixtures of wider scope; the `qstash_fake` of a test answers in its place while it is there."""
     from qstash_fake.testing.fake import inside
 
-    fake = _made(options.of_ini(request.config))
+    fake = _made(request.config, options.of_ini(request.config))
     inside(fake).timekeeper.freezes_between_verbs = False  # what runs then are tests that do not know of it
     with explained(UsageError), fake:
         request.config.stash[_FAKE] = fake
@@ -115,14 +122,16 @@ def _mount(fake: QStashFake, app: Any) -> None:
             fake.mount(app)
 
 
-def _made(given: dict[str, Any]) -> QStashFake:
-    """Return a fake with the options that are *given*."""
-    from qstash_fake.testing.fake import QStashFake
+def _made(config: pytest.Config, given: dict[str, Any]) -> QStashFake:
+    """Return a fake with the options that are *given*; it knows the clients that wider fixtures have entered."""
+    from qstash_fake.testing.fake import QStashFake, inside
 
     arguments = options.of_the_fake(given)
     shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({shown}): "):
-        return QStashFake(**arguments)
+        fake = QStashFake(**arguments)
+    inside(fake).driver.clients = list(config.stash[_ENTERED].clients)
+    return fake
 
 
 def _timeline(fake: QStashFake) -> str:

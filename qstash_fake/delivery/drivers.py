@@ -20,8 +20,8 @@ import anyio.lowlevel
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import Answer, outcome_of
 from qstash_fake.delivery.exchange import Request
-from qstash_fake.delivery.kinds import asgi
 from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
+from qstash_fake.delivery.kinds.clients import PortalClient
 from qstash_fake.delivery.lifespans import Lifespan
 from qstash_fake.delivery.loops import foreign_loop_aside, loop_is_running, trio_is_running
 from qstash_fake.delivery.run import Call, Calls, Came, Done, Pause, Raised
@@ -36,6 +36,8 @@ NO_LIFESPAN = (
 
 Step = Call | Pause | Done
 Send = Callable[[Any, Request], Coroutine[Any, Any, Outcome]]
+Clients = list[tuple[Any, str | None]]
+"""Test clients, each with the name of its attribute that leads to its loop."""
 
 
 class SyncDriver:
@@ -48,8 +50,8 @@ class SyncDriver:
         self.limit_ms = limit_ms
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lifespans: list[tuple[AsyncApp, Lifespan]] = []
-        self._clients: list[Any] = []
-        """Starlette's test clients that are entered; each runs the lifespan of its application on a loop of its own."""
+        self.clients: Clients = []
+        """The test clients that are entered: each runs the lifespan of its application on a loop of its own."""
         self._begun: list[asyncio.Task[Any]] = []
         """The tasks that have begun since the last turns were given."""
         self._left: set[asyncio.Task[Any]] = set()
@@ -68,7 +70,7 @@ class SyncDriver:
                 if isinstance(step, Pause):
                     step = _step(calls, None)
                 elif isinstance(step.app, SyncApp):
-                    step = _step(calls, _came_here(step.app, step.request))
+                    step = _step(calls, _came_here(step.app, step.request, self.limit_ms))
                 else:
                     step = self._on_loop(_drive(calls, step, self._send, AsyncApp, **each))
             self._begun = [task for task in self._left if not task.done()]
@@ -80,12 +82,8 @@ class SyncDriver:
 
     async def _send(self, app: AsyncApp, request: Request) -> Outcome:
         """Send *request* to *app*, whose lifespan is started before its first request."""
-        client = next((client for client in self._clients if client.app is app.app), None)
-        if app.runs_lifespan and client is not None:
-            state = dict(getattr(client, "app_state", {}))
-            return outcome_of(
-                await asyncio.wrap_future(client.portal.start_task_soon(asgi.call, app.app, request, state))
-            )
+        if app.runs_lifespan and (client := self._client_of(app)) is not None:
+            return outcome_of(await client.send_async(request))
         if app.runs_lifespan and app.lifespan is None:
             lifespan = app.make_lifespan()
             with Answer() as startup:
@@ -99,11 +97,12 @@ class SyncDriver:
             self._begun = [task for task in self._begun if task is not lifespan.task]
         return outcome_of(await app.send_async(request))
 
-    def client_enters(self, client: Any) -> None:
+    def client_enters(self, client: Any, portal: str | None) -> None:
         """End the lifespan of the application of *client*, which is about to start one; the client answers from now on.
 
         What a lifespan keeps in its application belongs to one loop, and there is one place for it: of two lifespans
-        at once, each waits in its shutdown for what the other has made.
+        at once, each waits in its shutdown for what the other has made. *portal* is the client's attribute with the
+        way to its loop; None if there is no way, and requests go to the application without a lifespan of ours.
         """
         ours = [(app, lifespan) for app, lifespan in self._lifespans if lifespan.app is client.app]
         if self._loop is not None and not loop_is_running():
@@ -112,11 +111,18 @@ class SyncDriver:
                     self._lifespans.remove((app, lifespan))
                     app.lifespan = None
                     self._loop.run_until_complete(lifespan.shutdown(self.limit_ms))
-        self._clients.append(client)
+        self.clients.append((client, portal))
 
     def client_leaves(self, client: Any) -> None:
         """Answer for the application of *client* again."""
-        self._clients = [one for one in self._clients if one is not client]
+        self.clients = [one for one in self.clients if one[0] is not client]
+
+    def _client_of(self, app: AsyncApp) -> AsyncApp | None:
+        """Return what answers for *app* while a client of it is entered, None if none is."""
+        for client, portal in self.clients:
+            if client.app is app.app:
+                return app if portal is None else PortalClient(client, portal)
+        return None
 
     async def _give_turns(self) -> None:
         """Give the tasks that have begun up to TURNS turns."""
@@ -308,10 +314,11 @@ async def _came_of(answer: Awaitable[Outcome]) -> Came:
         return error
 
 
-def _came_here(app: SyncApp, request: Request) -> Came:
+def _came_here(app: SyncApp, request: Request, limit_ms: int) -> Came:
     """Return what *app* answers or raises in this thread, with a context of its own."""
     try:
-        return outcome_of(contextvars.copy_context().run(app.send, request))
+        reply = contextvars.copy_context().run(app.send_watched, request, limit_ms)
+        return reply if isinstance(reply, Silence) else outcome_of(reply)
     except BaseException as error:  # noqa: BLE001 - the generator records it, and it is raised again
         return error
 

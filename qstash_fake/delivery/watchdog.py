@@ -139,8 +139,10 @@ def stack_of(task: Any) -> str:
     """
     own = __name__.partition(".")[0] + "."
     parts = []
-    for coroutine in (_coroutine(task), *_below(task)):
+    coroutines = [_coroutine(task), *_below(task)]
+    for coroutine in coroutines:
         frames = list(_frames(coroutine))
+        coroutines += _waited_for(frames)
         names = [str(frame.f_globals.get("__name__")).startswith(own) for frame in frames]
         first = names.index(False) if False in names else len(frames)
         summary = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames[first:] or frames)
@@ -162,6 +164,15 @@ def _below(task: Any) -> Iterator[Any]:
         for one in started[ids.pop()]:
             ids.append(one.id)
             yield one.coro
+
+
+def _waited_for(frames: list[FrameType]) -> list[Any]:
+    """Return the coroutines of the tasks for which the innermost of *frames* waits, if it is in `asyncio.wait`."""
+    inner = frames[-1] if frames else None
+    if inner is None or inner.f_code.co_name != "_wait" or inner.f_globals is not vars(asyncio.tasks):
+        return []
+    waited = inner.f_locals.get("fs", ())
+    return [one.get_coro() for one in waited if isinstance(one, asyncio.Task) and not one.done()]
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:

@@ -1,51 +1,103 @@
-"""Test clients that run the lifespan of their application: the driver of the sync verbs is told of each.
+"""Test clients that run the lifespan of their application: who listens is told of each that is entered and left.
 
-Nothing on the application is changed. Starlette's client, which is FastAPI's, too, is told by its own two methods.
+Nothing on the application is changed. The clients are told by their own methods. The plugin listens for the whole
+run, because a client of a wider fixture is entered before the fake of a test.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from qstash_fake.delivery.drivers import SyncDriver
 from qstash_fake.intercept.imports import AfterImport
 from qstash_fake.intercept.patch import Patch
 
-MODULE = "starlette.testclient"
+
+class Row(NamedTuple):
+    """A class of clients, the methods that start and end the lifespan, and the attribute with the way to its loop."""
+
+    module: str
+    name: str
+    enter: str
+    leave: str
+    portal: str | None
+
+
+CLIENTS = (
+    Row("starlette.testclient", "TestClient", "__enter__", "__exit__", "portal"),  # FastAPI's, too
+    Row("litestar.testing.client.sync_client", "TestClient", "__enter__", "__exit__", "blocking_portal"),
+    Row("litestar.testing.client.async_client", "AsyncTestClient", "__aenter__", "__aexit__", "blocking_portal"),
+    Row("quart.testing.app", "TestApp", "startup", "shutdown", None),  # on the loop of the test
+)
+
+
+class Listener(Protocol):
+    """Who is told."""
+
+    def client_enters(self, client: Any, portal: str | None) -> None:
+        """Hear that *client* is about to start the lifespan of its application; *portal* as in its row."""
+
+    def client_leaves(self, client: Any) -> None:
+        """Hear that *client* is about to end it, or could not start it."""
+
+
+class Entered:
+    """A listener that keeps the clients that are entered, each with its portal, for fakes that begin later."""
+
+    def __init__(self) -> None:
+        self.clients: list[tuple[Any, str | None]] = []
+
+    def client_enters(self, client: Any, portal: str | None) -> None:
+        self.clients.append((client, portal))
+
+    def client_leaves(self, client: Any) -> None:
+        self.clients = [one for one in self.clients if one[0] is not client]
 
 
 @contextmanager
-def told_of_clients(driver: SyncDriver) -> Iterator[None]:
-    """Tell *driver* of each client that is entered and left in this context."""
+def told_of_clients(listener: Listener) -> Iterator[None]:
+    """Tell *listener* of each client that is entered and left in this context."""
     patches: list[Patch] = []
 
-    def patch(module: ModuleType) -> None:
+    def patch(row: Row) -> Callable[[ModuleType], None]:
         def entering(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            def enter(client: Any) -> Any:
+            @contextmanager
+            def told(client: Any) -> Iterator[None]:
                 if patches:
-                    driver.client_enters(client)
+                    listener.client_enters(client, row.portal)
                 try:
-                    return original(client)
+                    yield
                 except BaseException:
-                    driver.client_leaves(client)
+                    listener.client_leaves(client)
                     raise
 
-            return enter
+            def enter(client: Any) -> Any:
+                with told(client):
+                    return original(client)
+
+            async def enter_async(client: Any) -> Any:
+                with told(client):
+                    return await original(client)
+
+            return enter_async if inspect.iscoroutinefunction(original) else enter
 
         def leaving(original: Callable[..., Any]) -> Callable[..., Any]:
             def leave(client: Any, *error: Any) -> Any:
-                driver.client_leaves(client)
+                listener.client_leaves(client)
                 return original(client, *error)
 
             return leave
 
-        patches.append(Patch(module.TestClient, "__enter__", entering))
-        patches.append(Patch(module.TestClient, "__exit__", leaving))
+        def both(module: ModuleType) -> None:
+            patches.append(Patch(getattr(module, row.name), row.enter, entering))
+            patches.append(Patch(getattr(module, row.name), row.leave, leaving))
 
-    imports = AfterImport({MODULE: patch})
+        return both
+
+    imports = AfterImport({row.module: patch(row) for row in CLIENTS})
     imports.start()
     try:
         yield

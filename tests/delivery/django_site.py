@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -39,6 +40,11 @@ def fails(request: HttpRequest) -> HttpResponse:
     raise LookupError("no such order")
 
 
+async def hangs(request: HttpRequest) -> HttpResponse:
+    await asyncio.Event().wait()
+    return HttpResponse()
+
+
 def streams(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(_parts() if isinstance(request, ASGIRequest) else iter([b"a", b"b"]))
 
@@ -54,5 +60,6 @@ urlpatterns = [
     path("/jobs/echo", echo),
     path("jobs/async", echo_async),
     path("jobs/fails", fails),
+    path("jobs/hangs", hangs),
     path("jobs/streams", streams),
 ]

@@ -3,7 +3,9 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import litestar.testing
 import pytest
+import quart
 from qstash import QStash
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -161,8 +163,8 @@ def test_what_an_application_publishes_as_it_stops_does_not_leave_the_process():
     assert [message.url for message in fake.messages] == [JOBS, JOBS + "/bye"]
 
 
-def waiting_shop(events):
-    """Return an application that keeps in itself what its lifespan waits for: two at once would wait for ever."""
+def waits_for_itself(events):
+    """Return a lifespan that keeps in its application what it waits for: two at once would wait for ever."""
 
     @asynccontextmanager
     async def lifespan(app):
@@ -174,26 +176,104 @@ def waiting_shop(events):
         await worker
         events.append("stops")
 
+    return lifespan
+
+
+def starlette_shop(events):
     async def job(request):
         events.append("works")
         return PlainTextResponse("ok")
 
-    return Starlette(routes=[Route("/{path:path}", job, methods=["POST"])], lifespan=lifespan)
+    routes = [Route("/{path:path}", job, methods=["POST"])]
+    app = Starlette(routes=routes, lifespan=waits_for_itself(events))
+    return app, TestClient(app)
 
 
-def test_the_lifespan_of_the_fake_ends_when_a_client_of_the_application_is_entered(client):
+def litestar_shop(events):
+    @litestar.post("/jobs")
+    async def job() -> None:
+        events.append("works")
+
+    app = litestar.Litestar([job], lifespan=[waits_for_itself(events)], openapi_config=None, logging_config=None)
+    return app, litestar.testing.TestClient(app)
+
+
+@pytest.mark.parametrize("make", [starlette_shop, litestar_shop])
+def test_the_lifespan_of_the_fake_ends_when_a_client_of_the_application_is_entered(client, make):
     events: list[str] = []
     with QStashFake(watchdog="2s") as fake:
-        app = waiting_shop(events)
+        app, test_client = make(events)
         fake.mount(app)
         client.message.publish(url=JOBS)
         fake.deliver_due()
-        with TestClient(app):
+        with test_client:
             client.message.publish(url=JOBS)
             fake.deliver_due()
         client.message.publish(url=JOBS)
         fake.deliver_due()
     assert events == ["starts", "works", "stops"] * 3
+
+
+@pytest.mark.parametrize("make", [starlette_shop, litestar_shop])
+def test_an_application_that_is_mounted_while_its_client_is_entered_is_started_once(client, make):
+    events: list[str] = []
+    with QStashFake(watchdog="2s") as fake:
+        app, test_client = make(events)
+        with test_client:
+            fake.mount(app)
+            client.message.publish(url=JOBS)
+            fake.drain()
+    assert events == ["starts", "works", "stops"]
+
+
+def test_an_application_of_quart_is_not_started_while_its_test_app_runs(client):
+    events: list[str] = []
+    app = quart.Quart("shop")
+
+    @app.before_serving
+    async def starts():
+        events.append("starts")
+
+    @app.post("/jobs")
+    async def job():
+        events.append("works")
+        return ""
+
+    with QStashFake() as fake, asyncio.Runner() as runner:
+        fake.mount(app)
+        test_app = app.test_app()
+        runner.run(test_app.startup())
+        client.message.publish(url=JOBS)
+        fake.drain()
+        runner.run(test_app.shutdown())
+    assert events == ["starts", "works"]
+
+
+def test_a_client_that_could_not_start_its_application_answers_for_nobody(client):
+    events: list[str] = []
+
+    async def refuses(app):
+        events.append("starts")
+        if len(events) == 1:
+            raise ConnectionError("no database")
+
+    @litestar.post("/jobs")
+    async def job() -> None:
+        events.append("works")
+
+    app = litestar.Litestar([job], on_startup=[refuses], openapi_config=None, logging_config=None)
+
+    async def enter():
+        async with litestar.testing.AsyncTestClient(app):
+            pass
+
+    with QStashFake() as fake:
+        with pytest.raises(ExceptionGroup):
+            asyncio.run(enter())
+        fake.mount(app)
+        client.message.publish(url=JOBS)
+        fake.drain()
+    assert events == ["starts", "starts", "works"]
 
 
 @pytest.mark.asyncio

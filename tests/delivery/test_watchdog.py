@@ -3,15 +3,19 @@
 import asyncio
 import bdb
 import contextlib
+import gc
+import importlib
 import sys
 import time
 
 import anyio
 import httpx
+import litestar.testing
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from qstash_fake import QStashFake, UsageError
 from qstash_fake.delivery.watchdog import Watchdog, answered
@@ -83,6 +87,55 @@ def test_the_stack_goes_on_into_a_task_that_is_awaited_and_through_async_generat
     client.message.publish(url=JOB, retries=0)
     with pytest.raises(UsageError, match=r", in app\n(.|\n)*, in items\n(.|\n)*, in for_ever\n"):
         qstash_fake.drain()
+
+
+def entered():
+    return TestClient(Starlette(routes=[Route("/jobs", for_ever, methods=["POST"])]))
+
+
+def entered_litestar():
+    @litestar.post("/jobs")
+    async def job() -> None:
+        await for_ever(None)
+
+    return litestar.testing.TestClient(litestar.Litestar([job], openapi_config=None, logging_config=None))
+
+
+@short
+@pytest.mark.parametrize("mounts", ["client", "application"])
+@pytest.mark.parametrize("make", [entered, entered_litestar])
+def test_a_delivery_on_the_loop_of_a_client_is_given_up(qstash_fake, client, make, mounts):
+    with make() as test_client:
+        qstash_fake.mount(test_client if mounts == "client" else test_client.app)
+        client.message.publish(url=JOB, retries=0)
+        with pytest.raises(UsageError, match=r"within 10ms(.|\n)*, in for_ever\n"):
+            qstash_fake.drain()
+    assert qstash_fake.attempts[0].error == "no answer within 10ms of real time"
+
+
+@short
+@pytest.mark.asyncio
+async def test_the_async_verbs_give_a_delivery_on_the_loop_of_a_client_up(qstash_fake, client):
+    with entered() as test_client:
+        qstash_fake.mount(test_client)
+        client.message.publish(url=JOB, retries=0)
+        with pytest.raises(UsageError, match=r"within 10ms(.|\n)*, in for_ever\n"):
+            await qstash_fake.drain_async()
+
+
+@short
+@pytest.mark.filterwarnings(  # a request that is cancelled leaves Django's file for its body open
+    "ignore:Exception ignored in. <function SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning"
+)
+@pytest.mark.parametrize("name", ["ASGIHandler", "AsyncClient"])
+def test_a_delivery_to_an_asynchronous_view_of_django_is_given_up(qstash_fake, client, django_site, name):
+    makes = {"ASGIHandler": "django.core.handlers.asgi", "AsyncClient": "django.test"}
+    qstash_fake.mount(getattr(importlib.import_module(makes[name]), name)())
+    client.message.publish(url="https://shop.example/jobs/hangs", retries=0)
+    with pytest.raises(UsageError, match=r"within 10ms(.|\n)*, in hangs\n"):
+        qstash_fake.drain()
+    assert qstash_fake.attempts[0].error == "no answer within 10ms of real time"
+    gc.collect()
 
 
 @short

@@ -525,6 +525,58 @@ def test_two(): pass
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_two*", "POST /v1/events is not simulated *"])
 
 
+# --- clients of wider fixtures ---------------------------------------------------------------------------------------
+
+
+ENTERED = """
+import asyncio
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+events = []
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    app.state.stop = asyncio.Event()
+    worker = asyncio.create_task(app.state.stop.wait())
+    events.append("starts")
+    yield
+    app.state.stop.set()
+    await worker
+    events.append("stops")
+
+async def job(request):
+    events.append("works")
+    return PlainTextResponse()
+
+app = Starlette(routes=[Route("/jobs", job, methods=["POST"])], lifespan=lifespan)
+
+@pytest.fixture(scope="class")
+def client():
+    with TestClient(app):
+        yield
+
+@pytest.fixture
+def qstash_app():
+    return app
+
+@pytest.mark.usefixtures("client")
+class TestShop:
+    @pytest.mark.parametrize("order", [1, 2])
+    def test_it(self, qstash_fake, order):
+        publish()
+        qstash_fake.drain()
+
+def test_the_events():
+    assert events == ["starts", "works", "works", "stops"]
+"""
+
+
+def test_an_application_whose_client_a_wider_fixture_has_entered_is_started_once(run):
+    run(ENTERED).assert_outcomes(passed=3)
+
+
 # --- names that are not promised ------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from qstash_fake.delivery.answers import Answer
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.lifespans import Lifespan
 from qstash_fake.delivery.loops import in_thread
+from qstash_fake.delivery.watchdog import Silence
 from qstash_fake.errors import UsageError
 
 Reply = Answer | Outcome
@@ -24,6 +25,10 @@ class SyncApp(ABC):
     @abstractmethod
     def send(self, request: Request) -> Reply:
         """Send *request* and return what came."""
+
+    def send_watched(self, request: Request, limit_ms: int) -> Reply | Silence:
+        """Do what `send` does; what answers on a loop of its own may be given up after *limit_ms*, no thread can be."""
+        return self.send(request)
 
     async def send_async(self, request: Request) -> Reply:
         """Do what `send` does, in a worker thread: the loop must not wait for what may block."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Generator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self, cast
 
 from qstash_fake.delivery.answers import Answer
 from qstash_fake.delivery.classes import is_a
 from qstash_fake.delivery.exchange import Request, moved, path_and_query
 from qstash_fake.delivery.kinds import asgi
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
+from qstash_fake.delivery.loops import in_thread, trio_is_running
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.http import encode
 
@@ -22,7 +26,7 @@ _TO_THE_NETWORK = (
 
 
 @dataclass(eq=False)
-class PortalClient(SyncApp):
+class PortalClient(AsyncApp):
     """A test client that was entered: its application on the event loop that the client started it on.
 
     *portal* is the client's attribute with the way to that loop; without it the client is closed.
@@ -31,13 +35,42 @@ class PortalClient(SyncApp):
     client: Any
     portal: str
 
-    def send(self, request: Request) -> Reply:
+    async def send_async(self, request: Request) -> Reply:
         portal = getattr(self.client, self.portal, None)
         if portal is None:
             raise UsageError("the mounted TestClient is closed: mount it inside its `with TestClient(app)` block")
         state = dict(getattr(self.client, "app_state", {}))  # Starlette's; Litestar's is in the application
-        reply: Reply = portal.call(asgi.call, self.client.app, request, state)
+        call = asgi.call(self.client.app, request, state)
+
+        async def work() -> Reply:
+            return await call
+
+        if trio_is_running():
+            return cast(Reply, await in_thread(portal.call, work))
+        reply: Reply = await _Elsewhere(portal.start_task_soon(work), call)
         return reply
+
+
+class _Elsewhere:
+    """Waits for *future*, which *work* on another loop fulfils; to cancel the one is to cancel the other.
+
+    It is an object that holds *work*: there the watchdog finds where the application waits.
+    """
+
+    __slots__ = ("_steps", "_work")
+
+    def __init__(self, future: Future[Reply], work: object) -> None:
+        self._steps = asyncio.wrap_future(future).__await__()
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return cast(Generator[Any, Any, Any], self)  # all that a wait needs of one is here
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._steps)
 
 
 @dataclass(eq=False)

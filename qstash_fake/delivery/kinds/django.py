@@ -6,6 +6,7 @@ thread of the test alone. asgiref knows which thread that is; every kind here le
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from qstash_fake.delivery.answers import Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds import asgi, wsgi
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
+from qstash_fake.delivery.watchdog import Silence, Watchdog
 
 
 @dataclass(eq=False)
@@ -26,6 +28,25 @@ class OnAsgiref(SyncApp):
 
         answer: Reply = async_to_sync(self.send_async)(request)
         return answer
+
+    def send_watched(self, request: Request, limit_ms: int) -> Reply | Silence:
+        from asgiref.sync import async_to_sync
+
+        answer: Reply | Silence = async_to_sync(self._watched)(request, limit_ms)
+        return answer
+
+    async def _watched(self, request: Request, limit_ms: int) -> Reply | Silence:
+        watchdog, task = Watchdog(limit_ms), asyncio.ensure_future(self.send_async(request))
+        watchdog.watch(task)
+        try:
+            reply = await task
+        except asyncio.CancelledError:
+            if watchdog.silence is None:
+                raise
+            return watchdog.silence
+        finally:
+            watchdog.rest()
+        return watchdog.silence or reply
 
     async def send_async(self, request: Request) -> Reply:
         return await self.app.send_async(request)
