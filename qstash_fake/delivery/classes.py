@@ -1,6 +1,10 @@
-"""How an object is told by its class, without importing the package of the class."""
+"""How an object is told by its class, without importing the package of the class; and what it must have."""
 
 from __future__ import annotations
+
+import sys
+
+from qstash_fake.errors import UsageError
 
 
 def is_a(value: object, *names: str) -> bool:
@@ -16,3 +20,15 @@ def inherits(cls: type, *names: str) -> bool:
 def names_of(cls: type) -> frozenset[str]:
     """Return *cls* and what it inherits from, each as `package.Name`."""
     return frozenset(f"{one.__module__.partition('.')[0]}.{one.__qualname__}" for one in cls.__mro__)
+
+
+def require(app: object, *names: str) -> None:
+    """Raise UsageError unless *app* has the attributes *names*, which its library does not promise to keep."""
+    missing = [name for name in names if not hasattr(app, name)]
+    if missing:
+        library = type(app).__module__.partition(".")[0]
+        version = getattr(sys.modules.get(library), "__version__", "?")
+        raise UsageError(
+            f"cannot mount {app!r}: {library} {version} has no {' and no '.join(missing)}, which qstash_fake needs to "
+            f"deliver to it: use another version of {library}, or mount something else"
+        )

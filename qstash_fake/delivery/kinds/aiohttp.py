@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qstash_fake.delivery.answers import MAX_BODY, Answer, Body, note_swallowed
+from qstash_fake.delivery.classes import require
 from qstash_fake.delivery.exchange import Request, path_and_query
 from qstash_fake.delivery.kinds import wire
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
@@ -30,6 +31,7 @@ class Application(AsyncApp):
     runs_lifespan = True
 
     def __init__(self, app: Any) -> None:
+        require(app, "_make_handler", "_set_loop")
         self.app = app
 
     async def send_async(self, request: Request) -> Reply:

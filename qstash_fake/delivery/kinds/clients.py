@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self, cast
 
 from qstash_fake.delivery.answers import Answer
-from qstash_fake.delivery.classes import is_a
+from qstash_fake.delivery.classes import is_a, require
 from qstash_fake.delivery.exchange import Request, moved, path_and_query
 from qstash_fake.delivery.kinds import asgi
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
@@ -128,7 +128,8 @@ class HttpxAsyncClient(AsyncApp):
 
 def asks_the_network(client: Any) -> bool:
     """Tell whether a client of httpx has no transport but those to the network."""
-    transports = [client._transport, *client._mounts.values()]  # no public name leads to them
+    require(client, "_transport", "_mounts")  # no public name leads to them
+    transports = [client._transport, *client._mounts.values()]
     return all(is_a(one, *_TO_THE_NETWORK) for one in transports if one is not None)
 
 

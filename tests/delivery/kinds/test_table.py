@@ -5,6 +5,7 @@ import functools
 import threading
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from importlib.metadata import version
 from typing import Any
 
 import flask
@@ -14,6 +15,7 @@ import litestar.testing
 import pytest
 import quart
 import starlette.testclient
+from aiohttp import web
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 from starlette.applications import Starlette
@@ -384,3 +386,33 @@ def test_a_header_that_is_not_ascii_arrives(qstash_fake, make):
     httpx.post(f"https://qstash.upstash.io/v2/publish/{JOB}", headers=headers)
     qstash_fake.deliver_due()
     assert seen == ["José".encode("latin-1")]
+
+
+def of_aiohttp(monkeypatch, name):
+    monkeypatch.delattr(web.Application, name)
+    return web.Application()
+
+
+def of_httpx(monkeypatch, name):
+    client = httpx.Client()
+    monkeypatch.delattr(client, name)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("make", "library", "name"),
+    [
+        (of_aiohttp, "aiohttp", "_make_handler"),
+        (of_aiohttp, "aiohttp", "_set_loop"),
+        (of_httpx, "httpx", "_transport"),
+        (of_httpx, "httpx", "_mounts"),
+    ],
+)
+def test_a_private_name_of_a_library_that_is_gone_is_explained_at_mount(qstash_fake, monkeypatch, make, library, name):
+    app = make(monkeypatch, name)
+    with pytest.raises(UsageError) as refused:
+        qstash_fake.mount(app)
+    assert str(refused.value) == (
+        f"cannot mount {app!r}: {library} {version(library)} has no {name}, which qstash_fake needs to deliver to it: "
+        f"use another version of {library}, or mount something else"
+    )
