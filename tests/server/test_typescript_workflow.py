@@ -1,6 +1,11 @@
 """The official TypeScript SDK of Upstash Workflow against the server: every primitive, and how often it is called."""
 
+import re
+from pathlib import Path
+
 import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "workflows.md"
 
 
 @pytest.mark.protocol("W every primitive")
@@ -38,3 +43,13 @@ def test_workflows_of_the_typescript_sdk_run_in_real_time(typescript, server):
         "a run sleeps a second of the real clock",
         "exit status 0",
     ]
+
+
+def test_the_example_of_the_page_passes_its_test(typescript, still):
+    blocks = re.findall(r"^```js\n(// (\S+)\n.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    files = {name: code for code, name in blocks}
+    assert list(files) == ["approval.js", "approval.test.js"]
+    environment = {name: still.environment[name] for name in ("QSTASH_URL", "QSTASH_TOKEN")}
+    printed = typescript("approval.test.js", environment, files)
+    assert printed[-1] == "exit status 0", "\n".join(printed)
+    assert [line for line in printed if line.endswith(" pass 2")]

@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -17,7 +18,13 @@ INSTALLERS = {
 }
 RUNTIME = next((name for name in INSTALLERS if shutil.which(name) and shutil.which(INSTALLERS[name][0])), None)
 
-Run = Callable[[str, dict[str, str]], list[str]]
+
+class Run(Protocol):
+    """Runs *script* with *environment*, beside *files* by name; returns what it printed, at the end its status."""
+
+    def __call__(
+        self, script: str, environment: Mapping[str, str], files: Mapping[str, str] | None = None
+    ) -> list[str]: ...
 
 
 def runner_in(folder: Path) -> Run:
@@ -34,13 +41,15 @@ def runner_in(folder: Path) -> Run:
     if installed.returncode:
         pytest.skip(f"the TypeScript SDKs cannot be installed: {installed.stderr.strip().splitlines()[:1]}")
 
-    def run_script(script: str, environment: dict[str, str]) -> list[str]:
+    def run_script(script: str, environment: Mapping[str, str], files: Mapping[str, str] | None = None) -> list[str]:
+        for name, content in (files or {}).items():
+            (folder / name).write_text(content, encoding="utf-8")
         own = {"PATH": os.environ["PATH"], "UPSTASH_DISABLE_TELEMETRY": "1"}
         done = subprocess.run(
             [RUNTIME, script],
             check=False,
             cwd=folder,
-            env=own | environment,
+            env=own | dict(environment),
             capture_output=True,
             text=True,
             timeout=WITHIN_S,

@@ -44,16 +44,18 @@ verbs do it yourself, with `async with qstash_fake.lifespan(app)`, or with a cli
 A live server on this machine can be mounted, too: `httpx.Client(base_url=live_server.url)`. It gets the request at its
 own address, with the original host as `X-Forwarded-Host`. A client that has nothing but the network is refused.
 
-An application is started once. While a client of it is entered, the sync verbs deliver on the client's loop, also if
-the application itself is mounted; the lifespan that a verb has begun ends when the client is entered. That holds for
-the clients of Starlette, FastAPI and Litestar, and for `test_app()` of Quart, whose loop the sync verbs cannot use:
-they call its application on their own, and start nothing. An aiohttp application has one loop in its life: mount a
-new one for each test, or its `TestClient`.
+An application is started once. While a client of it is entered, the sync verbs deliver on the
+client's loop, also if the application itself is mounted. A lifespan that a verb has begun ends when
+the client is entered. That holds for the clients of Starlette, FastAPI and Litestar, and for the
+`test_app()` of Quart. The sync verbs cannot use the loop of that one: they call its application on
+their own, and start nothing. An aiohttp application has one loop in its life: mount a new one for
+each test, or its `TestClient`.
 
-A delivery that has not answered after 30 seconds of real time is given up, and so are a startup and a shutdown of the
-verb's: the exception says where each waits. The option `watchdog=` sets another limit. It counts for what answers on an
-event loop: applications, entered clients, asynchronous views of Django. Code that blocks its thread, such as a WSGI
-application, cannot be given up; that is what pytest-timeout is for.
+A delivery that has not answered after 30 seconds of real time is given up. So are a startup and a
+shutdown of the verb's. The exception says where it waits. The option `watchdog=` sets another limit.
+It counts for what answers on an event loop: applications, entered clients, asynchronous views of
+Django. Code that blocks its thread, such as a WSGI application, cannot be given up: that is what
+pytest-timeout is for.
 
 What an application answers is checked as a server would check it. A status that is no number from 100 to 599, a header
 that is no text, a body that is no bytes, an ASGI event out of order: each is a failed attempt with the status 500 and
