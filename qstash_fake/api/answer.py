@@ -34,7 +34,7 @@ from qstash_fake.api.routing import Routes
 from qstash_fake.broker.broker import Broker
 from qstash_fake.errors import ConnectionDropped, Refused
 from qstash_fake.protocol import http
-from qstash_fake.protocol.workflow import ENDED, names_a_run
+from qstash_fake.protocol.workflow import names_a_run
 
 Handler = Callable[[Call], Reply]
 Pairs = Sequence[tuple[str, str]]
@@ -179,8 +179,8 @@ class Api:
                 raise
             except Refused as refused:
                 reply, status, error = self._refuse(refused, method, target), refused.status, refused.error
-                if status == 400 and error != ENDED and names_a_run(name for name, _ in headers):
-                    self.broker.workflows.note_refused_step(refused.error)
+                if status == 400 and names_a_run(name for name, _ in headers):
+                    self.broker.workflows.note_refused_step(refused)
             except Exception as failure:  # noqa: BLE001 - SDKs retry an exception for half a minute; they report a 500
                 self.problems.append("".join(traceback.format_exception(failure)))
                 status, error = 500, f"qstash_fake failed: {failure!r}"

@@ -124,7 +124,7 @@ class Account:
     def trigger(self, schedule: Schedule) -> list[Message]:
         """Publish the messages of *schedule* once, now, even while it is paused."""
         with self.lock:
-            self._refuse_if_retired(f"schedule {schedule.schedule_id}")
+            self.refuse_if_retired(f"schedule {schedule.schedule_id}")
             messages = self.acceptance.publish_tick(schedule.request, schedule.schedule_id, self.now_ms)
             schedule.last_messages = messages
             return messages
@@ -213,10 +213,11 @@ class Account:
     def rotate_keys(self) -> SigningKeys:
         """Make the next signing key the current one; the one after it is made of the seed."""
         with self.lock:
-            self._refuse_if_retired("these signing keys")
+            self.refuse_if_retired("these signing keys")
             self.signing_keys.rotate()
             return self.signing_keys
 
-    def _refuse_if_retired(self, what: str) -> None:
+    def refuse_if_retired(self, what: str) -> None:
+        """Raise UsageError, which names *what*, after a reset."""
         if self._retired:
             raise UsageError(f"{what}: from before reset(), which has forgotten it; take what is there now")

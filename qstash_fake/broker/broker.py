@@ -91,7 +91,7 @@ class Broker(Account):
         with self.lock:
             dead = [self.find_dead_letter(dlq_id) for dlq_id in dict.fromkeys(dlq_ids)]
             for one in dead:
-                self._refuse_if_retired(f"dead letter {one.dlq_id}")
+                self.refuse_if_retired(f"dead letter {one.dlq_id}")
             messages = self.acceptance.publish_again((one.message for one in dead), overrides, self.now_ms)
             for one in dead:
                 self.store.remove_dead_letter(one)

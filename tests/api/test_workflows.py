@@ -260,6 +260,8 @@ def test_an_append_to_a_run_that_has_ended_is_400_in_the_services_words(qstash, 
         reply = qstash.call("POST", target, marks(), body)
         assert (reply.status, json.loads(reply.body)) == (400, ENDED)
     assert len(qstash.broker.messages) == 1
+    state = "RUN_SUCCESS" if query.endswith("false") else "RUN_CANCELED"
+    assert notes(qstash)[2:] == [f"run wfr_1 of {URL} has ended ({state}): a step of it was refused with 400"] * 3
 
 
 @pytest.mark.parametrize(
@@ -655,6 +657,9 @@ def test_ten_runs_are_a_page_newest_first_and_the_last_page_has_no_cursor(qstash
     rest = qstash.json("GET", f"/v2/workflows/events?groupBy=workflowRunId&cursor={page['cursor']}")
     assert [run["workflowRunId"] for run in rest["runs"]] == ["wfr_1", "wfr_0"]
     assert "cursor" not in rest
+    older = qstash.json("GET", "/v2/workflows/events?order=earliestFirst&count=7")
+    newer = qstash.json("GET", f"/v2/workflows/events?order=earliestFirst&count=7&cursor={older['cursor']}")
+    assert [run["workflowRunId"] for run in older["runs"] + newer["runs"]] == [f"wfr_{number}" for number in range(12)]
     assert qstash.call("GET", "/v2/workflows/events?count=11").status == 400
 
 
@@ -677,8 +682,11 @@ def test_the_bodies_in_a_log_can_be_cut(qstash, trim, shown):
 def test_what_is_redacted_at_the_start_is_hidden_in_the_whole_log(qstash):
     start(qstash, {"Upstash-Redact-Fields": "body"}, b"secret")
     append(qstash, a_step(1, out="secret"))
-    assert "secret" not in json.dumps(logged(qstash))
-    assert qstash.broker.messages[run_of(qstash).entries[1].message_id].redaction.body
+    qstash.publish(CALL, b"secret", to=ASK)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1?cancel=false", body=b'"secret"')
+    for target in ("/v2/workflows/logs", "/v2/logs", "/v2/messages"):
+        assert "secret" not in qstash.call("GET", target).body.decode()
+    assert [message.redaction.body for message in qstash.broker.messages.values()] == [True] * 3
 
 
 # --- what an SDK passes over in silence ----------------------------------------------------------------------------

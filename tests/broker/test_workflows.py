@@ -4,7 +4,10 @@ from functools import partial
 
 import pytest
 
+from qstash_fake import UsageError
 from qstash_fake.broker.broker import Broker
+from qstash_fake.broker.workflow import store
+from qstash_fake.protocol.options import NO_OPTIONS
 from qstash_fake.protocol.publish import parse_publish
 from tests.workflows import URL, a_step, complete, marks
 from tests.world import instructions, start_next
@@ -22,6 +25,50 @@ def test_a_failure_function_is_told_an_answer_that_is_larger_than_a_plan_stores(
     publish(broker, {**marks(init=True), "Upstash-Retries": "0", "Upstash-Failure-Callback": URL})
     complete(broker, start_next(broker), 500, b"x" * 2_000_000)
     assert len(start_next(broker).content.body) > 4 / 3 * 2_000_000
+
+
+def start_and_return(broker, run_id):
+    publish(broker, marks(run_id, init=True))
+    broker.workflows.finish(broker.workflows.by_id[run_id], None)
+
+
+def test_of_runs_that_have_ended_the_last_are_kept(monkeypatch):
+    monkeypatch.setattr(store, "MAX_ENDED", 2)
+    broker = Broker(START_MS)
+    publish(broker, marks("wfr_goes_on", init=True))
+    for number in range(4):
+        start_and_return(broker, f"wfr_{number}")
+    assert list(broker.workflows.by_id) == ["wfr_goes_on", "wfr_2", "wfr_3"]
+    assert [run.run_id for run in broker.workflows.all] == ["wfr_goes_on", "wfr_2", "wfr_3"]
+
+
+def test_an_ended_run_is_kept_as_long_as_its_dead_letter_and_its_delivery_in_flight(monkeypatch):
+    monkeypatch.setattr(store, "MAX_ENDED", 1)
+    broker = Broker(START_MS)
+    publish(broker, {**marks("wfr_failed", init=True), "Upstash-Retries": "0"})
+    complete(broker, start_next(broker), 500)
+    publish(broker, marks("wfr_in_flight", init=True))
+    delivery = start_next(broker)
+    broker.workflows.finish(broker.workflows.by_id["wfr_in_flight"], None)
+    for number in range(4):
+        start_and_return(broker, f"wfr_{number}")
+    assert list(broker.workflows.by_id)[:2] == ["wfr_failed", "wfr_in_flight"]
+    complete(broker, delivery)
+    broker.delete_dead_letter(*broker.dead_letters)
+    for number in range(4, 8):
+        start_and_return(broker, f"wfr_{number}")
+    assert not {"wfr_failed", "wfr_in_flight"} & set(broker.workflows.by_id)
+
+
+def test_a_run_of_before_a_reset_is_not_resumed():
+    broker = Broker(START_MS)
+    publish(broker, {**marks(init=True), "Upstash-Retries": "0"})
+    complete(broker, start_next(broker), 500)
+    (dead,) = broker.dead_letters.values()
+    broker.retire()
+    with pytest.raises(UsageError, match=rf"^dead letter {dead.dlq_id}: from before reset\(\)"):
+        broker.workflows.resume_all([dead], NO_OPTIONS, from_start=False)
+    assert len(broker.workflows.all) == len(broker.dead_letters) == 1
 
 
 def deliver_plainly(count):

@@ -8,10 +8,11 @@ from typing import Any
 from qstash_fake.api import wire
 from qstash_fake.api.call import Call, Reply, header_pairs, json_reply, valid_name
 from qstash_fake.api.operations import schedules
+from qstash_fake.broker.workflow.runs import RunHasEnded
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.publish import PublishRequest, into_queue, parse_publish
 from qstash_fake.protocol.restrictions import Kind
-from qstash_fake.protocol.workflow import ENDED, names_a_run
+from qstash_fake.protocol.workflow import names_a_run
 
 
 def publish(call: Call) -> Reply:
@@ -37,10 +38,10 @@ def batch(call: Call) -> Reply:
     try:
         publications = call.broker.publish_all([_batch_item(call, item) for item in items])
     except Refused as refused:
-        if refused.error == ENDED:  # this refusal alone is told in an array. Seen in real answers
-            return json_reply([{"error": f"failed to publish to url: {ENDED}"}], refused.status)
         if refused.status == 400 and any(map(_names_a_run, items)):
-            call.broker.workflows.note_refused_step(refused.error)
+            call.broker.workflows.note_refused_step(refused)
+        if isinstance(refused, RunHasEnded):  # this refusal alone is told in an array. Seen in real answers
+            return json_reply([{"error": f"failed to publish to url: {refused.error}"}], refused.status)
         raise
     return json_reply([wire.publication(publication) for publication in publications])
 

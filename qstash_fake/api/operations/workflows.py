@@ -78,14 +78,10 @@ def list_runs(call: Call) -> Reply:
     wanted = parse_filters(given, selection.RUNS, besides=PAGING | {"groupby", "trimbody"})
     page = parse_page(given, latest_first=True, most=MAX_RUNS, default=MAX_RUNS)
     body_bytes = parse_trim(given)
-    known = list(enumerate(call.broker.workflows.all))
-    if page.latest_first:
-        known = known[::-1] if page.after is None else known[: page.after][::-1]
-    elif page.after is not None:
-        known = known[page.after + 1 :]
-    found = ((number, run) for number, run in known if selection.selects(wanted, run))
-    shown, cursor = turn_page(found, page, lambda numbered: f"{numbered[1].created_ms}-{numbered[0]}")
-    runs = [history.run(run, body_bytes) for _, run in shown]
+    known = call.broker.workflows.runs
+    found = (run for run in known.beyond(page.after, latest_first=page.latest_first) if selection.selects(wanted, run))
+    shown, cursor = turn_page(found, page, lambda run: f"{run.created_ms}-{known.number(run)}")
+    runs = [history.run(run, body_bytes) for run in shown]
     return json_reply({**({"cursor": cursor} if cursor else {}), "runs": runs})
 
 

@@ -28,7 +28,12 @@ def configuration(options: Options) -> Options:
 
 
 def configured(options: Options, run: Run) -> Options:
-    """Return the *options* of a message of *run*, what it leaves to the start filled in. What is hidden, is always."""
+    """Return the *options* of a message of *run*, what it leaves to the start filled in."""
     if options.workflow is not None and Feature.TRIGGER_ON_CONFIG in options.workflow.features:
         return options.over(run.config)
+    return redacted(options, run)
+
+
+def redacted(options: Options, run: Run) -> Options:
+    """Return the *options* of a call of *run*, which inherits nothing but that it is hidden."""
     return dataclasses.replace(options, redaction=options.redaction or run.config.redaction)

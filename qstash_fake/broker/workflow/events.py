@@ -15,11 +15,10 @@ from qstash_fake.broker.message import Message
 from qstash_fake.broker.workflow.configuration import configured
 from qstash_fake.broker.workflow.endings import part_of
 from qstash_fake.broker.workflow.parts import Role
-from qstash_fake.broker.workflow.runs import Run
+from qstash_fake.broker.workflow.runs import Run, RunHasEnded
 from qstash_fake.broker.workflow.waiters import Waiter, Waiters
-from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import Options
-from qstash_fake.protocol.workflow import ENDED, CallType, Step, WaitRequest, parse_step
+from qstash_fake.protocol.workflow import CallType, Step, WaitRequest, parse_step
 
 if TYPE_CHECKING:
     from qstash_fake.broker.account import Account
@@ -46,7 +45,7 @@ class Events:
         """Let a run wait for an event; what was kept for it is taken at once."""
         run = self._workflows.find(options.workflow.run_id if options.workflow else "")
         if not run.going:
-            raise Refused(400, ENDED)
+            raise RunHasEnded(run)
         options, step = configured(options, run), Step(asked.step)
         if run.find(step) is not None or any(Step(one.asked.step).id == step.id for one in run.waiters):
             return  # at least once: it has asked for this before

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.redaction import NOTHING, Redaction
-from qstash_fake.protocol.workflow import CallType, Marks, Step, encode_entry
+from qstash_fake.protocol.workflow import ENDED, CallType, Marks, Step, encode_entry
 
 if TYPE_CHECKING:
     from qstash_fake.broker.message import Message, Outcome
@@ -49,6 +50,14 @@ RUN_TRANSITIONS: dict[RunState, dict[RunMove, RunState]] = {
     RunState.RUN_FAILED: {},
     RunState.RUN_CANCELED: {},
 }
+
+
+class RunHasEnded(Refused):
+    """Something was published to *run* after its end."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(400, ENDED)
+        self.run = run
 
 
 class Entry(NamedTuple):

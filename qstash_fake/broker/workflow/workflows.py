@@ -15,19 +15,20 @@ from qstash_fake.broker.fanout import Target, headers_of
 from qstash_fake.broker.lifecycle import Move
 from qstash_fake.broker.message import Message, Outcome, State
 from qstash_fake.broker.reactions import finish
-from qstash_fake.broker.workflow.configuration import configuration, configured
+from qstash_fake.broker.workflow.configuration import configuration, configured, redacted
 from qstash_fake.broker.workflow.endings import FOLLOWING, part_of
 from qstash_fake.broker.workflow.events import Events
 from qstash_fake.broker.workflow.invoke import Invoker, result_step
 from qstash_fake.broker.workflow.parts import CALL_TYPES, Part, Role
 from qstash_fake.broker.workflow.reports import failure_report
 from qstash_fake.broker.workflow.resuming import FailureState, failure_state, is_unfinished, once_more, successor
-from qstash_fake.broker.workflow.runs import Run, RunMove, RunState
+from qstash_fake.broker.workflow.runs import Run, RunHasEnded, RunMove, RunState
+from qstash_fake.broker.workflow.store import RunStore
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import http
 from qstash_fake.protocol.options import NO_OPTIONS, Options, parse_options
 from qstash_fake.protocol.publish import PublishRequest
-from qstash_fake.protocol.workflow import ENDED, CallType, Marks, Step, parse_invoke, parse_step
+from qstash_fake.protocol.workflow import CallType, Marks, Step, parse_invoke, parse_step
 
 if TYPE_CHECKING:
     from qstash_fake.broker.account import Account
@@ -47,12 +48,19 @@ class Workflows:
     """The runs of one account, and what they wait for."""
 
     def __init__(self, account: Account) -> None:
-        self.all: list[Run] = []
-        """Every run, in the order of the starts."""
-        self.by_id: dict[str, Run] = {}
-        """The newest run of each id."""
+        self.runs = RunStore()
         self.events = Events(account, self)
         self._account = account
+
+    @property
+    def all(self) -> list[Run]:
+        """The runs that are remembered, in the order of the starts."""
+        return list(self.runs)
+
+    @property
+    def by_id(self) -> dict[str, Run]:
+        """The newest run of each id."""
+        return self.runs.by_id
 
     def find(self, run_id: str) -> Run:
         """Return the newest run with this id, or refuse with 404."""
@@ -80,8 +88,8 @@ class Workflows:
         if marks.init:
             if marks.invoke:
                 parse_invoke(request.body)
-        elif not self.find(marks.run_id).going and marks.call_type is not CallType.FAILURE:
-            raise Refused(400, ENDED)
+        elif not (run := self.find(marks.run_id)).going and marks.call_type is not CallType.FAILURE:
+            raise RunHasEnded(run)
 
     def publish(self, request: PublishRequest, now_ms: int) -> list[Published]:
         """Start a run, or append to one."""
@@ -90,7 +98,7 @@ class Workflows:
             return [self._start(request, marks, now_ms)]
         run = self.find(marks.run_id)
         role = _ROLES[marks.call_type]
-        options = request.options if role is Role.CALL else configured(request.options, run)
+        options = (redacted if role is Role.CALL else configured)(request.options, run)
         return [
             self.append(run, role, request.destination.url, options, body=request.body, caller_ip=request.caller_ip)
         ]
@@ -129,8 +137,7 @@ class Workflows:
 
     def add(self, run: Run) -> None:
         """Let *run* be one of them, the newest of its id."""
-        self.all.append(run)
-        self.by_id[run.run_id] = run
+        self.runs.add(run)
         if run.invoker is not None and run.invoker.run is not None:
             run.invoker.run.children.add(run)
             run.invoker.run.invoked.append(run)
@@ -216,6 +223,7 @@ class Workflows:
             self.withdraw(message)
         if run.invoker is not None:
             self._tell_invoker(run, run.invoker)
+        self.runs.ended(run, self._account.store.dead_letters(self._now_ms))
 
     def withdraw(self, message: Message) -> None:
         """Cancel *message*, unless it is in flight: then it is only waited for."""
@@ -270,6 +278,9 @@ class Workflows:
     def resume_all(self, dead: Iterable[DeadLetter], overrides: Options, *, from_start: bool) -> list[Run]:
         """Resume, or start again, the runs that have become *dead* letters, which go."""
         runs = []
+        dead = list(dead)
+        for one in dead:
+            self._account.refuse_if_retired(f"dead letter {one.dlq_id}")
         for one in dead:
             runs.append(self.resume(part_of(one.message).run, overrides, from_start=from_start))
             self._account.store.remove_dead_letter(one)
@@ -287,11 +298,13 @@ class Workflows:
     def _now_ms(self) -> int:
         return self._account.now_ms
 
-    def note_refused_step(self, error: str) -> None:
-        """Note a 400 that does not say that the run has ended: SDKs take any for that, and stop in silence."""
-        self._account.journal.note(
-            self._now_ms, f"a step was refused with 400, which its SDK takes for the end of the run: {error}"
-        )
+    def note_refused_step(self, refused: Refused) -> None:
+        """Note a step that was *refused* with 400, which SDKs take for the end of the run: they stop in silence."""
+        if isinstance(refused, RunHasEnded):
+            self._note(refused.run, f"has ended ({refused.run.state}): a step of it was refused with 400")
+            return
+        what = f"a step was refused with 400, which its SDK takes for the end of the run: {refused.error}"
+        self._account.journal.note(self._now_ms, what)
 
     def _note(self, run: Run, what: str) -> None:
         self._account.journal.note(self._now_ms, f"run {run.run_id} of {run.url} {what}")
