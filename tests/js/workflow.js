@@ -165,6 +165,26 @@ workflow("/failure-function-fails", async (context) => {
 });
 workflow("/one-step", async (context) => await context.run("one", () => "secret result"));
 
+workflow("/not-awaited", async (context) => {
+  await context.run("one", () => 1);
+  context.sleep("nap", 1).catch(() => {}); // or node ends with what the SDK rejects it with
+  await context.run("two", () => 2);
+  await context.run("three", () => 3);
+  context.sleep("another", 1).catch(() => {});
+  await context.run("four", () => 4);
+  await context.run("five", () => 5);
+});
+workflow("/calls", async (context) => {
+  const statuses = [];
+  for (const name of ["one", "two", "three", "four"]) {
+    statuses.push((await context.call(name, { url: `${here}/third`, method: "POST", body: "q" })).status);
+  }
+  await context.sleep("nap", 1);
+  statuses.push((await context.call("five", { url: `${here}/once-down`, method: "GET", retries: 1 })).status);
+  return statuses;
+});
+endpoints["/once-down"] = () => new Response("", { status: calls["/once-down"] === 1 ? 503 : 200 });
+
 const child = createWorkflow(async (context) => {
   const twice = await context.run("twice", () => context.requestPayload * 2);
   if (context.headers.get("x-fail")) throw new WorkflowNonRetryableError("child fails");
@@ -179,7 +199,24 @@ const slow = createWorkflow(async (context) => await context.sleep("long", "30d"
 const waitsForSlow = createWorkflow(async (context) => {
   return await context.invoke("ask", { workflow: slow, body: 1, workflowRunId: "slow" });
 });
-endpoints["/many/*"] = serveMany({ child, parent, slow, waitsForSlow });
+const first = createWorkflow(async (context) => {
+  await context.run("one", () => 1);
+  await context.sleep("nap", 1);
+  return "first";
+});
+const second = createWorkflow(async (context) => {
+  await context.run("one", () => 1);
+  await context.sleep("nap", 1);
+  return "second";
+});
+const fails = createWorkflow(async (context) => {
+  await Promise.all([
+    context.invoke("ask first", { workflow: first }),
+    context.invoke("ask second", { workflow: second }),
+    context.run("charge", () => { throw new WorkflowNonRetryableError("declined"); }),
+  ]);
+});
+endpoints["/many/*"] = serveMany({ child, parent, slow, waitsForSlow, first, second, fails });
 
 const steps = {
   async "a sequential run calls its endpoint five times"() {
@@ -209,6 +246,31 @@ const steps = {
     assert.deepEqual(run.steps[1].steps.map((s) => [s.stepId, s.stepName, s.state]), [
       [1, "left", "STEP_SUCCESS"], [2, "right", "STEP_SUCCESS"],
     ]);
+  },
+  async "sleeps that nobody awaits: twelve calls"() {
+    const id = await start("/not-awaited");
+    await control("drain");
+    const run = await runOf(id);
+    assert.equal(run.workflowState, "RUN_SUCCESS", JSON.stringify(run, null, 1));
+    assert.equal(calls["/not-awaited"], 12);
+  },
+  async "five calls, one of them made twice, and a sleep: twelve calls"() {
+    const id = await start("/calls");
+    await control("drain");
+    assert.equal((await runOf(id)).workflowRunResponse, "[200,200,200,200,200]");
+    assert.deepEqual([calls["/calls"], calls["/once-down"]], [12, 2]);
+  },
+  async "a parent that fails leaves its children going: eleven calls"() {
+    const id = await start("/many/fails", { retries: 0 });
+    await control("drain");
+    const run = await runOf(id);
+    assert.equal(run.workflowState, "RUN_FAILED", JSON.stringify(run, null, 1));
+    assert.deepEqual([calls["/many/fails"], calls["/many/first"], calls["/many/second"]], [5, 3, 3]);
+    assert.deepEqual(run.steps[1].steps.map((step) => [step.stepName, step.state]), [
+      ["ask first", "STEP_SUCCESS"], ["ask second", "STEP_SUCCESS"], ["charge", "STEP_FAILED"],
+    ]);
+    const children = await Promise.all(run.steps[1].steps.slice(0, 2).map((step) => runOf(step.invokedWorkflowRunId)));
+    assert.deepEqual(children.map((one) => one.workflowRunResponse), ['"first"', '"second"']);
   },
   async "an event wakes a run that waits, and a run that waits in vain times out"() {
     const id = await start("/wait");
@@ -302,6 +364,7 @@ const steps = {
     const run = await runOf(id);
     assert.equal(run.workflowState, "RUN_FAILED");
     assert.equal(run.steps[1].steps[0].errors[0].status, 400);
+    assert.equal(calls["/no-auth"], 2); // the attempt and the failure callback
     const other = await start("/no-workflow");
     await control("drain");
     const detected = await runOf(other);
@@ -337,6 +400,7 @@ const steps = {
     const run = await runOf(id);
     assert.equal(run.workflowState, "RUN_FAILED");
     assert.equal(run.steps.at(-1).steps[0].errors[0].status, 489);
+    assert.deepEqual([calls["/quota"], calls["/third"]], [2, 5]); // with the failure callback; nobody was asked
   },
   async "a webhook is an event of the run that made it, and needs no token"() {
     const id = await start("/webhook");

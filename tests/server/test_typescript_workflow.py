@@ -13,6 +13,9 @@ def test_workflows_of_the_typescript_sdk_run_in_virtual_time(typescript, still):
     assert typescript("workflow.js", still.environment) == [
         "a sequential run calls its endpoint five times",
         "steps beside each other: five calls",
+        "sleeps that nobody awaits: twelve calls",
+        "five calls, one of them made twice, and a sleep: twelve calls",
+        "a parent that fails leaves its children going: eleven calls",
         "an event wakes a run that waits, and a run that waits in vain times out",
         "a safe notify is kept until the run waits; a workflow notifies another",
         "a failed step is retried, then the run fails and its failure function is called",
