@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.broker.message import Message
+from qstash_fake.broker.workflow.runs import error_of
 from qstash_fake.delivery.answers import MAX_BODY
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
+from qstash_fake.testing.differences import cut
 from qstash_fake.testing.standing import standing
 
 MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
@@ -52,7 +54,7 @@ def _line(entry: LogEntry | Note) -> str:
     elif entry.error is not None:
         raised = attempt.exception if attempt is not None else None
         # The name alone: the text may show what the message redacts.
-        line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}"
+        line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}{_said(entry)}"
     elif entry.state == "DELIVERED" and entry.status is not None:
         line += f"  {entry.status}"
     if entry.state in ("DELIVERED", "ERROR") and attempt is not None and len(attempt.body) >= MAX_BODY:
@@ -62,6 +64,13 @@ def _line(entry: LogEntry | Note) -> str:
     if entry.state == "FAILED" and entry.message.dlq_id is not None:
         line += f"  dead letter {entry.message.dlq_id}"
     return line
+
+
+def _said(entry: LogEntry) -> str:
+    """Return what a workflow's SDK says of an error, as `: step 2 …`; it calls nothing else what it is."""
+    outcome = entry.attempt.outcome if entry.attempt is not None and entry.message.part is not None else None
+    said = "" if outcome is None else error_of(outcome)
+    return "" if said in ("", entry.error) else f": {cut(' '.join(said.split()))}"
 
 
 def _coming(message: Message, held: Mapping[Message, str]) -> str:

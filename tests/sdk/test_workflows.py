@@ -1,11 +1,19 @@
-"""The official Python SDK of Upstash Workflow, in-process: FastAPI, Flask, and its bare `serve` for anything else."""
+"""The official Python SDK of Upstash Workflow, in-process: FastAPI, Flask, Django and any other by its `serve`."""
 
 import json
 import logging
+import os
 
+import django
 import flask
 import httpx
 import pytest
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 from fastapi import FastAPI
 from qstash import QStash
 from upstash_workflow import AsyncWorkflowContext, WorkflowContext, serve
@@ -57,7 +65,7 @@ def flask_app(**options):
 
 
 def bare_app(**options):
-    """The same on the bare `serve`, as one uses it for Django."""
+    """The same on the bare `serve`, in an application of one's own."""
     handler = serve(steps, **options)["handler"]
 
     def app(request: httpx.Request) -> httpx.Response:
@@ -70,6 +78,42 @@ def bare_app(**options):
     return app
 
 
+def django_app(**options):
+    """The same as a view of Django, on the bare `serve`."""
+    handler = serve(steps, **options)["handler"]
+
+    @csrf_exempt
+    def view(request: HttpRequest) -> HttpResponse:
+        asked = _SyncRequest(
+            body=request.body.decode(),
+            headers=request.headers,
+            method=request.method,
+            url=request.build_absolute_uri(),
+        )
+        answer = handler(asked)
+        return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+
+    # In a run of the whole suite the settings are those of the example, which names a module of its own.
+    if not settings.configured and "DJANGO_SETTINGS_MODULE" not in os.environ:
+        settings.configure(SECRET_KEY="made-up", USE_TZ=True)
+    django.setup(set_prefix=False)
+    with override_settings(ROOT_URLCONF=(path("trial", view),), ALLOWED_HOSTS=["shop.example"], MIDDLEWARE=[]):
+        return Site()
+
+
+class Site(WSGIHandler):  # type: ignore[misc]  # Django ships no types
+    """A site of Django that keeps the settings which were there when it was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = ("ROOT_URLCONF", "ALLOWED_HOSTS", "MIDDLEWARE")
+        self._settings = override_settings(**{name: getattr(settings, name) for name in names})
+
+    def __call__(self, environ, start_response):
+        with self._settings:
+            return super().__call__(environ, start_response)
+
+
 def steps(context):
     greeting = context.run("welcome", lambda: {"hello": context.request_payload["name"]})
     context.sleep("wait", "11d")
@@ -77,7 +121,7 @@ def steps(context):
     context.run("end", lambda: [greeting["hello"], answer.status, answer.body])
 
 
-FRAMEWORKS = pytest.mark.parametrize("make", [fastapi_app, flask_app, bare_app])
+FRAMEWORKS = pytest.mark.parametrize("make", [fastapi_app, flask_app, bare_app, django_app])
 
 
 @pytest.mark.protocol("W every primitive", "4.9 workflow run")
@@ -162,6 +206,30 @@ def test_a_run_that_fails_calls_its_failure_function_and_is_resumed_where_it_fai
     assert qstash_fake.dlq == []
     # All that is told of the resumed run is one delivery of its last step and that of the new one.
     assert [len(message.attempts) for message in resumed.messages] == [1, 1]
+
+
+def test_a_list_that_no_longer_fits_the_function_is_told_by_the_timeline_and_by_the_run(qstash_fake):
+    app, names = FastAPI(), ["order", "bill"]
+
+    @FastApiServe(app).post("/trial", retries=1)
+    async def trial(context: AsyncWorkflowContext) -> None:
+        await context.run(names[0], lambda: 1)
+        await context.sleep("wait", "1d")
+        await context.run("end", lambda: 2)
+
+    qstash_fake.mount(app, "https://shop.example")
+    CLIENT.message.publish_json(url=URL, body={})
+    qstash_fake.deliver_due()
+    names.reverse()  # what a deployment does to a run that sleeps
+    qstash_fake.drain()
+    said = "Incompatible step name. Expected 'bill', got 'order' from the request"
+    run = qstash_fake.assert_workflow(state="RUN_FAILED")
+    assert run.error == said
+    lines = [line for line in qstash_fake.timeline().splitlines() if " ERROR " in line]
+    assert len(lines) == 2
+    assert all(line.partition("  destination answered ")[2].startswith(f"500: {said}") for line in lines)
+    with pytest.raises(AssertionError, match=f"has failed in step 3: {said}"):
+        qstash_fake.assert_workflow(state="RUN_SUCCESS")
 
 
 def test_a_call_is_reported_once_after_its_last_attempt(qstash_fake):

@@ -8,6 +8,7 @@ linear in memory.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -185,3 +186,14 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<WorkflowRun {self.run_id} {self.url} {self.state}>"
+
+
+def error_of(outcome: Outcome) -> str:
+    """Return why an attempt has failed: what the endpoint has written, as the SDKs read it, or its status."""
+    if outcome.error:
+        return outcome.error
+    try:
+        message = json.loads(outcome.body)["message"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return f"destination answered {outcome.status}"
+    return str(message)

@@ -6,7 +6,6 @@ before it has answered. Knows runs and what they publish; what an answer means i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from qstash_fake.broker.workflow.invoke import Invoker, result_step
 from qstash_fake.broker.workflow.parts import CALL_TYPES, Part, Role
 from qstash_fake.broker.workflow.reports import failure_report
 from qstash_fake.broker.workflow.resuming import FailureState, failure_state, is_unfinished, once_more, successor
-from qstash_fake.broker.workflow.runs import Run, RunHasEnded, RunMove, RunState
+from qstash_fake.broker.workflow.runs import Run, RunHasEnded, RunMove, RunState, error_of
 from qstash_fake.broker.workflow.store import RunStore
 from qstash_fake.errors import Refused
 from qstash_fake.protocol import http
@@ -211,7 +210,7 @@ class Workflows:
 
     def fail(self, run: Run, message: Message, outcome: Outcome) -> None:
         """Let *run* fail with *message*, whose last attempt came to *outcome*."""
-        run.failed, run.failure_outcome, run.error = message, outcome, _error_of(outcome)
+        run.failed, run.failure_outcome, run.error = message, outcome, error_of(outcome)
         self._end(run, RunMove.FAIL)
 
     def _end(self, run: Run, how: RunMove) -> None:
@@ -323,14 +322,3 @@ def _step_of_call(role: Role, options: Options) -> Step | None:
         return None
     name = http.first(family.forward, "upstash-workflow-stepname")
     return Step({"stepId": int(number) if number.isdecimal() else 0, "stepName": name, "stepType": "Call"})
-
-
-def _error_of(outcome: Outcome) -> str:
-    """Return why a run has failed: what the endpoint has written, as the SDKs read it, or its status."""
-    if outcome.error:
-        return outcome.error
-    try:
-        message = json.loads(outcome.body)["message"]
-    except (ValueError, TypeError, KeyError):
-        return f"destination answered {outcome.status}"
-    return str(message)
