@@ -57,4 +57,11 @@ def duration_ms(duration: Duration | None, units: Units) -> int:
     if unknown := units.keys() - Units.__annotations__.keys():
         known = ", ".join(f"{name}=" for name in Units.__annotations__)
         raise TypeError(f"advance() has no {min(unknown)}=: it takes a duration, or {known}")
-    return to_ms(timedelta(**units) if units else duration)  # type: ignore[arg-type]  # which refuses None
+    if not units:
+        return to_ms(duration)  # type: ignore[arg-type]  # which refuses None
+    try:
+        given = timedelta(**units)
+    except (OverflowError, ValueError):  # too large, infinite, not a number
+        asked = ", ".join(f"{name}={value!r}" for name, value in units.items())
+        raise ValueError(f"advance({asked}): a duration is finite and has at most {timedelta.max.days} days") from None
+    return to_ms(given)

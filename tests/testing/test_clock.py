@@ -152,6 +152,14 @@ def test_advance_takes_the_keywords_of_a_timedelta(fake):
             r"^advance\(\) has no day=: it takes a duration, or weeks=, days=, hours=, mi",
         ),
         ((), {"days": -1}, ValueError, "^a duration cannot be negative"),
+        (
+            (),
+            {"days": 1e30},
+            ValueError,
+            r"^advance\(days=1e\+30\): a duration is finite and has at most 999999999 days$",
+        ),
+        ((), {"hours": float("nan")}, ValueError, r"^advance\(hours=nan\): a duration is finite and has"),
+        ((), {"hours": float("inf")}, ValueError, r"^advance\(hours=inf\): a duration is finite and has"),
         ((), {}, TypeError, "^a duration is a number of seconds, a timedelta or a text such as '5m', not NoneType$"),
     ],
 )
