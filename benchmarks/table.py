@@ -1,7 +1,7 @@
 """The budgets: a row says what is measured, beside what, and how much it may be at most.
 
-One more measurement is one function, in `calls`, `suites` or `scale`, and one row here. Rows that share a function
-stand together and share its numbers.
+One more measurement is one function, in `calls`, `suites`, `scale` or `workflows`, and one row here. Rows that share
+a function stand together and share its numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import calls
 import scale
 import suites
+import workflows
 from measure import Numbers
 
 
@@ -92,4 +93,8 @@ ROWS = (
     Row("groups", "adding endpoints to a group, an endpoint: 2,000 / 500", scale.endpoints_of_a_group,
         grows, "x", 1.2),
     Row("routes", "n routes, n messages, a message: n = 800 / 200", scale.routes_and_messages, grows, "x", 1.2),
+    Row("workflow", "1,000 runs of five steps, a delivery / chains of as many plain messages",
+        workflows.a_thousand_runs, ratio("runs", "plain"), "x", 2),
+    Row("workflow", "a run of 1,000 steps of 1 kB: memory above the start", workflows.steps_of_a_run,
+        number("MB"), "MB", 20),
 )  # fmt: skip
