@@ -26,6 +26,7 @@ LAYERS = (
     "engines",
     "testing",
     "__init__",
+    "explore",
     "server",
     "plugin",
     "pytest_plugin",

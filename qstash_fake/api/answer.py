@@ -174,6 +174,9 @@ class Api:
                 self._check_region(called_region)
                 reply = self._operate(method, target, headers, body, caller_ip)
                 status = reply.status
+                disturbance = self.broker.disturbance
+                if disturbance is not None and self.broker.accepted > before and disturbance.loses_answer(before):
+                    raise ConnectionDropped("the connection broke before the answer")
             except ConnectionDropped as dropped:
                 error = str(dropped)
                 raise

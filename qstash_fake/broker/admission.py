@@ -9,6 +9,7 @@ queue, and holds no place of the key. Knows nothing of retries, of HTTP or of wh
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -60,6 +61,18 @@ class Admission:
                 return head
             self.lanes.enter(following, head)
         return None
+
+    def first_besides(self, aside: Iterable[Message], now_ms: int) -> Message | None:
+        """Return what `first` would if the waiting messages *aside* were not there; they go on waiting."""
+        lanes = [(message, message.lane) for message in aside]
+        for message, _ in lanes:
+            self.lanes.leave(message)
+        try:
+            return self.first(now_ms)
+        finally:
+            for message, lane in lanes:
+                if lane is not None:
+                    self.lanes.enter(lane, message)
 
     def let_pass(self, message: Message, now_ms: int) -> str | None:
         """Bring *message* past all its gates, due or not, and return None; or change nothing and say what holds it."""

@@ -18,6 +18,7 @@ from qstash_fake.broker.acceptance import Publication
 from qstash_fake.broker.account import Account
 from qstash_fake.broker.bulk_actions import BulkAction, BulkActions
 from qstash_fake.broker.dead_letters import DeadLetter
+from qstash_fake.broker.disturbance import Disturbance
 from qstash_fake.broker.ids import token_id
 from qstash_fake.broker.journal import Step
 from qstash_fake.broker.keys import dev_keys
@@ -59,6 +60,7 @@ class Broker(Account):
         signing_keys: Callable[[], tuple[str, str]] = dev_keys,
     ) -> None:
         super().__init__(now_ms, seed=seed, plan=plan, region=region, signing_keys=signing_keys)
+        self.disturbance: Disturbance | None = None
         self._duplicate_next: list[Callable[[str], bool]] = []
         self.bulk_actions = BulkActions()
         self._again: deque[Message] = deque()
@@ -107,7 +109,13 @@ class Broker(Account):
         with self.lock:
             while True:
                 self._settle()
-                message = self._again[0] if self._again else self.admission.first(self.now_ms)
+                if self._again:
+                    return self._again[0]
+                message = self.admission.first(self.now_ms)
+                if message is not None and self.disturbance is not None:
+                    message = self.disturbance.admit(message)
+                    if message is None:
+                        continue
                 if message is not None:
                     return message
                 next_ms = self.agenda.next_ms()
@@ -127,8 +135,11 @@ class Broker(Account):
                 duplicate = next((matches for matches in self._duplicate_next if matches(message.url)), None)
                 if duplicate is not None:
                     self._duplicate_next.remove(duplicate)
+                lost = duplicate is not None
+                if self.disturbance is not None:
+                    lost = self.disturbance.doubles(message) or lost
+                if lost:
                     self._again.append(message)
-                    lost = True
             attempt = Attempt(message=message, started_ms=self.now_ms, retried=message.retried, lost=lost)
             message.attempts += (attempt,)
             self.journal.log(self.now_ms, Step.ACTIVE, message, attempt)
@@ -163,6 +174,13 @@ class Broker(Account):
                 raise UsageError(f"{message!r} has ended: there is no attempt left to deliver")
             if (reason := self.admission.let_pass(message, self.now_ms)) is not None:
                 raise UsageError(f"{message!r} is held: {reason}")
+
+    def put_off(self, message: Message, by_ms: int) -> None:
+        """Let *message*, which is next, start *by_ms* milliseconds later; in a queue it keeps its place."""
+        with self.lock:
+            self.admission.lanes.leave(message)
+            message.due_ms = self.now_ms + by_ms
+            self.admission.plan(message, self.now_ms)
 
     def next_event_ms(self, *, ticks: bool = True) -> int | None:
         """Return when the next thing happens, held messages left out; None if nothing will by itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from qstash_fake.errors import UnroutedDestination, UsageError
 from qstash_fake.protocol import urls
 
 UNROUTED = ("error", "accept", "fail")
+UNREACHABLE = "the destination could not be reached"
 
 
 class Answerer(NamedTuple):
@@ -60,6 +61,8 @@ class Answerers:
     conditions: tuple[Condition, ...] = ALWAYS
     lifespans: list[Lifespan] = field(default_factory=list)
     """Those that the test runs itself, of applications mounted before or after."""
+    is_unreachable: Callable[[Message], bool] | None = None
+    """Whether the next attempt of a message reaches nobody; None where nobody disturbs deliveries."""
 
     def __post_init__(self) -> None:
         if self.unrouted not in UNROUTED:
@@ -102,6 +105,8 @@ class Answerers:
 
     def find(self, message: Message) -> Answerer:
         """Return who answers *message*, or raise UnroutedDestination."""
+        if self.is_unreachable is not None and self.is_unreachable(message):
+            return Answerer(Fixed(Outcome(error=UNREACHABLE)), (), self.conditions)
         passed: list[Route] = []
         for route in reversed(self.routes):
             if route.spent or not route._matches(message):

@@ -84,7 +84,9 @@ class Inside:
         """Put a new broker in the place of the old one, and forget routes and faults; the time goes on."""
         self.verbs.refuse_inside_or_beside("reset", "a handler cannot forget the delivery that it answers")
         self.broker.retire()
-        broker = self._new_broker(self.timekeeper.observe())
+        broker, disturbance = self._new_broker(self.timekeeper.observe()), self.broker.disturbance
+        if disturbance is not None:
+            disturbance.join(broker)
         self.timekeeper.broker = self._deliveries.broker = self.api.broker = broker
         self.targets.routes.clear()
         self.api.reset()
