@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.plugin import options, order, strays
+from qstash_fake.plugin import exploring, options, order, strays
+from qstash_fake.plugin.exploring import Exploring
 from qstash_fake.plugin.options import explained
 from qstash_fake.plugin.order import Order
 from qstash_fake.plugin.strays import Strays
@@ -32,14 +33,17 @@ _ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are en
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     options.add_options(parser)
+    exploring.add_options(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
     pluginmanager.register(Strays(config), strays.NAME)  # the earliest moment: conftest files come later
     pluginmanager.register(Order(_mount), order.NAME)
+    pluginmanager.register(Exploring(config), exploring.NAME)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     options.add_marker(config)
+    exploring.check_command_line(config)
     config.stash[_ENTERED] = Entered()
     exits = ExitStack()
     exits.enter_context(told_of_clients(config.stash[_ENTERED]))
@@ -64,7 +68,10 @@ def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     if order.BEGUN not in request.node.fixturenames:
         for name in VARIABLES:
             _restore_last(request.getfixturevalue("monkeypatch"), name)
-    fake = _made(request.config, options.of_ini(request.config) | options.of_marker(request.node))
+    given = options.of_ini(request.config) | options.of_marker(request.node)
+    exploring.check(given)
+    fake = _made(request.config, given)
+    exploring.attach(request.node, fake)
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE] = fake
         yield fake

@@ -34,8 +34,10 @@ OPTIONS: dict[str, Callable[[str], Any] | None] = {
     "region": str,
     "watchdog": str,
     "stray": stray,
+    "explore": int,
+    "faults": str,
 }
-OF_THE_GUARD = ("stray",)  # counts for every test; the others are arguments of QStashFake
+OF_THE_PLUGIN = ("stray", "explore", "faults")  # the others are arguments of QStashFake
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -80,7 +82,7 @@ def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
 
 def of_the_fake(options: dict[str, Any]) -> dict[str, Any]:
     """Return those of *options* that are arguments of QStashFake."""
-    return {option: value for option, value in options.items() if option not in OF_THE_GUARD}
+    return {option: value for option, value in options.items() if option not in OF_THE_PLUGIN}
 
 
 @contextmanager

@@ -1,0 +1,180 @@
+"""A test of pytest as a scenario: run again and again, told to the session once.
+
+pytest's own protocol makes each run, without telling anybody. Before each one the item is as new: the instance of a
+class, markers and properties that a run has added, captured output. Fixtures of a wider scope stay, for the next item
+is said to be the test's own parent. Only the run that counts, which is the last, is given the real next item.
+
+What a run tells by hooks of its own, subtests and `--pdb` among them, is heard by nobody until the run that counts. The
+warnings of the others are dropped.
+"""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from qstash_fake.explore import story
+from qstash_fake.explore.planned import Planned, Record
+from qstash_fake.explore.plans import PLAIN, Plan, parse, text_of
+from qstash_fake.explore.search import Found, Trial, Verdict, search
+
+Reports = Sequence[pytest.TestReport]
+SECTION = "qstash_fake exploration"
+# What a test that holds tells of its exploration, as a property of its last report: in part, or every single fault.
+EXPLORED, IN_PART = "qstash_fake_explored", "qstash_fake_explored_in_part"
+_TOLD_MEANWHILE = ("pytest_runtest_logreport", "pytest_exception_interact")
+
+
+class Heard:
+    """A plugin that hears what a run tells before its own reports: the failures of subtests."""
+
+    def __init__(self) -> None:
+        self.broke = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure."""
+        self.broke = self.broke or report.failed
+
+
+class Scenario:
+    """One test, and what is to be known of it before and after each run; *key* is where its fixture finds the plan."""
+
+    def __init__(self, item: pytest.Item, nextitem: pytest.Item | None, key: pytest.StashKey[Planned]) -> None:
+        self._item = item
+        self._nextitem = nextitem
+        self._key = key
+        self._kinds: tuple[str, ...] = ()
+        self._own: list[tuple[list[Any], list[Any]]] = [
+            (item.user_properties, list(item.user_properties)),
+            (item.own_markers, list(item.own_markers)),
+        ]
+
+    def explore(self, runs: int, kinds: tuple[str, ...], seed: int) -> Reports:
+        """Search for the smallest plan that breaks the test; return the reports of the run that counts."""
+        self._kinds = kinds
+        first: list[Reports] = []
+
+        def run(plan: Plan) -> Trial:
+            reports, record, broke = self._run(plan, self._item.parent)
+            first.append(reports) if not first else None
+            skipped = plan == PLAIN and not all(report.passed for report in reports) and not _only_unexpected(reports)
+            return Trial(broke or skipped, record.possible)
+
+        with _unheard(self._item.config):
+            found = search(run, runs=runs, seed=seed)
+        reports, record, broke = self._run(found.plan, self._nextitem)
+        self._tell(found, first[0], reports, record, broke=broke)
+        return reports
+
+    def run_again(self, text: str, kinds: tuple[str, ...]) -> Reports:
+        """Run the test once, under the plan that *text* says; a plan that does not fit fails it."""
+        self._kinds = kinds
+        reports, record, broke = self._run(parse(text), self._nextitem)
+        if broke:
+            self._explain(reports, record, None)
+        elif record.left_over and all(report.passed for report in reports):
+            _fail(reports, story.does_not_fit(self._item.name, record))
+        return reports
+
+    def _tell(self, found: Found, first: Reports, reports: Reports, record: Record, *, broke: bool) -> None:
+        """Add to *reports* what the search has found."""
+        name = self._item.name
+        match found.verdict:
+            case Verdict.BREAKS if broke:
+                self._explain(reports, record, found)
+            case Verdict.BREAKS:
+                _fail(reports, story.NOT_REPRODUCIBLE.format(what=name, plan=text_of(found.plan)))
+            case Verdict.DOES_NOT_REPEAT:
+                _fail(reports, story.DOES_NOT_REPEAT.format(what=name, runs=found.runs))
+            case Verdict.HOLDS if broke:
+                _fail(reports, story.DOES_NOT_REPEAT.format(what=name, runs=found.runs))
+            case Verdict.HOLDS:
+                kind = EXPLORED if found.tried[1] == found.singles else IN_PART
+                reports[-1].user_properties = [*reports[-1].user_properties, (kind, str(found))]
+            case Verdict.FAILS_ANYWAY if not broke and any(_broke(report) for report in first):
+                failed = next(report for report in first if _broke(report))
+                _fail(reports, f"{story.FAILED_AT_FIRST.format(what=name)}\n\n{failed.longreprtext}")
+
+    def _explain(self, reports: Reports, record: Record, found: Found | None) -> None:
+        """Add to the report that failed what the plan is, and how it is run again."""
+        again = f"pytest {shlex.quote(self._item.nodeid)} --qstash-fake-plan={shlex.quote(str(record))}"
+        text = story.broken(self._item.name, record, again, found)
+        report = next((report for report in reports if _broke(report)), None)
+        if report is None:  # a subtest has failed, and has told its own failure
+            _fail(reports, text)
+            return
+        report.sections.insert(0, (SECTION, text))
+        crash: Any = getattr(report.longrepr, "reprcrash", None)
+        if record.plan and crash is not None:  # what the short summary shows of the failure
+            crash.message = f"under {record}: {crash.message}"
+
+    # --- one run ----------------------------------------------------------------------------------------------
+
+    def _run(self, plan: Plan, nextitem: Any) -> tuple[Reports, Record, bool]:
+        """Run the test once under *plan*; return its reports, what the plan has met, and whether the test broke."""
+        item, planned, heard = self._item, Planned(plan), Heard()
+        self._renew()
+        item.stash[self._key] = planned
+        item.config.pluginmanager.register(heard)
+        try:
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+        finally:
+            item.config.pluginmanager.unregister(heard)
+        return reports, planned.record(self._kinds), heard.broke or any(_broke(report) for report in reports)
+
+    def _renew(self) -> None:
+        """Make the item as it was before its first run."""
+        for name in ("_instance", "_obj"):  # else a test of a class sees what the run before has left on `self`
+            vars(self._item).pop(name, None)
+        for live, before in self._own:
+            live[:] = before
+        self._item._report_sections.clear()
+        with suppress(ImportError):  # pytest 9 counts the failures of subtests by test
+            from _pytest.subtests import failed_subtests_key
+
+            self._item.config.stash[failed_subtests_key].clear()
+
+
+@contextmanager
+def _unheard(config: pytest.Config) -> Iterator[None]:
+    """Let what runs tell meanwhile go to none of the plugins that are there now, and drop warnings."""
+    with ExitStack() as exits:
+        exits.enter_context(warnings.catch_warnings(record=True))
+        for name in _TOLD_MEANWHILE:
+            hooks = getattr(config.hook, name)._hookimpls  # no public way leaves plugins out of a hook of conftests
+            exits.callback(hooks.__setitem__, slice(None), list(hooks))
+            hooks.clear()
+        yield
+
+
+def _broke(report: pytest.TestReport) -> bool:
+    """Tell whether the test has failed in itself, expected or not: an expected failure is judged afterwards."""
+    if hasattr(report, "wasxfail"):
+        return report.skipped
+    return report.failed and not _is_strict_xpass(report)
+
+
+def _only_unexpected(reports: Reports) -> bool:
+    """Tell whether nothing is wrong but that a test has passed that was expected to fail."""
+    return all(report.passed or _is_strict_xpass(report) for report in reports)
+
+
+def _is_strict_xpass(report: pytest.TestReport) -> bool:
+    return report.failed and str(report.longrepr).startswith("[XPASS(strict)]")
+
+
+def _fail(reports: Reports, text: str) -> None:
+    """Let the test fail with *text*; one that has failed gets it as a section."""
+    failed = next((report for report in reports if report.failed), None)
+    if failed is not None:
+        failed.sections.insert(0, (SECTION, text))
+        return
+    report = next((report for report in reports if report.when == "call"), reports[-1])
+    report.outcome, report.longrepr = "failed", text
+    vars(report).pop("wasxfail", None)
