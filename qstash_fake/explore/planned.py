@@ -105,6 +105,12 @@ class Planned:
         held.targets.is_unreachable = self.is_unreachable
         held.targets.conditions = (*ALWAYS, self.lose)
 
+    def detach(self, fake: QStashFake) -> None:
+        """Let the deliveries of *fake* be as they are without a plan; what was recorded stays."""
+        held = inside(fake)
+        held.broker.disturbance = held.targets.is_unreachable = None
+        held.targets.conditions = ALWAYS
+
     def join(self, broker: Broker) -> None:
         """Follow *broker*, from its first message on; the counting goes on where another was followed before."""
         self._broker = broker

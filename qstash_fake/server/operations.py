@@ -18,6 +18,8 @@ from qstash_fake.broker.views import Message, view_of
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.explore.planned import Planned
+from qstash_fake.explore.plans import DEFAULT, kinds_of, parse, text_of
 from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
 from qstash_fake.server.events import Events
@@ -43,6 +45,8 @@ class Session:
     """The routes made here, with what each was asked to be."""
     verb: asyncio.Task[Report] | None = None
     """The verb that is under way."""
+    planned: Planned | None = None
+    """The plan of faults that was posted since the last reset."""
 
     @property
     def targets(self) -> Answerers:
@@ -98,6 +102,9 @@ async def reset(session: Session) -> Json:
         except UsageError as error:  # a verb of the test's is under way
             raise Refused(409, str(error)) from None
         session.routes.clear()
+        if session.planned is not None:
+            session.planned.detach(session.fake)
+            session.planned = None
         return {"now": iso(session.fake.clock.now)}
 
 
@@ -172,6 +179,31 @@ def delete_routes(session: Session) -> Json:
     return {"deleted": len(live)}
 
 
+# --- what QStash does otherwise ----------------------------------------------------------------------------------
+
+
+def set_plan(session: Session, plan: str = "") -> Json:
+    planned, held = Planned(parse(plan)), inside(session.fake)
+    with held.broker.lock:
+        if held.broker.disturbance not in (None, session.planned):
+            raise Refused(409, "the test of this fake is explored, and runs under a plan of its own")
+        planned.attach(session.fake)
+        session.planned = planned
+    return {"plan": text_of(planned.plan)}
+
+
+def get_plan(session: Session, faults: str | None = None) -> Json:
+    if session.planned is None:
+        raise Refused(404, "no plan was posted since the last reset: POST one, which may be empty")
+    record = session.planned.record(DEFAULT if faults is None else kinds_of(faults))
+    return {
+        "plan": text_of(record.plan),
+        "fired": [{"fault": str(fired.fault), "words": fired.words} for fired in record.fired],
+        "left_over": [str(fault) for fault in record.left_over],
+        "possible": [str(fault) for fault in record.possible],
+    }
+
+
 # --- how the API answers ----------------------------------------------------------------------------------------
 
 
@@ -223,6 +255,7 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "fail": {"POST": row(fail)},
     "drop-connection": {"POST": row(drop_connection)},
     "duplicate-next": {"POST": row(duplicate_next)},
+    "plan": {"POST": row(set_plan), "GET": row(get_plan)},
 }
 
 _ANSWER = words_in(Answer)
