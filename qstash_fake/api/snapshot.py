@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qstash_fake.api import wire
+from qstash_fake.api import run_history, wire
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.protocol.moments import iso, to_datetime
@@ -31,6 +31,7 @@ def snapshot(broker: Broker) -> Json:
             "queues": [wire.queue(one) for one in broker.queues.values()],
             "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
             "flow_control": [wire.flow_control(one, now_ms) for one in broker.flow_control.values()],
+            "workflows": [run_history.run(one) for one in broker.workflows.all],
         }
 
 

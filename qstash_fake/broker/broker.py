@@ -95,7 +95,8 @@ class Broker(Account):
             for one in dead:
                 self.refuse_if_retired(f"dead letter {one.dlq_id}")
             messages = self.acceptance.publish_again((one.message for one in dead), overrides, self.now_ms)
-            for one in dead:
+            for one, message in zip(dead, messages, strict=True):
+                message.source_id = one.message.message_id
                 self.store.remove_dead_letter(one)
             return messages
 
@@ -140,7 +141,13 @@ class Broker(Account):
                     lost = self.disturbance.doubles(message) or lost
                 if lost:
                     self._again.append(message)
-            attempt = Attempt(message=message, started_ms=self.now_ms, retried=message.retried, lost=lost)
+            attempt = Attempt(
+                message=message,
+                started_ms=self.now_ms,
+                retried=message.retried,
+                lost=lost,
+                due_ms=message.due_ms,
+            )
             message.attempts += (attempt,)
             self.journal.log(self.now_ms, Step.ACTIVE, message, attempt)
             return Delivery(

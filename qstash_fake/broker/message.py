@@ -80,6 +80,8 @@ class Attempt:
     outcome: Outcome | None = None
     lost: bool = False
     """The answer never reached QStash: the first of two deliveries asked for with `duplicate_next`."""
+    due_ms: int = 0
+    """When it was due; until *started_ms* a gate held it."""
     view: Any = None
     """What a user holds of it."""
 
@@ -145,6 +147,8 @@ class Message:
     endpoint_name: str | None = None
     api: str | None = None
     schedule_id: str | None = None
+    source_id: str | None = None
+    """The message that this one reports on, or is published again for."""
     queue: str | None = None
     slot: Slot | None = None
     """The place in a queue that this message, and every callback it causes, holds until it is terminal."""

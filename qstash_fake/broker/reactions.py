@@ -137,6 +137,6 @@ def report(broker: Broker, source: Message, request: PublishRequest | None) -> N
     if request is None:
         return
     message = broker.acceptance.publish_callback(request, broker.now_ms)
-    message.slot = source.slot
+    message.slot, message.source_id = source.slot, source.message_id
     if message.slot:
         message.slot.holders += 1

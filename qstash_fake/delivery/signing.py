@@ -35,8 +35,13 @@ def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> s
     The time is the application's, `time.time()` looked up at the call: a verifier refuses an `iat` even one
     second ahead of its own clock.
     """
-    issued = int(time.time()) - age_s
-    claims = {
+    claims = claims_of(url, body, token_id, issued=int(time.time()) - age_s)
+    return _SIGNER.encode(_compact(claims).encode(), key, "HS256")
+
+
+def claims_of(url: str, body: bytes, token_id: str, *, issued: int) -> dict[str, str | int]:
+    """Return what a signature says of *body*, sent to *url*; *issued* in unix seconds."""
+    return {
         "aud": "",
         "body": base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode(),
         "exp": issued + SIGNATURE_LIFETIME_S,
@@ -46,4 +51,3 @@ def sign(url: str, body: bytes, key: str, token_id: str, *, age_s: int = 0) -> s
         "nbf": 0,
         "sub": url,
     }
-    return _SIGNER.encode(_compact(claims).encode(), key, "HS256")
