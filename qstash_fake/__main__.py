@@ -1,4 +1,4 @@
-"""The command line: `qstash-fake serve`, or `python -m qstash_fake serve`."""
+"""The command line: `qstash-fake serve` and `qstash-fake timeline FILE`, or `python -m qstash_fake …`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qstash_fake.errors import UsageError
@@ -28,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "serve", help="answer the QStash API on a local port, and deliver", allow_abbrev=False
     )
     _add_options(command)
+    saved = commands.add_parser("timeline", help="print a saved report as text", allow_abbrev=False)
+    saved.add_argument("file", type=Path, metavar="FILE", help="an HTML file of --qstash-fake-report or save_report()")
     given = parser.parse_args(arguments)
+    if given.command == "timeline":
+        return _timeline(given.file)
     try:
         from qstash_fake.server.printing import Printer
         from qstash_fake.server.serve import serve
@@ -41,6 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    return 0
+
+
+def _timeline(path: Path) -> int:
+    from qstash_fake.page.report import data_of
+
+    try:
+        data = data_of(path)
+    except (OSError, ValueError) as error:
+        _warn(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error))
+        return 1
+    with suppress(BrokenPipeError):  # `| head` has seen enough
+        print(f"{data['title']}\n\n{data['timeline']}", flush=True)
     return 0
 
 
@@ -72,6 +91,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--allow-external", action="store_true", help="deliver to other machines, too, and through proxies"
     )
+    command.add_argument("--open", action="store_true", help="open the page /_fake/ in a browser")
     command.add_argument(
         "--plan",
         choices=("free", "payg", "fixed-1m", "fixed-10m"),
@@ -101,6 +121,7 @@ def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Se
         moved=moved,
         allow_external=given.allow_external,
         plan=given.plan,
+        opens=given.open,
     )
 
 

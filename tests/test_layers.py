@@ -22,6 +22,7 @@ LAYERS = (
     "broker",
     "delivery",
     "api",
+    "page",
     "intercept",
     "engines",
     "testing",

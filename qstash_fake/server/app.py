@@ -1,4 +1,4 @@
-"""The server's ASGI application: QStash's API, the control API beside it, and who may call them."""
+"""The server's ASGI application: QStash's API, the control API and the page beside it, and who may call them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.asgi import respond
 from qstash_fake.errors import ConnectionDropped
 from qstash_fake.protocol import urls
+from qstash_fake.server import static
 from qstash_fake.server.control import ROOT, Control
 
 Address = tuple[str, int]
@@ -64,6 +65,8 @@ class ServerApp:
     async def _respond(self, request: Request) -> Response:
         if (problem := self._why_not(request)) is not None:
             return JSONResponse({"error": problem}, 403)
+        if (file := static.answer(request)) is not None:
+            return file
         path = request.scope["path"]
         if path == ROOT or path.startswith(f"{ROOT}/"):
             return await self._control.answer(request)

@@ -49,8 +49,7 @@ class Control:
         still: Callable[[], AbstractAsyncContextManager[Sequence[str]]] = lambda: nullcontext(()),
     ) -> None:
         self._fake = fake
-        self._session = Session(fake, still, Events(fake))
-        self._fixed_clock = fixed_clock
+        self._session = Session(fake, still, Events(fake), fixed_clock)
 
     def end(self) -> None:
         """End the streams, and the verb that is under way."""
@@ -76,8 +75,8 @@ class Control:
         query = request.scope["query_string"].decode("latin-1")
         inside(self._fake).api.auth.check(request.method, decode(request.headers.raw), query)
         operation = _found(request.method, request.scope["path"])
-        if operation.is_verb and self._fixed_clock is not None:
-            raise Refused(409, self._fixed_clock)
+        if operation.is_verb and self._session.fixed_clock is not None:
+            raise Refused(409, self._session.fixed_clock)
         body = await read_body(request)
         if len(body) > MAX_BODY:
             raise Refused(413, f"request body too large: it has more than {MAX_BODY} bytes")

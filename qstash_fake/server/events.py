@@ -114,6 +114,14 @@ class Events:
             raise Refused(400, f"after cannot be {after!r}: it is the id of an event, such as {now}")
         return Place(*map(int, parts))
 
+    def number_in_this_life(self, after: str | None) -> int | None:
+        """Return the number of the entry after the id *after*; None where what came between is not all there."""
+        if after is None:
+            return None
+        life, broker = self._lives.current()
+        place = self.place(after)
+        return place.number if place.life == life and place.number >= broker.journal.forgotten else None
+
     async def stream(self, place: Place) -> AsyncIterator[str]:
         """Yield events from *place* on until the server ends, and a comment when there was none for a while."""
         reader = Reader(self._lives, place)

@@ -12,8 +12,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from qstash_fake.api import run_history
 from qstash_fake.api.snapshot import snapshot
+from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.views import Message, view_of
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.routes import Route, url_pattern
@@ -24,10 +24,10 @@ from qstash_fake.protocol.moments import iso
 from qstash_fake.server import shapes
 from qstash_fake.server.events import Events
 from qstash_fake.server.words import Json, Word, checked, words_in, words_of
+from qstash_fake.testing import picture as pictures
 from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.goals import Units
 from qstash_fake.testing.report import Report
-from qstash_fake.testing.standing import standing
 
 Duration = str | float
 """A text such as `5m`, or seconds."""
@@ -41,6 +41,8 @@ class Session:
     still: Callable[[], AbstractAsyncContextManager[Sequence[str]]]
     """In this context no delivery of a real clock begins; it gives the URLs of deliveries that do not end."""
     events: Events
+    fixed_clock: str | None = None
+    """Why the verbs cannot be used, None if they can."""
     routes: dict[Route, Json] = field(default_factory=dict)
     """The routes made here, with what each was asked to be."""
     verb: asyncio.Task[Report] | None = None
@@ -77,10 +79,12 @@ async def advance_to_next(session: Session) -> Report:
 
 
 async def advance_until(session: Session, message: str, limit: Duration = "30d") -> Report:
-    found = inside(session.fake).broker.messages.get(message)
-    if found is None:
-        raise Refused(404, f"no message has the id {message}")
+    found = _message(session, message)
     return await session.fake.clock.advance_until_async(view_of(Message, found), limit)
+
+
+async def deliver(session: Session, message: str) -> Report:
+    return await session.fake.deliver_async(view_of(Message, _message(session, message)))
 
 
 async def deliver_due(session: Session) -> Report:
@@ -117,6 +121,33 @@ def state(session: Session) -> Json:
     return snapshot(held.broker)
 
 
+def picture(session: Session, after: str | None = None) -> Json:
+    held = inside(session.fake)
+    held.timekeeper.observe()
+    with held.broker.lock:
+        place, number = session.events.place(None), session.events.number_in_this_life(after)
+        return {
+            "place": str(place),
+            "fixed_clock": session.fixed_clock,
+            "runs_by_itself": held.timekeeper.runs,
+            **pictures.picture(held.broker, number),
+        }
+
+
+def message(session: Session, id: str) -> Json:  # noqa: A002 - the word of the body
+    broker = inside(session.fake).broker
+    with broker.lock:
+        return pictures.detail(_message(session, id))
+
+
+def trigger(session: Session, schedule: str) -> Json:
+    schedules = inside(session.fake).broker.schedules.by_id
+    if schedule not in schedules:
+        raise Refused(404, f"no schedule has the id {schedule}")
+    inside(session.fake).timekeeper.observe()
+    return {"fired": [one.message_id for one in schedules[schedule].trigger()]}
+
+
 def events(session: Session, after: str | None = None) -> AsyncIterator[str]:
     return session.events.stream(session.events.place(after))
 
@@ -128,9 +159,7 @@ def timeline(session: Session) -> str:
 def workflows(session: Session) -> Json:
     broker = inside(session.fake).broker
     with broker.lock:
-        return {
-            "runs": [run_history.run(run) | {"standing": standing(run, broker.now_ms)} for run in broker.workflows.all]
-        }
+        return {"runs": [pictures.run(run, broker.now_ms) for run in broker.workflows.all]}
 
 
 def notify(session: Session, event_id: str, data: Any = None, run_id: str | None = None) -> Json:
@@ -243,10 +272,14 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "advance-to": {"POST": row(advance_to)},
     "advance-to-next": {"POST": row(advance_to_next)},
     "advance-until": {"POST": row(advance_until)},
+    "deliver": {"POST": row(deliver)},
     "deliver-due": {"POST": row(deliver_due)},
     "drain": {"POST": row(drain)},
     "reset": {"POST": row(reset)},
     "state": {"GET": row(state)},
+    "picture": {"GET": row(picture)},
+    "message": {"GET": row(message)},
+    "trigger": {"POST": row(trigger)},
     "timeline": {"GET": row(timeline)},
     "events": {"GET": row(events)},
     "workflows": {"GET": row(workflows)},
@@ -257,6 +290,14 @@ OPERATIONS: dict[str, Mapping[str, Operation]] = {
     "duplicate-next": {"POST": row(duplicate_next)},
     "plan": {"POST": row(set_plan), "GET": row(get_plan)},
 }
+
+
+def _message(session: Session, message_id: str) -> InnerMessage:
+    found = inside(session.fake).broker.messages.get(message_id)
+    if found is None:
+        raise Refused(404, f"no message has the id {message_id}")
+    return found
+
 
 _ANSWER = words_in(Answer)
 # The ways to answer beside an `Answer`; a route has one way.

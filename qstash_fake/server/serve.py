@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ class Settings:
     moved: tuple[Moved, ...] = ()
     allow_external: bool = False
     plan: str | None = None
+    opens: bool = False
+    """Whether the page is opened in a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,9 @@ async def _serve(
             say(line)
         signals.ends(server)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
+        if settings.opens:
+            # In a thread: some browsers are waited for. The socket listens already, so no request is lost.
+            threading.Thread(target=webbrowser.open, args=(f"{url_of(bound)}/_fake/",), daemon=True).start()
         beside = asyncio.create_task(lines.follow() if settings.virtual else real.run())
         await asyncio.wait((serving, beside), return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True

@@ -136,7 +136,7 @@ def test_a_real_clock_cannot_be_moved(server, path):
         ("GET advance", "", 405, "GET /_fake/advance is not possible: use POST"),
         ("PUT routes", "", 405, "PUT /_fake/routes is not possible: use POST or GET or DELETE"),
         ("GET nothing", "", 404, "/_fake/nothing not found: there is /_fake/advance, /_fake/advance-to, "),
-        ("GET ", "", 404, "/_fake/ not found: there is "),
+        ("POST ", "", 404, "/_fake/ not found: there is "),
     ],
 )
 def test_what_is_not_understood_is_refused_with_a_sentence(still, operation, body, status, error):
