@@ -6,6 +6,8 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack, cast
 
@@ -255,6 +257,12 @@ class QStashFake(Contents):
         problems, self.api.problems[:] = list(self.api.problems), []
         if problems:
             raise UsageError("qstash_fake was used in a way that cannot work:\n" + "\n".join(problems))
+
+    def save_report(self, path: str | PathLike[str]) -> Path:
+        """Write all that has happened as one HTML file, redacted, of a few megabytes at most; return its path."""
+        from qstash_fake.testing.saving import save_report  # most tests fail never, and need none of it
+
+        return save_report(self._inside, Path(path), "qstash_fake")
 
     # --- life -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,104 @@
+"""The option `--qstash-fake-report`: an HTML file for each failing test, and an index of them.
+
+Each process of a run writes the files of its own tests; their names come from the ids of the tests, so that no two
+meet. The process that leads the run removes the files of the run before, and writes the index out of what it finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from qstash_fake.testing.fake import QStashFake
+
+OPTION = "--qstash-fake-report"
+FOLDER = "qstash-fake-report"
+INDEX = "index.html"
+NAME = "qstash_fake reports"
+MAX_NAME = 80  # characters of a file's name before its hash; file systems end at 255 bytes
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """Declare the command-line option."""
+    parser.getgroup("qstash_fake").addoption(
+        OPTION,
+        dest="qstash_fake_report",
+        metavar="DIR",
+        nargs="?",
+        const=FOLDER,
+        default=None,
+        help=f"write an HTML report of the fake for each failing test into DIR, by default {FOLDER}/",
+    )
+
+
+def configure(config: pytest.Config) -> None:
+    """Begin a run: know the folder in every process, and empty it in the first."""
+    given = config.getoption("qstash_fake_report", None)
+    if given is None:
+        return
+    folder = (config.invocation_params.dir / given).resolve()
+    config.option.qstash_fake_report = str(folder)  # pytest-xdist hands the options on to its workers
+    if hasattr(config, "workerinput"):
+        return
+    _check(folder, given)
+    config.pluginmanager.register(_Index(folder), NAME)
+
+
+def write(item: pytest.Item, fake: QStashFake) -> str | None:
+    """Write the report of a failing test and return what to tell of it; None where none was asked for."""
+    given = item.config.getoption("qstash_fake_report", None)
+    if given is None:
+        return None
+    from qstash_fake.testing.fake import inside
+    from qstash_fake.testing.saving import save_report
+
+    try:
+        path = save_report(inside(fake), Path(given) / _name_of(item.nodeid), item.nodeid)
+    except Exception as error:  # noqa: BLE001 - raised here, it would end the whole run
+        return f"cannot be written: {error!r}"
+    here = item.config.invocation_params.dir.resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+class _Index:
+    """Removes the reports of the run before, and writes the index of this one's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def pytest_sessionstart(self) -> None:
+        from qstash_fake.page.report import is_ours
+
+        for path in self._folder.glob("*.html") if self._folder.is_dir() else ():
+            if is_ours(path):
+                path.unlink()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        from qstash_fake.page import report
+
+        if saved := report.saved_in(self._folder):
+            (self._folder / INDEX).write_text(report.index(saved), encoding="utf-8")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if (index := self._folder / INDEX).is_file():
+            terminalreporter.write_line(f"qstash_fake reports: {index}")
+
+
+def _check(folder: Path, given: str) -> None:
+    """Refuse what was meant as the path of tests: an option with a value of its own takes the word behind it."""
+    has_tests = folder.is_dir() and any(folder.glob("*.py"))
+    if "::" in given or folder.is_file() or has_tests:
+        raise pytest.UsageError(
+            f"{OPTION} takes {given!r} for the folder of its reports: write {OPTION}=DIR, or put it behind the tests"
+        )
+
+
+def _name_of(nodeid: str) -> str:
+    readable = re.sub(r"[^\w.-]+", "-", nodeid).strip("-")[-MAX_NAME:]
+    return f"{readable}-{hashlib.sha256(nodeid.encode()).hexdigest()[:8]}.html"

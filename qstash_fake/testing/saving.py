@@ -1,0 +1,61 @@
+"""A fake as a file: the report that shows what has happened. Its size is bounded, and it says what it leaves out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qstash_fake.broker.broker import Broker
+from qstash_fake.page import report
+from qstash_fake.testing.inside import Inside
+from qstash_fake.testing.picture import clipped, detail, picture
+from qstash_fake.testing.timeline import timeline
+
+MAX_BYTES = 5_000_000  # of the data; a browser opens it at once, and a store of artifacts keeps hundreds of them
+
+
+class _Size(NamedTuple):
+    """How many messages a report shows, and how many characters of each text."""
+
+    messages: int
+    characters: int
+
+
+# From the most to the least; the first that fits is taken, the last in any case.
+SIZES = (_Size(5000, 20_000), _Size(5000, 2000), _Size(2000, 1000), _Size(500, 500), _Size(100, 200), _Size(20, 100))
+
+
+def save_report(inside: Inside, path: Path, title: str) -> Path:
+    """Write the report of a fake to *path*, making its folder; return where it is."""
+    inside.timekeeper.observe()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report.page(data(inside.broker, title), title), encoding="utf-8")
+    return path
+
+
+def data(broker: Broker, title: str) -> dict[str, Any]:
+    """Return what a report of *broker* shows, as JSON of no more than `MAX_BYTES` bytes if that can be."""
+    with broker.lock:
+        for size in SIZES:
+            taken = _taken(broker, title, size)
+            if len(json.dumps(taken)) <= MAX_BYTES:
+                break
+    return taken
+
+
+def _taken(broker: Broker, title: str, size: _Size) -> dict[str, Any]:
+    shown = clipped(picture(broker, newest=size.messages), size.characters)
+    there = {one["id"] for one in shown["messages"]}
+    details = {name: detail(one, size.characters) for name, one in broker.messages.items() if name in there}
+    left_out = shown["total"] - len(there)
+    return {
+        **shown,
+        "title": title,
+        "runs": shown["runs"][-size.messages :],
+        "held": {name: why for name, why in shown["held"].items() if name in there},
+        "details": details,
+        "timeline": clipped(timeline(broker), MAX_BYTES // 10),
+        "left_out": f"the oldest {left_out} of {shown['total']} messages are left out" if left_out else None,
+        "cut": f"texts are cut at {size.characters} characters",
+    }

@@ -1,0 +1,79 @@
+"""`--qstash-fake-report`: a file for each failing test, an index, and the path in the failure."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from qstash_fake.page.report import data_of, saved_in
+from tests.plugin.runs import report_of
+
+SUITE = """
+@pytest.mark.parametrize("name", ["a/b", "<i>"])
+def test_fails(qstash_fake, name):
+    publish()
+    assert name == "c"
+
+def test_passes(qstash_fake):
+    publish(delay="1h")
+
+def test_without_the_fake():
+    assert False
+"""
+
+
+def test_each_failing_test_has_a_report_and_its_path_is_told(run, pytester):
+    result = run(SUITE, "--qstash-fake-report")
+    result.assert_outcomes(passed=1, failed=3)
+    folder = pytester.path / "qstash-fake-report"
+    saved = saved_in(folder)
+    assert {one.title for one in saved} == {"test_it.py::test_fails[a/b]", "test_it.py::test_fails[<i>]"}
+    (told,) = report_of(result, "qstash_fake report -")
+    assert (pytester.path / told).is_file()
+    (message,) = data_of(folder / saved[0].name)["messages"]
+    assert message["body"] == '{"order": 7}'
+    result.stdout.fnmatch_lines([f"qstash_fake reports: {folder / 'index.html'}"])
+    assert all(one.name in (folder / "index.html").read_text(encoding="utf-8") for one in saved)
+
+
+def test_without_the_option_nothing_is_written(run, pytester):
+    result = run(SUITE)
+    assert not list(pytester.path.glob("**/*.html"))
+    result.stdout.no_fnmatch_line("*qstash_fake report *")
+
+
+def test_the_reports_of_the_run_before_go_and_what_is_not_ours_stays(run, pytester):
+    run(SUITE, "--qstash-fake-report=out")
+    mine = pytester.path / "out" / "mine.html"
+    mine.write_text("<p>mine</p>", encoding="utf-8")
+    run("def test_passes(qstash_fake): pass", "--qstash-fake-report=out")
+    assert list((pytester.path / "out").iterdir()) == [mine]
+
+
+def test_the_path_of_tests_is_not_taken_for_the_folder(run):
+    result = run(SUITE, "--qstash-fake-report", ".")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = "takes '.' for the folder of its reports: write --qstash-fake-report=DIR, or put it behind the tests"
+    result.stderr.fnmatch_lines([f"ERROR: --qstash-fake-report {told}"])
+
+
+def test_the_processes_of_xdist_write_into_one_folder(pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(
+        test_it="import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_fails(qstash_fake, n): assert 0"
+    )
+    options = ["-p", "xdist.plugin", "-p", "qstash_fake.pytest_plugin", "-p", "no:cacheprovider", "-n", "2"]
+    result = pytester.runpytest_subprocess(*options, "--qstash-fake-report")
+    result.assert_outcomes(failed=4)
+    folder = pytester.path / "qstash-fake-report"
+    assert len(saved_in(folder)) == 4
+    assert re.search("<h1>4 failing tests</h1>", (folder / "index.html").read_text(encoding="utf-8"))
+
+
+def test_a_report_that_cannot_be_written_says_why_and_the_test_is_told_as_ever(run, pytester):
+    (pytester.path / "taken").write_text("")
+    result = run(SUITE, "--qstash-fake-report=taken/out")
+    result.assert_outcomes(passed=1, failed=3)
+    (told,) = report_of(result, "qstash_fake report -")
+    assert told.startswith("cannot be written: ")
