@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PIP_FLAGS := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint types wheel bench clean
+.PHONY: help demo test conformance browser lint types wheel bench pictures clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -36,6 +36,9 @@ conformance: $(STAMP)  ## the facts against any QStash: make conformance URL=htt
 	@CONFORMANCE_URL='$(URL)' CONFORMANCE_TOKEN='$(TOKEN)' \
 	$(PY) -m pytest -p no:xdist -p no:qstash_fake.pytest_plugin -rs conformance
 
+browser: $(STAMP)  ## the page in a real browser; skipped, with the reason, where no chromium is installed
+	@$(PY) -m pytest -p no:xdist -rs tests/browser
+
 lint: $(STAMP)  ## ruff: rules and format
 	@$(PY) -m ruff check -q .
 	@$(PY) -m ruff format -q --check .
@@ -50,6 +53,9 @@ wheel: $(STAMP)  ## build the wheel, and use it in a second environment without 
 
 bench: $(STAMP)  ## the budgets: a table and a JSON file; make bench BENCH='publish delivery' picks
 	@$(PY) benchmarks/run.py --json benchmarks/results.json $(BENCH)
+
+pictures: $(STAMP)  ## make the pictures of the documentation anew, from real runs
+	@$(PY) docs/pictures/make.py
 
 clean:  ## remove .venv and everything that was built
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

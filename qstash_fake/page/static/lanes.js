@@ -129,10 +129,12 @@ export function Lanes({ picture, messages, now, selected, onSelect, label = "Mes
 
 function Name({ message, picture, index, count, active, selected, onClick }) {
   const { host, path } = partsOf(message.url);
-  const more = [message.part ?? host, message.queue && `queue ${message.queue}`, message.key && `key ${message.key}`].filter(Boolean).join(" · ");
-  return html`<div class=${`name${active ? " active" : ""}`} role="option" id=${`lane-${index}`} aria-selected=${selected} aria-setsize=${count} aria-posinset=${index + 1} aria-label=${sentenceOf(message, picture)} title=${`${message.method} ${message.url}\n${message.id}`} style=${{ top: `${index * ROW}px` }} onClick=${onClick}>
+  const [part, run] = message.part?.split(" of run ") ?? [];
+  const more = [part ? `${host}${path} · run ${run}` : host, message.queue && `queue ${message.queue}`, message.key && `key ${message.key}`].filter(Boolean).join(" · ");
+  return html`<div class=${`name${active ? " active" : ""}`} role="option" id=${`lane-${index}`} aria-selected=${selected} aria-setsize=${count} aria-posinset=${index + 1} title=${`${message.method} ${message.url}\n${message.id}`} style=${{ top: `${index * ROW}px` }} onClick=${onClick}>
+    <span class="unseen">${sentenceOf(message, picture)}. </span>
     <i class=${`dot ${kindOf(message, picture.held)}`}></i>
-    <span class="name-text"><b>${path}</b><small>${more} · ${shortId(message.id)}</small></span>
+    <span class="name-text"><b>${part ?? path}</b><small>${more} · ${shortId(message.id)}</small></span>
   </div>`;
 }
 
