@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import calls
+import page
 import scale
 import suites
 import workflows
@@ -97,4 +98,11 @@ ROWS = (
         workflows.a_thousand_runs, ratio("runs", "plain"), "x", 2),
     Row("workflow", "a run of 1,000 steps of 1 kB: memory above the start", workflows.steps_of_a_run,
         number("MB"), "MB", 20),
+    Row("page", "what the page asks for first, of 10,000 messages: CPU", page.picture_of_many, number("whole"), "s", 1),
+    Row("page", "what it asks for next, one of 10,000 messages being new: CPU", page.picture_of_many,
+        number("one new", 1e3), "ms", 50),
+    Row("page", "the page with 10,000 messages, from opening it to its lanes: wall", page.page_of_many,
+        number("open"), "s", 2),
+    Row("page", "the page with 10,000 messages, to the last one: wall", page.page_of_many,
+        number("to the end"), "s", 0.5),
 )  # fmt: skip

@@ -10,11 +10,12 @@ const BARS = 160; // parts of the strip
 const ZOOM = 1.6;
 const SHORTEST_MS = 20; // that the lanes may show
 
-export function Lanes({ picture, messages, now, selected, onSelect, label = "Messages over time" }) {
-  const { ref, width, first, end } = useWindow(messages.length, ROW);
+export function Lanes({ picture, messages, now, selected, onSelect, ended = false, label = "Messages over time" }) {
+  const { ref, width, height, first, end } = useWindow(messages.length, ROW);
+  const drawn = Math.max((end - first) * ROW, first ? 0 : height); // the grid goes on below the last lane
   const names = width < NARROW ? Math.round(width * 0.44) : Math.min(330, Math.round(width * 0.3));
   const room = Math.max(80, width - names);
-  const all = useMemo(() => extentOf({ ...picture, now, messages }), [messages, picture.next_due, now]);
+  const all = useMemo(() => extentOf(messages, now, ended), [messages, ended, now]);
   const [window_, setView] = useState(null);
   const view = window_ ?? all;
   const [active, setActive] = useState(0);
@@ -109,7 +110,7 @@ export function Lanes({ picture, messages, now, selected, onSelect, label = "Mes
     </svg>
     <div class="lanes-body" ref=${ref} onPointerDown=${down} onPointerMove=${move}>
       <div class="lanes-all" style=${{ height: `${messages.length * ROW}px` }}>
-        <svg class="lanes-drawn" aria-hidden="true" width=${room} height=${(end - first) * ROW} style=${{ left: `${names}px`, top: `${first * ROW}px` }}>
+        <svg class="lanes-drawn" aria-hidden="true" width=${room} height=${drawn} style=${{ left: `${names}px`, top: `${first * ROW}px` }}>
           <${Marks} />
           ${lines.map((at) => html`<line key=${at} class="grid" x1=${x(at)} x2=${x(at)} y1="0" y2="100%" />`)}
           ${shown.map((message, at) => html`<g key=${message.id} class="lane" transform=${`translate(0 ${at * ROW})`} onClick=${() => click(message.id)}>
@@ -117,7 +118,7 @@ export function Lanes({ picture, messages, now, selected, onSelect, label = "Mes
             <${Lane} message=${message} x=${x} now=${now} held=${picture.held[message.id]} room=${room} />
           </g>`)}
           <${Arrows} messages=${messages} first=${first} end=${end} x=${x} />
-          <${Now} x=${x(now)} height=${(end - first) * ROW} />
+          <${Now} x=${x(now)} height=${drawn} />
         </svg>
         <div class="names" role="listbox" tabindex="0" aria-label=${`${label}; arrow keys choose, Enter opens, plus and minus zoom`} aria-activedescendant=${messages[index] && index >= first && index < end ? `lane-${index}` : undefined} onKeyDown=${keys} style=${{ width: `${names}px` }}>
           ${shown.map((message, at) => html`<${Name} key=${message.id} message=${message} picture=${picture} index=${first + at} count=${messages.length} active=${first + at === index} selected=${message.id === selected} onClick=${() => click(message.id)} />`)}

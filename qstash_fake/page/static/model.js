@@ -44,15 +44,15 @@ export function shortId(id) {
   return id.length > 14 ? `${id.slice(0, 10)}…` : id;
 }
 
-// The instants between which something is to be seen, as [from, to]; never empty.
-export function extentOf(picture) {
-  let from = picture.now;
-  let to = picture.now;
-  for (const message of picture.messages) {
+// The instants between which something of *messages* is to be seen, as [from, to]; never empty. Now is one of them
+// unless all has *ended*.
+export function extentOf(messages, now, ended) {
+  let from = ended && messages.length ? Infinity : now;
+  let to = ended && messages.length ? -Infinity : now;
+  for (const message of messages) {
     from = Math.min(from, message.created);
     to = Math.max(to, message.finished ?? message.due);
   }
-  if (picture.next_due) to = Math.max(to, Math.min(picture.next_due, picture.now + 86400000));
   const room = Math.max((to - from) * 0.04, 500);
   return [from - room, to + room];
 }

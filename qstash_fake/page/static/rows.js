@@ -24,7 +24,7 @@ export function useWindow(count, height) {
   }, []);
   const first = Math.max(0, Math.min(Math.floor(seen.top / height) - MORE, count - 1));
   const end = Math.min(count, Math.ceil((seen.top + seen.height) / height) + MORE);
-  return { ref, width: seen.width, first, end };
+  return { ref, width: seen.width, height: seen.height, first, end };
 }
 
 // Bring row *index* into sight.

@@ -35,7 +35,7 @@ export function Runs({ source, picture, open, selected, run, now }) {
       <header><h2>${chosen.workflowUrl}</h2><p class="facts"><${Word} of=${STATES} state=${chosen.workflowState} /> ${chosen.standing} · started ${moment(chosen.workflowRunCreatedAt)}${chosen.workflowRunCompletedAt ? ` · ended ${moment(chosen.workflowRunCompletedAt)}` : ""} · <code>${chosen.workflowRunId}</code></p>
         <p class="acts">${chosen.workflowState === "RUN_STARTED" && html`<${Act} act=${act} name="Cancel" on="the run" danger />`}
           ${chosen.dlqId && picture.dead && Object.values(picture.dead).includes(chosen.dlqId) && html`<${Act} act=${act} name="Resume" on="the run" /><${Act} act=${act} name="Restart" on="the run" />`}</p></header>
-      <div class="run-lanes" style=${{ height: `${Math.min(messages.length, 9) * 40 + 78}px` }}><${Lanes} key=${chosen.workflowRunId} picture=${picture} messages=${messages} now=${now} selected=${selected} onSelect=${open} label="Messages of the run" /></div>
+      <div class="run-lanes" style=${{ height: `${Math.min(messages.length, 9) * 40 + 78}px` }}><${Lanes} key=${chosen.workflowRunId} picture=${picture} messages=${messages} now=${now} selected=${selected} onSelect=${open} ended=${Boolean(chosen.workflowRunCompletedAt) && messages.every((one) => one.finished)} label="Messages of the run" /></div>
       <h3>Steps</h3>
       <ol class="steps">${steps.map((step, index) => html`<li key=${index}><details>
         <summary><${Word} of=${OF_STEPS} state=${step.state} /> <b>${step.stepName ?? "next"}</b> <small>${[step.stepType, step.beside && "beside others", step.callUrl, step.waitEventId && `event ${step.waitEventId}`, step.createdAt && moment(step.createdAt)].filter(Boolean).join(" · ")}</small></summary>
