@@ -155,6 +155,32 @@ def test_a_drag_over_the_strip_shows_that_part(still, page):
     assert shown["width"] == pytest.approx(60, abs=4)
 
 
+def test_whoever_looks_at_now_goes_with_it(still, page):
+    fill(still)
+    page.wait_for_selector(".name")
+    page.locator(".names").focus()
+    for key in ("+", "+", "+", "+", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+
+    def is_in_sight():
+        return page.evaluate("""() => {
+            const now = document.querySelector(".axis .now").getBoundingClientRect();
+            const lanes = document.querySelector(".lanes-body").getBoundingClientRect();
+            const names = document.querySelector(".names").getBoundingClientRect();
+            return now.x > names.right && now.right < lanes.right;
+        }""")
+
+    for _ in range(40):
+        if is_in_sight():
+            break
+        page.keyboard.press("ArrowLeft")
+    assert is_in_sight()
+    still.control("advance", duration="1h")
+    page.wait_for_selector(".clock >> text=next in")
+    page.wait_for_function("document.querySelector('.axis .now').getBoundingClientRect().x < innerWidth")
+    assert is_in_sight()
+
+
 def test_names_say_in_a_sentence_what_the_lanes_draw(still, page):
     fill(still)
     page.wait_for_selector(".name")

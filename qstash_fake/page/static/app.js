@@ -74,7 +74,7 @@ export function App({ source }) {
     ${source.live && picture.fixed_clock && html`<p class="notice">${picture.fixed_clock}</p>`}
     <main class="content" aria-label=${shown[0]}>${isEmpty ? html`<${Empty} source=${source} control=${() => setTab("Control")} />` : shown[1](on)}</main>
     ${selected && html`<${Detail} ...${on} id=${selected} close=${close} />`}
-    <div class="said" role=${said?.isProblem ? "alert" : "status"}>${said && html`<p class=${said.isProblem ? "problem" : ""}><b>${said.name}</b> ${said.text} <button type="button" class="quiet" aria-label="Hide" onClick=${() => setSaid(null)}>✕</button></p>`}</div>
+    <div class="said" role=${said?.isProblem ? "alert" : "status"}>${said && html`<p class=${said.isProblem ? "problem" : ""}><b>${said.name}</b> <span>${said.text}</span> <button type="button" class="quiet" aria-label="Hide" onClick=${() => setSaid(null)}>✕</button></p>`}</div>
   </div>`;
 }
 

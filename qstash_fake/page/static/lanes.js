@@ -30,18 +30,25 @@ export function Lanes({ picture, messages, now, selected, onSelect, ended = fals
   };
   const pan = (share) => setView([from + (to - from) * share, to + (to - from) * share]);
 
+  // Whoever looks at now goes with it when the clock is moved.
+  const before = useRef(now);
+  useEffect(() => {
+    if (window_ && before.current >= from && before.current <= to && now > to) setView([now - (to - from) * 0.8, now + (to - from) * 0.2]);
+    before.current = now;
+  }, [now]);
+
   const latest = useRef();
   latest.current = { zoom, from, to, room, names };
   useEffect(() => {
     const element = ref.current;
     // Not passive: with Ctrl a browser would scale the whole page.
     const turn = (event) => {
-      const { zoom: turned, from: left, to: right, room: wide, names: before } = latest.current;
+      const { zoom: turned, from: left, to: right, room: wide, names: beside } = latest.current;
       const sideways = event.deltaX && Math.abs(event.deltaX) > Math.abs(event.deltaY);
       if (!event.ctrlKey && !event.metaKey && !event.shiftKey && !sideways) return;
       event.preventDefault();
       if (event.ctrlKey || event.metaKey) {
-        const place = event.clientX - element.getBoundingClientRect().left - before;
+        const place = event.clientX - element.getBoundingClientRect().left - beside;
         turned(Math.exp(event.deltaY * 0.004), left + (place / wide) * (right - left));
       } else {
         const moveBy = ((sideways ? event.deltaX : event.deltaY) / wide) * (right - left);
@@ -175,6 +182,9 @@ function Lane({ message, x, now, held, room }) {
   });
   if (message.state === "FAILED") parts.push(html`<path class="dead" d="M-5 -5L5 5M5 -5L-5 5" transform=${`translate(${endSign(message, attempts, x)} 20)`} />`);
   if (message.state === "CANCELED") parts.push(html`<g class="cancelled" transform=${`translate(${x(message.finished)} 20)`}><circle r="5" /><path d="M-3.5 3.5L3.5 -3.5" /></g>`);
+  const last = x(message.finished ?? Math.max(now, message.due));
+  if (last < 0) parts.push(html`<path class="beyond" d="M9 16L5 20L9 24" />`);
+  if (x(message.created) > room) parts.push(html`<path class="beyond" d=${`M${room - 9} 16L${room - 5} 20L${room - 9} 24`} />`);
   if (held) parts.push(html`<text class="held-why" x=${Math.min(x(now) + 8, room - 20)} y="24">${held}</text>`);
   return parts;
 }
