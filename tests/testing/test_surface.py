@@ -28,7 +28,7 @@ SURFACE: dict[type, str] = {
         api assert_dead_lettered assert_delivered assert_idle assert_nothing_published assert_order assert_published
         assert_scheduled assert_workflow attempts cancelled clock deliver deliver_async deliver_due
         deliver_due_async delivered dlq drain drain_async duplicate_next failed flow_control lifespan logs
-        messages mount on pending queues reset
+        messages mount on pending queues reset save_report
         schedules signed_request signing_keys timeline url_groups verify workflows
     """,
     Clock: """
