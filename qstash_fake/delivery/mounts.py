@@ -15,7 +15,7 @@ from qstash_fake.delivery.kinds.base import App, AsyncApp
 from qstash_fake.delivery.kinds.functions import Fixed
 from qstash_fake.delivery.kinds.table import kind_of
 from qstash_fake.delivery.lifespans import Lifespan
-from qstash_fake.delivery.routes import Route, is_url, url_pattern
+from qstash_fake.delivery.routes import Route, Routes, is_url, url_pattern
 from qstash_fake.errors import UnroutedDestination, UsageError
 from qstash_fake.protocol import urls
 
@@ -57,7 +57,7 @@ class Answerers:
     unrouted: str = "error"
     mounts: list[Mount] = field(default_factory=list)
     """The longest prefix first."""
-    routes: list[Route] = field(default_factory=list)
+    routes: Routes = field(default_factory=Routes)
     conditions: tuple[Condition, ...] = ALWAYS
     lifespans: list[Lifespan] = field(default_factory=list)
     """Those that the test runs itself, of applications mounted before or after."""
@@ -100,7 +100,7 @@ class Answerers:
     def on(self, url: str | re.Pattern[str], method: str | None) -> Route:
         """Add the route that is asked first from now on."""
         route = Route(url_pattern(url), method.upper() if method else None)
-        self.routes.append(route)
+        self.routes.add(route)
         return route
 
     def find(self, message: Message) -> Answerer:
@@ -108,9 +108,7 @@ class Answerers:
         if self.is_unreachable is not None and self.is_unreachable(message):
             return Answerer(Fixed(Outcome(error=UNREACHABLE)), (), self.conditions)
         passed: list[Route] = []
-        for route in reversed(self.routes):
-            if route.spent or not route._matches(message):
-                continue
+        for route in self.routes.matching(message):
             passed.append(route)
             if (reply := route._next_reply()) is not None:
                 return Answerer(Fixed(reply.outcome), tuple(passed), self._conditions(passed, reply.condition))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json as jsonlib
 import re
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import httpx
@@ -18,7 +20,7 @@ from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.conditions import Condition, takes, times_out
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, to_ms
-from qstash_fake.protocol.urls import UrlPattern
+from qstash_fake.protocol.urls import UrlPattern, normalize
 
 OneAnswer = int | Mapping[str, Any] | httpx.Response
 """A status, the keyword arguments of `respond`, or a whole response."""
@@ -136,6 +138,50 @@ class Route:
 
     def __repr__(self) -> str:
         return f"<Route {self._method or 'any method'} {self._pattern}, {self._called} calls>"
+
+
+class Routes:
+    """The routes of one fake, in the order in which they were made.
+
+    Most routes mean one URL, and a test may have one for each of its messages. Those are found by that URL. Only the
+    others, prefixes and regular expressions, have to be asked one after the other.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._all: dict[Route, int] = {}
+        self._exact: defaultdict[str, list[Route]] = defaultdict(list)
+        self._others: list[Route] = []
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._all)
+
+    def add(self, route: Route) -> None:
+        """Ask *route* first from now on."""
+        self._all[route] = next(self._numbers)
+        self._group(route).append(route)
+
+    def remove(self, route: Route) -> None:
+        """Ask *route* no longer."""
+        del self._all[route]
+        self._group(route).remove(route)
+
+    def clear(self) -> None:
+        """Forget all routes."""
+        self.__init__()  # type: ignore[misc]
+
+    def matching(self, message: Message) -> Iterator[Route]:
+        """Yield the routes that match *message*, those that are spent left out, the newest first."""
+        if not self._all:
+            return iter(())
+        url = normalize(message.url)
+        groups = [self._others, *(self._exact[key] for key in {url, url.partition("?")[0]} & self._exact.keys())]
+        newest_first = heapq.merge(*map(reversed, groups), key=self._all.__getitem__, reverse=True)
+        return (route for route in newest_first if not route.spent and route._matches(message))
+
+    def _group(self, route: Route) -> list[Route]:
+        exact = route._pattern.exact
+        return self._others if exact is None else self._exact[exact]
 
 
 def url_pattern(url: str | re.Pattern[str]) -> UrlPattern:

@@ -192,6 +192,13 @@ class UrlPattern:
         """Tell whether this pattern means *url*."""
         return bool(self._test(url))
 
+    @property
+    def exact(self) -> str | None:
+        """The normal form of the only URL that it means, whatever the query if it has none; None if it is no such."""
+        if isinstance(self.pattern, re.Pattern) or self.pattern.endswith("*"):
+            return None
+        return normalize(self.pattern)
+
     def __str__(self) -> str:
         return self.pattern if isinstance(self.pattern, str) else f"/{self.pattern.pattern}/"
 

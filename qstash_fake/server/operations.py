@@ -192,7 +192,7 @@ class RouteWords(Answer, total=False):
 def add_route(session: Session, url: str, **words: Unpack[RouteWords]) -> Json:
     said: Json = dict(words)
     route = _route(url, said)  # made outside: one that is refused was never there, none is met half made
-    session.targets.routes.append(route)
+    session.targets.routes.add(route)
     session.routes[route] = {"url": url, **said}
     return shapes.route(route, session.routes[route])
 
@@ -202,8 +202,9 @@ def list_routes(session: Session) -> Json:
 
 
 def delete_routes(session: Session) -> Json:
-    live, routes = session.live_routes(), session.targets.routes
-    routes[:] = [route for route in routes if route not in live]
+    live = session.live_routes()
+    for route in live:
+        session.targets.routes.remove(route)
     session.routes.clear()
     return {"deleted": len(live)}
 

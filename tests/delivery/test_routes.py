@@ -246,6 +246,20 @@ def test_the_newest_route_wins_and_spent_gives_way_to_the_next_older_then_to_the
     assert [attempt.status for attempt in qstash_fake.attempts] == [502, 501, 500, 200]
 
 
+def test_age_alone_decides_between_routes_for_a_url_with_its_query_without_it_and_for_more(qstash_fake, client):
+    qstash_fake.on("https://shop.example/jobs/*").respond_with([500])
+    qstash_fake.on(f"{JOB}?id=7").respond_with([501])
+    qstash_fake.on(JOB).respond_with([502])
+    qstash_fake.on(f"{JOB}?id=8").respond_with([503])
+    qstash_fake.on("*").respond_with([504])
+    qstash_fake.on("HTTPS://SHOP.example:443/jobs/invoice?id=7").respond_with([201])
+    for _ in range(6):
+        client.message.publish(url=f"{JOB}?id=7", retries=0)
+    qstash_fake.mount(named("app"))
+    qstash_fake.drain()
+    assert [attempt.status for attempt in qstash_fake.attempts] == [201, 504, 502, 501, 500, 200]
+
+
 def test_a_route_can_be_told_to_answer_otherwise(qstash_fake, client):
     route = qstash_fake.on(JOB).time_out()
     client.message.publish(url=JOB, retries=0, timeout="10s")
