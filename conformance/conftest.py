@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 
-from conformance.destination import Answer
 from conformance.service import Service, at, in_process
 from tests.rows import ROWS
 
@@ -30,8 +29,7 @@ def service(one_service: Service) -> Iterator[Service]:
     one_service.own = f"conformance-{uuid4().hex[:12]}"
     one_service.made = []
     if one_service.destination is not None:
-        one_service.destination.received.clear()
-        one_service.destination.answer = lambda received: Answer()
+        one_service.destination.begin(one_service.own)
     yield one_service
     one_service.clean()
 

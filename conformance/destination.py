@@ -32,13 +32,29 @@ class Received:
 
 @dataclass
 class Destination:
-    """A place at *url*; *answer* is told each delivery."""
+    """A server at *origin*. A test has the path *own* of it, which *answer* is told the deliveries to.
 
-    url: str = ""
+    What comes late, for a test that has ended, is answered and not noted.
+    """
+
+    origin: str = ""
+    own: str = ""
     received: list[Received] = field(default_factory=list)
     answer: Callable[[Received], Answer] = lambda received: Answer()
 
+    @property
+    def url(self) -> str:
+        """What the URLs of the test's own deliveries begin with."""
+        return f"{self.origin}/{self.own}"
+
+    def begin(self, own: str) -> None:
+        """Be there for the next test, which is called *own*."""
+        self.own, self.received, self.answer = own, [], lambda received: Answer()
+
     def take(self, received: Received) -> Answer:
+        """Note a delivery, and return the answer to it."""
+        if not received.url.startswith(self.url):
+            return Answer()
         self.received.append(received)
         return self.answer(received)
 
@@ -65,7 +81,7 @@ def on_this_machine() -> Iterator[Destination]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        destination.url = f"http://127.0.0.1:{server.server_port}"
+        destination.origin = f"http://127.0.0.1:{server.server_port}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
