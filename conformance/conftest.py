@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from uuid import uuid4
 
+import httpx
 import pytest
 
-from conformance.service import Service, at, in_process
+from conformance.service import Service, at, client, in_process
 from tests.rows import ROWS
 
 
 @pytest.fixture(scope="session")
-def one_service() -> Iterator[Service]:
-    url = os.environ.get("CONFORMANCE_URL")
-    with at(url, os.environ.get("CONFORMANCE_TOKEN", "")) if url else in_process() as service:
+def elsewhere() -> Iterator[Service | None]:
+    """What is at the URL, one for all tests; None if there is no URL."""
+    url, token = os.environ.get("CONFORMANCE_URL"), os.environ.get("CONFORMANCE_TOKEN", "")
+    with at(url, token) if url else nullcontext() as service:
         yield service
 
 
+@pytest.fixture(scope="session")
+def client_of_the_fake() -> Iterator[httpx.Client]:
+    """A client, made once: that takes as long as some tests."""
+    with client("https://qstash.upstash.io", "token") as made:
+        yield made
+
+
 @pytest.fixture
-def service(one_service: Service) -> Iterator[Service]:
-    """The QStash under test, with a name of its own for this test."""
-    one_service.own = f"conformance-{uuid4().hex[:12]}"
-    one_service.made = []
-    if one_service.destination is not None:
-        one_service.destination.begin(one_service.own)
-    yield one_service
-    one_service.clean()
+def service(elsewhere: Service | None, client_of_the_fake: httpx.Client) -> Iterator[Service]:
+    """The QStash under test, with a name of its own for this test. The fake in this process is another for each."""
+    with nullcontext(elsewhere) if elsewhere else in_process(client_of_the_fake) as one:
+        one.begin(f"conformance-{uuid4().hex[:12]}")
+        yield one
+        one.clean()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -108,6 +108,12 @@ class Service:
             pytest.skip(f"this row needs virtual time, for {what}, and the clock of this service is real")
         return self.place()
 
+    def begin(self, own: str) -> None:
+        """Be there for the next test, which is called *own*."""
+        self.own, self.made = own, []
+        if self.destination is not None:
+            self.destination.begin(own)
+
     def clean(self) -> None:
         """Remove what the test has made; what is gone already is no failure."""
         for path in reversed(self.made):
@@ -143,8 +149,8 @@ class Virtual(Service):
 
 
 @contextmanager
-def in_process() -> Iterator[Service]:
-    """Give the fake in this process."""
+def in_process(http: httpx.Client) -> Iterator[Service]:
+    """Give a fake in this process, which answers *http*."""
     destination = Destination("https://conformance.example")
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -152,7 +158,7 @@ def in_process() -> Iterator[Service]:
         answer = destination.take(given)
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
-    with QStashFake(start=START) as fake, _client("https://qstash.upstash.io", "token") as http:
+    with QStashFake(start=START) as fake:
         fake.mount(take)
         service = InProcess(http, destination)
         service.fake = fake
@@ -164,14 +170,15 @@ def at(url: str, token: str) -> Iterator[Service]:
     """Give the service at *url*."""
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
         why = "this row needs a delivery, and the service does not reach this machine"
-        with _client(url, token) as http:
+        with client(url, token) as http:
             yield Service(http, None, why)
         return
-    with on_this_machine() as destination, _client(url, token) as http:
+    with on_this_machine() as destination, client(url, token) as http:
         yield (Virtual if _is_virtual(http) else Service)(http, destination)
 
 
-def _client(url: str, token: str) -> httpx.Client:
+def client(url: str, token: str) -> httpx.Client:
+    """Return a client of the QStash at *url*."""
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=70)
 
 
