@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from qstash_fake.api.call import Call
-from qstash_fake.broker.filters import Filter, parse_filter
+from qstash_fake.broker.filters import VALUES, Filter, PossibleValues, parse_filter
 from qstash_fake.errors import Refused
 
 T = TypeVar("T")
@@ -59,9 +59,12 @@ def parse_page(given: Given, *, latest_first: bool, most: int = MAX_COUNT, defau
     )
 
 
-def parse_filters(given: Given, known: frozenset[str], besides: frozenset[str] = PAGING) -> Filter:
+def parse_filters(
+    given: Given, known: frozenset[str], besides: frozenset[str] = PAGING, *, possible: PossibleValues = VALUES
+) -> Filter:
     """Return the filters among what is *given*; names *besides*, in lower case, are none."""
-    return parse_filter({name: values for name, values in given.items() if name.lower() not in besides}, known)
+    asked = {name: values for name, values in given.items() if name.lower() not in besides}
+    return parse_filter(asked, known, possible)
 
 
 def parse_trim(given: Given) -> int | None:

@@ -19,6 +19,7 @@ from qstash_fake.protocol import urls
 IN_PROGRESS = frozenset({"ACTIVE", "RETRY", "ERROR"})  # openapi.yaml, the `state` filter of logs
 
 Values = Iterable[str | None]
+PossibleValues = Mapping[str, re.Pattern[str]]
 
 
 def _of_message(field: str) -> Callable[[Message], Values]:
@@ -51,7 +52,7 @@ DEAD_LETTER_FILTERS: Mapping[str, Callable[[DeadLetter], Values]] = {
     "failurefunctionstate": lambda dead: (failure_state(dead.message.part.run) if dead.message.part else None,),
 }
 # What values a filter can have, where not any; another is a mistake, which finding nothing would hide (assumed).
-_VALUES: Mapping[str, re.Pattern[str]] = {
+VALUES: PossibleValues = {
     "responsestatus": re.compile("[0-9]{1,3}|"),
     "state": re.compile(
         "CREATED|ACTIVE|RETRY|ERROR|IN_PROGRESS|DELIVERED|FAILED|CANCEL_REQUESTED|CANCELL?ED|"  # openapi.yaml
@@ -103,10 +104,11 @@ DEAD_LETTERS = (MESSAGES | DEAD_LETTER_FILTERS.keys()) - _NOT_OF_DEAD_LETTERS
 LOGS = MESSAGES | LOG_FILTERS.keys()
 
 
-def parse_filter(given: Mapping[str, list[str]], known: frozenset[str]) -> Filter:
-    """Return the filter that *given*, names to values, asks for; refuse a name that is not *known*.
+def parse_filter(given: Mapping[str, list[str]], known: frozenset[str], possible: PossibleValues = VALUES) -> Filter:
+    """Return the filter that *given*, names to values, asks for.
 
-    A value may also be a comma-separated list; one that has commas of its own still matches as a whole.
+    A name that is not *known* is refused, and so is a value that is not *possible*. A value may also be a
+    comma-separated list; one that has commas of its own still matches as a whole.
     """
     conditions: dict[str, frozenset[str]] = {}
     dates: dict[str, int] = {}
@@ -116,7 +118,7 @@ def parse_filter(given: Mapping[str, list[str]], known: frozenset[str]) -> Filte
             dates[key] = _milliseconds(name, values[0])
         elif key in known:
             parts = [part.strip() for value in values for part in value.split(",")]
-            if key in _VALUES and (odd := next((part for part in parts if not _VALUES[key].fullmatch(part)), None)):
+            if key in possible and (odd := next((part for part in parts if not possible[key].fullmatch(part)), None)):
                 raise Refused(400, f"invalid {name}: {odd!r}")
             conditions[key] = frozenset((*values, *parts)) | conditions.get(key, frozenset())
         else:

@@ -500,6 +500,7 @@ def test_a_webhook_takes_any_request_of_anybody(qstash):
     [
         ({}, "invalid wait: it needs a step and a url"),
         ({**a_wait(), "timeout": "soon"}, "invalid timeout: "),
+        ({**a_wait(), "timeout": "90"}, 'invalid timeout: time: missing unit in duration "90"'),
     ],
 )
 def test_a_wait_that_makes_no_sense_is_refused_and_noted(qstash, body, error):
@@ -509,6 +510,10 @@ def test_a_wait_that_makes_no_sense_is_refused_and_noted(qstash, body, error):
     assert f"a step was refused with 400, which its SDK takes for the end of the run: {said}" in [
         getattr(entry, "text", "") for entry in qstash.broker.journal
     ]
+
+
+def test_a_wait_that_names_no_run_is_refused(qstash):
+    assert qstash.refusal("POST", "/v2/wait/ready", {}, a_wait()) == (400, "Upstash-Workflow-RunId is missing")
 
 
 # --- invoke --------------------------------------------------------------------------------------------------------
@@ -553,6 +558,29 @@ def test_a_run_hears_that_the_run_that_it_has_invoked_has_failed(qstash):
     invoke(qstash)
     deliver(qstash, 500)
     assert invoked_result(qstash) == {"isFailed": True, "isCanceled": False}
+
+
+def test_a_run_that_has_failed_has_the_result_in_its_log_and_is_told_nothing(qstash):
+    invoke(qstash)
+    child = start_next(qstash.broker)
+    append(qstash, a_step(2), {"Upstash-Retries": "0"})
+    deliver(qstash, 500)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false", body=b"[1]")
+    complete(qstash.broker, child)
+    steps = [step for group in logged(qstash, "?workflowRunId=wfr_1")[0]["steps"] for step in group["steps"]]
+    assert [step["state"] for step in steps if step.get("stepType") == "Invoke"] == ["STEP_SUCCESS"]
+    assert qstash.broker.next_message(START_MS + 10**9) is None
+
+
+def test_a_run_that_was_cancelled_hears_nothing_and_the_run_that_it_has_invoked_goes_on(qstash):
+    invoke(qstash)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
+    assert run_of(qstash, "wfr_child").going
+    child = start_next(qstash.broker)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false", body=b"[1]")
+    complete(qstash.broker, child)
+    assert len(run_of(qstash).entries) == 1
+    assert qstash.broker.next_message(START_MS + 10**9) is None
 
 
 def test_a_run_hears_that_the_run_that_it_has_invoked_was_cancelled(qstash):
@@ -637,6 +665,33 @@ def test_a_failed_run_goes_on_or_starts_again_as_a_new_one(qstash, how, length):
     assert not qstash.broker.dead_letters
 
 
+def test_the_options_of_a_resumed_run_can_be_changed(qstash):
+    dlq_id = fail(qstash, {})
+    headers = {
+        "Upstash-Retry-Delay": "1000",
+        "Upstash-Delay": "1h",
+        "Upstash-Flow-Control-Key": "key",
+        "Upstash-Flow-Control-Value": "rate=1",
+        "Upstash-Failure-Callback": "https://api.example/failed",
+    }
+    run = run_of(qstash, qstash.json("POST", f"/v2/workflows/dlq/resume/{dlq_id}", headers)["workflowRunId"])
+    (message,) = run.messages
+    assert (message.due_ms, message.options.retry_delay.text) == (START_MS + 3_600_000, "1000")
+    assert (run.config.flow_control.key, run.config.failure_callback) == ("key", "https://api.example/failed")
+    assert run.config.delay_ms is None  # that of the first delivery alone
+
+
+def test_a_run_whose_answer_to_a_call_was_not_taken_fails_and_is_told_it_again(qstash):
+    call(qstash)
+    complete(qstash.broker, start_next(qstash.broker), body=b"42")
+    report = start_next(qstash.broker)
+    complete(qstash.broker, report, 489, headers=(("Upstash-NonRetryable-Error", "true"),))
+    assert run_of(qstash).state == "RUN_FAILED"
+    qstash.json("POST", f"/v2/workflows/dlq/resume/{report.message.dlq_id}")
+    again = start_next(qstash.broker)
+    assert (header(again, "Upstash-Workflow-CallType"), again.content.body) == ("fromCallback", report.content.body)
+
+
 def test_all_runs_are_resumed_or_none_if_one_is_not_there(qstash):
     dlq_id = fail(qstash)
     assert qstash.call("POST", f"/v2/workflows/dlq/resume?dlqIds={dlq_id}&dlqIds=0-0").status == 404
@@ -661,6 +716,42 @@ def test_ten_runs_are_a_page_newest_first_and_the_last_page_has_no_cursor(qstash
     newer = qstash.json("GET", f"/v2/workflows/events?order=earliestFirst&count=7&cursor={older['cursor']}")
     assert [run["workflowRunId"] for run in older["runs"] + newer["runs"]] == [f"wfr_{number}" for number in range(12)]
     assert qstash.call("GET", "/v2/workflows/events?count=11").status == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("state=RUN_STARTED", ["wfr_2"]),
+        ("state=RUN_CANCELED,RUN_SUCCESS", ["wfr_1"]),
+        ("label=b", ["wfr_1"]),
+        ("label=a,c", ["wfr_2", "wfr_1"]),
+        ("label=a&label=c", ["wfr_2", "wfr_1"]),
+        ("label=a&state=RUN_STARTED", []),
+        ("flowControlKey=key", ["wfr_1"]),
+        ("host=other.example", ["wfr_2"]),
+        ("path=/flow", ["wfr_1"]),
+        ("callerIp=127.0.0.1", ["wfr_2", "wfr_1"]),
+        (f"fromDate={START_MS + 1}", ["wfr_2"]),
+        (f"toDate={START_MS}", ["wfr_1"]),
+        (f"workflowUrl={URL}", ["wfr_1"]),
+        (f"workflowUrl={URL[:-1]}", []),
+        (f"workflowRuns=wfr_1@{START_MS},wfr_2@1", ["wfr_1"]),
+    ],
+)
+def test_runs_are_listed_by_filter(qstash, query, shown):
+    key = {"Upstash-Flow-Control-Key": "key", "Upstash-Flow-Control-Value": "rate=1"}
+    start(qstash, {"Upstash-Label": "a,b", **key})
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
+    qstash.broker.observe(START_MS + 5_000)
+    qstash.publish({**marks("wfr_2", init=True), "Upstash-Label": "c"}, to="https://other.example/x")
+    assert [run["workflowRunId"] for run in logged(qstash, f"?{query}")] == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "error"), [("state=DELIVERED", "invalid state: 'DELIVERED'"), ("x=1", "unknown filter 'x'")]
+)
+def test_a_filter_that_no_run_can_fit_is_refused(qstash, query, error):
+    assert qstash.refusal("GET", f"/v2/workflows/logs?{query}") == (400, error)
 
 
 def test_a_step_under_way_stands_last_and_says_that_it_is_retried(qstash):

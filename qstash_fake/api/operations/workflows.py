@@ -65,7 +65,9 @@ def cancel_runs(call: Call) -> Reply:
     """Cancel by id and by filter; a URL is a prefix unless `workflowUrlExactMatch` says that it is not."""
     exact = (call.query.get("workflowUrlExactMatch") or ["false"])[0] == "true"
     given = read_given(call)
-    wanted = parse_filters(given, selection.RUNS, besides=frozenset({"count", "workflowurlexactmatch"}))
+    wanted = parse_filters(
+        given, selection.RUNS, besides=frozenset({"count", "workflowurlexactmatch"}), possible=selection.VALUES
+    )
     page = parse_page(given, latest_first=False, most=1 << 30)
     workflows = call.broker.workflows
     found = (run for run in workflows.all if run.going and selection.selects(wanted, run, prefix=not exact))
@@ -75,7 +77,7 @@ def cancel_runs(call: Call) -> Reply:
 def list_runs(call: Call) -> Reply:
     """List runs, newest first, each with its steps; most keys of paging are those of other lists."""
     given = read_given(call)
-    wanted = parse_filters(given, selection.RUNS, besides=PAGING | {"groupby", "trimbody"})
+    wanted = parse_filters(given, selection.RUNS, besides=PAGING | {"groupby", "trimbody"}, possible=selection.VALUES)
     page = parse_page(given, latest_first=True, most=MAX_RUNS, default=MAX_RUNS)
     body_bytes = parse_trim(given)
     known = call.broker.workflows.runs

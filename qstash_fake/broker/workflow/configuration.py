@@ -9,8 +9,16 @@ from __future__ import annotations
 import dataclasses
 
 from qstash_fake.broker.workflow.runs import Run
+from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import Options
-from qstash_fake.protocol.workflow import Feature, user_headers
+from qstash_fake.protocol.workflow import Feature, Marks, user_headers
+
+
+def marks_of(options: Options) -> Marks:
+    """Return what *options* say of a run, or refuse them with 400 if they name none."""
+    if options.workflow is None:
+        raise Refused(400, "Upstash-Workflow-RunId is missing")
+    return options.workflow
 
 
 def configuration(options: Options) -> Options:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qstash_fake.broker.message import Message
-from qstash_fake.broker.workflow.configuration import configured
+from qstash_fake.broker.workflow.configuration import configured, marks_of
 from qstash_fake.broker.workflow.endings import part_of
 from qstash_fake.broker.workflow.parts import Role
 from qstash_fake.broker.workflow.runs import Run, RunHasEnded
@@ -43,7 +43,7 @@ class Events:
 
     def wait(self, event_id: str, asked: WaitRequest, options: Options, caller_ip: str) -> None:
         """Let a run wait for an event; what was kept for it is taken at once."""
-        run = self._workflows.find(options.workflow.run_id if options.workflow else "")
+        run = self._workflows.find(marks_of(options).run_id)
         if not run.going:
             raise RunHasEnded(run)
         options, step = configured(options, run), Step(asked.step)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
-from qstash_fake.broker.filters import Filter
-from qstash_fake.broker.workflow.runs import Run
+from qstash_fake.broker.filters import Filter, PossibleValues
+from qstash_fake.broker.workflow.runs import Run, RunState
 from qstash_fake.protocol import urls
 
 Values = Iterable[str | None]
@@ -26,6 +27,7 @@ RUN_FILTERS: Mapping[str, Callable[[Run], Values]] = {
     "path": lambda run: (urls.split(run.url).path or "/",),
 }
 RUNS = frozenset(RUN_FILTERS)
+VALUES: PossibleValues = {"state": re.compile("|".join((*RunState, "")))}
 
 
 def selects(wanted: Filter, run: Run, *, prefix: bool = False) -> bool:

@@ -14,7 +14,7 @@ from qstash_fake.broker.fanout import Target, headers_of
 from qstash_fake.broker.lifecycle import Move
 from qstash_fake.broker.message import Message, Outcome, State
 from qstash_fake.broker.reactions import finish
-from qstash_fake.broker.workflow.configuration import configuration, configured, redacted
+from qstash_fake.broker.workflow.configuration import configuration, configured, marks_of, redacted
 from qstash_fake.broker.workflow.endings import FOLLOWING, part_of
 from qstash_fake.broker.workflow.events import Events
 from qstash_fake.broker.workflow.invoke import Invoker, result_step
@@ -81,7 +81,7 @@ class Workflows:
 
     def check(self, request: PublishRequest) -> None:
         """Refuse what belongs to no run, or to one that has ended; an SDK takes 400 for the end and stops."""
-        marks = _marks(request.options)
+        marks = marks_of(request.options)
         if not request.destination.url:
             raise Refused(400, "a workflow is published to a URL")
         if marks.init:
@@ -92,7 +92,7 @@ class Workflows:
 
     def publish(self, request: PublishRequest, now_ms: int) -> list[Published]:
         """Start a run, or append to one."""
-        marks = _marks(request.options)
+        marks = marks_of(request.options)
         if marks.init:
             return [self._start(request, marks, now_ms)]
         run = self.find(marks.run_id)
@@ -307,12 +307,6 @@ class Workflows:
 
     def _note(self, run: Run, what: str) -> None:
         self._account.journal.note(self._now_ms, f"run {run.run_id} of {run.url} {what}")
-
-
-def _marks(options: Options) -> Marks:
-    if options.workflow is None:
-        raise Refused(400, "Upstash-Workflow-RunId is missing")
-    return options.workflow
 
 
 def _step_of_call(role: Role, options: Options) -> Step | None:
