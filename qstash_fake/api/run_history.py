@@ -23,7 +23,7 @@ STEP_NAME_HEADER = "upstash-error-step-name"  # in an answer: the step that has 
 _STEP_HEADERS = {"Content-Type": ["application/json"], "Upstash-Workflow-Sdk-Version": ["1"]}
 _BODIES = frozenset({"out", "callBody", "callResponseBody", "invokedWorkflowRunBody"})
 # What of a step is shown as it was sent, beside what all of them have.
-_OF_KIND = ("sleepFor", "sleepUntil", "callUrl", "callMethod", "callBody", "callHeaders", "waitEventId", "waitTimeout")
+_OF_KIND = ("sleepFor", "sleepUntil", "callUrl", "callMethod", "callBody", "callHeaders", "waitEventId")
 
 
 def run(value: Run, body_bytes: int | None = None) -> Json:
@@ -140,6 +140,7 @@ def _result(run: Run, entry: Entry) -> Json:
             **{name: step.given.get(name) for name in _OF_KIND},
             **_of_call(run, entry),
             **_of_invoke(run, entry),
+            **_of_wait(run, entry),
         }
     )
 
@@ -182,6 +183,18 @@ def _of_invoke(run: Run, entry: Entry) -> Json:
         "invokedWorkflowCreatedAt": child.created_ms,
         "invokedWorkflowRunBody": _text(child, child.payload),
         "invokedWorkflowRunHeaders": header_map(child.redaction.redact_headers(child.config.forward)),
+    }
+
+
+def _of_wait(run: Run, entry: Entry) -> Json:
+    """How long the step could wait, and whether it did; the deadline in milliseconds, as all times here (assumed)."""
+    wait = run.waits.get(entry.step.id) if entry.step is not None else None
+    if entry.step is None or wait is None:
+        return {}
+    return {
+        "waitTimeout": entry.step.timed_out,
+        "waitTimeoutDuration": wait.timeout,
+        "waitTimeoutDeadline": wait.deadline_ms,
     }
 
 

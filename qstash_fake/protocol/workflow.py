@@ -236,9 +236,10 @@ DEFAULT_WAIT = "7d"  # Workflow docs, basics/context: how long an event is waite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequest:
-    """A step that asks to wait for an event, for *timeout_ms*."""
+    """A step that asks to wait for an event, for *timeout_ms*, which it has written as *timeout*."""
 
     url: str
+    timeout: str
     timeout_ms: int
     step: Mapping[str, Any]
     given: Mapping[str, Any]
@@ -250,11 +251,12 @@ def parse_wait(given: Mapping[str, Any]) -> WaitRequest:
     step, url = given.get("step"), given.get("timeoutUrl") or given.get("url")
     if not isinstance(step, dict) or not isinstance(url, str):
         raise Refused(400, "invalid wait: it needs a step and a url")
+    timeout = str(given.get("timeout") or DEFAULT_WAIT)
     try:
-        timeout_ms = durations.header_ms(str(given.get("timeout") or DEFAULT_WAIT))
+        timeout_ms = durations.header_ms(timeout)
     except ValueError as error:
         raise Refused(400, f"invalid timeout: {error}") from None
-    return WaitRequest(url=url, timeout_ms=timeout_ms, step=step, given=given)
+    return WaitRequest(url=url, timeout=timeout, timeout_ms=timeout_ms, step=step, given=given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

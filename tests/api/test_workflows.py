@@ -469,6 +469,20 @@ def test_an_event_for_one_run_is_kept_until_that_run_waits(qstash):
     assert base64.b64decode(json.loads(listed(deliver(qstash))[-1][1])["out"]) == b"one"
 
 
+@pytest.mark.parametrize("event", ["comes", "has come", "never comes"])
+def test_the_log_of_a_wait_says_how_long_it_could_wait_and_whether_it_did(qstash, event):
+    start(qstash)
+    if event == "has come":
+        qstash.call("POST", "/v2/notify/wfr_1/ready")
+    deliver_with_wait(qstash)
+    if event == "comes":
+        qstash.call("POST", "/v2/notify/ready")
+    start_next(qstash.broker, START_MS + 3_600_000)
+    step = logged(qstash)[0]["steps"][1]["steps"][0]
+    assert (step["stepType"], step["waitEventId"], step["waitTimeout"]) == ("Wait", "ready", event == "never comes")
+    assert (step["waitTimeoutDuration"], step["waitTimeoutDeadline"]) == ("1h", START_MS + 3_600_000)
+
+
 def test_a_wait_that_is_asked_for_twice_is_one(qstash):
     start(qstash)
     delivery = start_next(qstash.broker)

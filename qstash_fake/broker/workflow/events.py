@@ -15,7 +15,7 @@ from qstash_fake.broker.message import Message
 from qstash_fake.broker.workflow.configuration import configured, marks_of
 from qstash_fake.broker.workflow.endings import part_of
 from qstash_fake.broker.workflow.parts import Role
-from qstash_fake.broker.workflow.runs import Run, RunHasEnded
+from qstash_fake.broker.workflow.runs import Run, RunHasEnded, Wait
 from qstash_fake.broker.workflow.waiters import Waiter, Waiters
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.workflow import CallType, Step, WaitRequest, parse_step
@@ -49,6 +49,7 @@ class Events:
         options, step = configured(options, run), Step(asked.step)
         if run.find(step) is not None or any(Step(one.asked.step).id == step.id for one in run.waiters):
             return  # at least once: it has asked for this before
+        run.waits[step.number] = Wait(asked.timeout, self._account.now_ms + asked.timeout_ms)
         if kept := run.kept.get(event_id):
             body = _step(asked.step, event_id, kept.pop(0))
             self._workflows.append(run, Role.STEP, asked.url, options, body=body, caller_ip=caller_ip)

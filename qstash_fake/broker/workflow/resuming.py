@@ -45,6 +45,7 @@ def successor(failed: Run, run_id: str, now_ms: int, overrides: Options) -> Run:
         first=failed.first,
         config=configuration(overrides.over(failed.config)),
         caller_ip=failed.caller_ip,
+        waits=dict(failed.waits),
     )
 
 

@@ -61,6 +61,13 @@ class RunHasEnded(Refused):
         self.run = run
 
 
+class Wait(NamedTuple):
+    """How long a step waits for its event: as it was asked for, and until when."""
+
+    timeout: str
+    deadline_ms: int
+
+
 class Entry(NamedTuple):
     """An element of the list: the payload, a step, the request of a call, or the report of what came of it."""
 
@@ -115,6 +122,8 @@ class Run:
     pending: set[Message] = field(default_factory=set)
     waiters: list[Waiter] = field(default_factory=list)
     """What it waits for."""
+    waits: dict[int, Wait] = field(default_factory=dict)
+    """What it has waited for, or still does, by number of the step."""
     kept: dict[str, list[bytes]] = field(default_factory=dict)
     """The data of events that came before it waited, by event."""
     invoker: Invoker | None = None
