@@ -141,7 +141,7 @@ def _made(config: pytest.Config, given: dict[str, Any]) -> QStashFake:
     shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({shown}): "):
         fake = QStashFake(**arguments)
-    inside(fake).driver.clients = list(config.stash[_ENTERED].clients)
+    inside(fake).know(config.stash[_ENTERED])
     return fake
 
 

@@ -45,16 +45,30 @@ class Listener(Protocol):
 
 
 class Entered:
-    """A listener that keeps the clients that are entered, each with its portal, for fakes that begin later."""
+    """A listener that keeps the clients that are entered, each with its portal, and passes on what it hears."""
 
     def __init__(self) -> None:
         self.clients: list[tuple[Any, str | None]] = []
+        self._listeners: list[Listener] = []
 
     def client_enters(self, client: Any, portal: str | None) -> None:
+        for listener in self._listeners:
+            listener.client_enters(client, portal)
         self.clients.append((client, portal))
 
     def client_leaves(self, client: Any) -> None:
+        for listener in self._listeners:
+            listener.client_leaves(client)
         self.clients = [one for one in self.clients if one[0] is not client]
+
+    @contextmanager
+    def telling(self, listener: Listener) -> Iterator[None]:
+        """Pass on to *listener* what is heard in this context."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
 
 @contextmanager

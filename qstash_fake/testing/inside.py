@@ -23,7 +23,7 @@ from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
 from qstash_fake.intercept.hosts import Hosts
 from qstash_fake.intercept.libraries import intercepted
-from qstash_fake.testing.clients import told_of_clients
+from qstash_fake.testing.clients import Entered, told_of_clients
 from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
 from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
@@ -51,6 +51,7 @@ class Inside:
         broker = self._new_broker(start_ms or 0)
         self.targets = Answerers(unrouted)
         self.driver = SyncDriver(watchdog_ms)
+        self._told_of_clients = functools.partial(told_of_clients, self.driver)
         self.timekeeper = Timekeeper(broker, choose(freeze), runs=start_ms is None)
         self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
@@ -62,6 +63,11 @@ class Inside:
         """The broker that is there now; a reset puts another in its place."""
         return self.timekeeper.broker
 
+    def know(self, entered: Entered) -> None:
+        """Take the clients that wider fixtures have entered for what they are, and hear of others from *entered*."""
+        self.driver.clients = list(entered.clients)
+        self._told_of_clients = functools.partial(entered.telling, self.driver)
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Set the environment, answer the calls of this process, freeze its time and let the verbs work."""
@@ -70,7 +76,7 @@ class Inside:
         with ExitStack() as exits:
             exits.enter_context(variables(of_a_fake(url, token)))
             exits.enter_context(intercepted(self.api, hosts))
-            exits.enter_context(told_of_clients(self.driver))
+            exits.enter_context(self._told_of_clients())
             exits.callback(self.timekeeper.close)
             exits.callback(self.verbs.close)
             exits.callback(self._deliveries.close)
