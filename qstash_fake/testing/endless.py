@@ -39,17 +39,19 @@ class DrainLimit:
 
 
 class InstantLimit:
-    """At most MAX_AT_ONE_INSTANT new messages to one URL at one instant of *verb*.
+    """At most MAX_AT_ONE_INSTANT new messages to one URL, or of one run, at one instant of *verb*.
 
     Messages are counted by URL only when a URL may have passed the limit: after as many new ones as the fullest URL
-    still lacks. Each is looked at once, so the cost stays that of the deliveries.
+    still lacks. Each is looked at once, so the cost stays that of the deliveries. To its URL a run of a workflow counts
+    once; its steps are counted by run.
     """
 
     def __init__(self, verb: str, broker: Broker) -> None:
         self._verb = verb
         self._broker = broker
         self._instant_ms = self._counted = self._enough = 0
-        self._by_url: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        """How many new messages there are, by what they are counted for."""
         self._begin_instant()
 
     def check(self) -> None:
@@ -58,11 +60,11 @@ class InstantLimit:
             self._begin_instant()
         if self._broker.accepted <= self._enough:
             return
-        self._by_url.update(message.url for message in _newer(self._broker, self._counted) if _counts(message))
-        url, count = next(iter(self._by_url.most_common(1)), ("", 0))
+        self._counts.update(map(_counted_for, _newer(self._broker, self._counted)))
+        (what, count), *_ = self._counts.most_common(1)
         if count > MAX_AT_ONE_INSTANT:
             raise DrainLimitReached(
-                f"{self._verb}() has created more than {MAX_AT_ONE_INSTANT} messages to {url} at one instant, "
+                f"{self._verb}() has created more than {MAX_AT_ONE_INSTANT} messages {what} at one instant, "
                 f"{iso(to_datetime(self._instant_ms))}: something publishes itself again and again without a delay"
             )
         self._counted = self._broker.accepted
@@ -71,12 +73,15 @@ class InstantLimit:
     def _begin_instant(self) -> None:
         self._instant_ms, self._counted = self._broker.now_ms, self._broker.accepted
         self._enough = self._counted + MAX_AT_ONE_INSTANT
-        self._by_url.clear()
+        self._counts.clear()
 
 
-def _counts(message: Message) -> bool:
-    """Tell whether *message* counts: a run of a workflow does once, and not with each of its steps."""
-    return message.part is None or message.part.role is Role.FIRST
+def _counted_for(message: Message) -> str:
+    """Return the URL that *message* counts for, or its run, if it is not the first of that."""
+    part = message.part
+    if part is None or part.role is Role.FIRST:
+        return f"to {message.url}"
+    return f"of run {part.run.run_id} of {part.run.url}"
 
 
 def _newer(broker: Broker, number: int) -> Iterator[Message]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 
 import httpx
 import pytest
 
 from qstash_fake import DrainLimitReached, QStashFake
 from qstash_fake.testing import endless
+from tests.workflows import URL, a_step, marks
 
 JOB, OTHER = "https://shop.example/jobs", "https://shop.example/other"
 MOMENT = "2026-01-01T00:00:00Z"
@@ -117,6 +119,46 @@ def test_several_urls_are_counted_apart(fake, monkeypatch):
     fake.mount(publishing(fake, *others, times=10), JOB)
     publish(fake)
     assert len(fake.deliver_due().delivered) == 301
+
+
+def flow(fake, steps):
+    """Return the endpoint of a workflow, which publishes so many steps, one in each call."""
+    done: Counter[str] = Counter()
+
+    def app(request):
+        name = request.headers["Upstash-Workflow-RunId"]
+        done[name] += 1
+        if done[name] <= steps:
+            headers = [("Authorization", "Bearer t"), *marks(name).items()]
+            fake.api.answer("POST", f"/v2/publish/{URL}", headers, a_step(done[name]))
+        return httpx.Response(200, headers={"Upstash-Workflow-Sdk-Version": "1"})
+
+    return app
+
+
+def start(fake, name):
+    headers = [("Authorization", "Bearer t"), *marks(name, init=True).items()]
+    fake.api.answer("POST", f"/v2/publish/{URL}", headers, b"")
+
+
+def test_a_run_of_a_workflow_counts_once_and_not_with_each_of_its_steps(fake, monkeypatch):
+    monkeypatch.setattr(endless, "MAX_AT_ONE_INSTANT", 10)
+    fake.mount(flow(fake, steps=9), URL)
+    for number in range(5):
+        start(fake, f"wfr_{number}")
+    assert len(fake.deliver_due().delivered) == 50
+
+
+def test_a_run_whose_steps_have_no_end_stops_a_verb(fake, monkeypatch):
+    monkeypatch.setattr(endless, "MAX_AT_ONE_INSTANT", 10)
+    fake.mount(flow(fake, steps=1_000), URL)
+    start(fake, "wfr_1")
+    with pytest.raises(DrainLimitReached) as caught:
+        fake.clock.advance("1h")
+    assert str(caught.value) == (
+        f"advance() has created more than 10 messages of run wfr_1 of {URL} at one instant, {MOMENT}: "
+        "something publishes itself again and again without a delay"
+    )
 
 
 def test_a_drain_has_its_own_limit_alone(fake, monkeypatch):
