@@ -7,10 +7,10 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import redirect_stdout
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 
 import pytest
 from measure import Numbers, in_a_fresh_process, in_turns, long_cpu_s
@@ -53,18 +53,37 @@ def test(n, respx_mock):
     client.message.publish_json(url="https://shop.example/jobs", body={{"order": n}}, delay="5m")
     assert json.loads(route.calls.last.request.content) == {{"order": n}}
 """
+EXPLORED = """
+import pytest
+from fastapi import FastAPI
+from qstash import QStash
+client = QStash("token")
+app = FastAPI()
+@app.post("/jobs")
+def job(body: dict): return {{}}
+@pytest.fixture
+def qstash_app(): return app
+@pytest.mark.qstash_fake({options})
+def test(qstash_fake):
+    for n in range(2):
+        client.message.publish_json(url="https://shop.example/jobs", body={{"order": n}}, delay="5m")
+    qstash_fake.drain()
+    assert len(qstash_fake.delivered) == 2
+"""
 
 
 class Stopwatch:
-    """A pytest plugin: the CPU seconds of the tests alone, collection left out."""
+    """A pytest plugin: the CPU seconds of the tests alone, collection left out; or what *clock* measures."""
 
-    spent_s = 0.0
+    def __init__(self, clock: Callable[[], float] = process_time) -> None:
+        self._clock = clock
+        self.spent_s = 0.0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        start = process_time()
+        start = self._clock()
         result = yield
-        self.spent_s = process_time() - start
+        self.spent_s = self._clock() - start
         return result
 
 
@@ -101,6 +120,25 @@ def fixture() -> Numbers:
 
 def whole_test() -> Numbers:
     return _tests(fake=PUBLISHED, respx=MOCKED)
+
+
+def exploration() -> Numbers:
+    """Return the wall-clock seconds of a FastAPI test that is explored in 100 runs, and of the same test run once."""
+    plugin = importlib.import_module("qstash_fake.pytest_plugin")
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run(name: str, options: str) -> float:
+            test, stopwatch = Path(folder) / f"test_{name}.py", Stopwatch(perf_counter)
+            test.write_text(EXPLORED.format(options=options))
+            _run_pytest(test, plugin, stopwatch)
+            return stopwatch.spent_s
+
+        return in_turns(
+            3,
+            once=lambda: run("once", "freeze='off'"),
+            off=lambda: run("off", "freeze='off', explore=100"),
+            machine=lambda: run("machine", "freeze='time-machine', explore=100"),
+        )
 
 
 def _tests(**sources: str) -> Numbers:
