@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.plugin import exploring, options, order, reports, strays
-from qstash_fake.plugin.exploring import Exploring
+from qstash_fake.plugin import options, order, reports, strays
 from qstash_fake.plugin.options import explained
 from qstash_fake.plugin.order import Order
 from qstash_fake.plugin.strays import Strays
@@ -33,18 +32,16 @@ _ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are en
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     options.add_options(parser)
-    exploring.add_options(parser)
     reports.add_option(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
     pluginmanager.register(Strays(config), strays.NAME)  # the earliest moment: conftest files come later
     pluginmanager.register(Order(_mount), order.NAME)
-    pluginmanager.register(Exploring(config), exploring.NAME)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     options.add_marker(config)
-    exploring.check_command_line(config)
+    options.check_command_line(config)
     config.stash[_ENTERED] = Entered()
     exits = ExitStack()
     exits.enter_context(told_of_clients(config.stash[_ENTERED]))
@@ -71,9 +68,10 @@ def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
         for name in VARIABLES:
             _restore_last(request.getfixturevalue("monkeypatch"), name)
     given = options.of_ini(request.config) | options.of_marker(request.node)
-    exploring.check(given)
+    options.check_exploration(given)
     fake = _made(request.config, given)
-    exploring.attach(request.node, fake)
+    if (planned := request.node.stash.get(options.PLANNED, None)) is not None:
+        planned.attach(fake)
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE] = fake
         yield fake
@@ -98,6 +96,26 @@ def qstash_server(qstash_fake: QStashFake) -> Iterator[LocalServer]:
 
     with explained(UsageError), beside_a_test(qstash_fake) as server:
         yield server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test that is to be explored under plans of faults; pytest runs the others."""
+    if not options.may_be_explored(item):
+        return None
+    from qstash_fake.plugin import exploring
+
+    return exploring.run(item, nextitem)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was explored; a failure has it in its own report."""
+    stats = terminalreporter.stats
+    told = [one for name in ("passed", "xpassed") for one in stats.get(name, ()) if getattr(one, "user_properties", ())]
+    if told:
+        from qstash_fake.plugin import exploring
+
+        exploring.summarize(terminalreporter, told)
 
 
 @pytest.hookimpl(wrapper=True)

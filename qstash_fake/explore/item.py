@@ -26,7 +26,7 @@ from qstash_fake.explore.search import Found, Trial, Verdict, search
 
 Reports = Sequence[pytest.TestReport]
 SECTION = "qstash_fake exploration"
-# What a test that holds tells of its exploration, as a property of its last report: in part, or every single fault.
+# What a test that holds tells of its exploration, as a property of its reports: in part, or every single fault.
 EXPLORED, IN_PART = "qstash_fake_explored", "qstash_fake_explored_in_part"
 _TOLD_MEANWHILE = ("pytest_runtest_logreport", "pytest_exception_interact")
 
@@ -96,7 +96,8 @@ class Scenario:
                 _fail(reports, story.DOES_NOT_REPEAT.format(what=name, runs=found.runs))
             case Verdict.HOLDS:
                 kind = EXPLORED if found.tried[1] == found.singles else IN_PART
-                reports[-1].user_properties = [*reports[-1].user_properties, (kind, str(found))]
+                for report in reports:
+                    report.user_properties = [*report.user_properties, (kind, str(found))]
             case Verdict.FAILS_ANYWAY if not broke and any(_broke(report) for report in first):
                 failed = next(report for report in first if _broke(report))
                 _fail(reports, f"{story.FAILED_AT_FIRST.format(what=name)}\n\n{failed.longreprtext}")

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from qstash_fake.errors import UsageError
+
 MARKER = "qstash_fake"
+RUNS, PLAN = "--qstash-fake-explore", "--qstash-fake-plan"
+PLANNED = pytest.StashKey[Any]()
+"""The plan of faults that a test is run under, an `explore.planned.Planned`."""
 _OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
 
 STRAY = ("error", "allow")
@@ -41,13 +46,45 @@ OF_THE_PLUGIN = ("stray", "explore", "faults")  # the others are arguments of QS
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare the ini options."""
+    """Declare the ini options, and what the command line takes."""
+    group = parser.getgroup(MARKER)
+    group.addoption(RUNS, type=int, metavar="N", help="run each test that has explore= under up to N plans of faults")
+    group.addoption(PLAN, metavar="TEXT", help="run each test that uses qstash_fake once, under this plan of faults")
     for option, parse in OPTIONS.items():
         help_text = f"qstash_fake: default of the marker's {option}="
         if parse is None:
             parser.addini(f"{MARKER}_{option}", help_text, type="bool", default=None)
         else:
             parser.addini(f"{MARKER}_{option}", help_text, default=None)
+
+
+def check_command_line(config: pytest.Config) -> None:
+    """Refuse to begin with a plan that cannot be read, or with a number of runs that cannot be."""
+    if (runs := config.getoption(RUNS)) is not None and runs < 0:
+        raise pytest.UsageError(f"{RUNS}={runs}: give the number of runs, or 0 for none")
+    if (text := config.getoption(PLAN)) is not None:
+        from qstash_fake.plugin.exploring import check_plan
+
+        check_plan(text)
+
+
+def may_be_explored(item: pytest.Item) -> bool:
+    """Tell whether something asks for exploration of *item*; most tests end here."""
+    config = item.config
+    return "qstash_fake" in getattr(item, "fixturenames", ()) and (
+        config.getoption(PLAN) is not None
+        or bool(config.getini(f"{MARKER}_explore"))
+        or any("explore" in marker.kwargs for marker in item.iter_markers(MARKER))
+    )
+
+
+def check_exploration(options: dict[str, Any]) -> None:
+    """Fail for options of exploration that cannot be."""
+    if "explore" in options or "faults" in options:
+        from qstash_fake.plugin.exploring import asked_runs
+
+        with explained(UsageError, TypeError, ValueError, where=f"@pytest.mark.{MARKER}: "):
+            asked_runs(options)
 
 
 def add_marker(config: pytest.Config) -> None:
