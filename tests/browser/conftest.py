@@ -55,12 +55,13 @@ class Opened:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page at a URL, with options of a browser's context; nothing may go wrong in it."""
+    """Open a page at a URL, with options of a browser's context, after *script*; nothing may go wrong in it."""
     opened = list[Opened]()
 
-    def open_at(url: str, *, allowed: tuple[str, ...] = (), **options: Any) -> Page:
+    def open_at(url: str, *, allowed: tuple[str, ...] = (), script: str = "", **options: Any) -> Page:
         context = browser.new_context(**{"viewport": WIDE, **options})
         context.set_default_timeout(WITHIN_MS)
+        context.add_init_script(script)
         one = Opened(context.new_page())
         one.watch(url.split("/_fake", maxsplit=1)[0])
         opened.append(one)

@@ -21,7 +21,9 @@ def test_an_empty_page_tells_the_first_step(still, page):
     assert 'curl -X POST "$QSTASH_URL/v2/publish/http://127.0.0.1:3000/jobs/invoice"' in text
 
 
-def test_what_others_do_is_seen_at_once(still, page):
+def test_what_others_do_is_seen_at_once(still, open_page):
+    page = open_page(f"{still.url}/_fake/", script="window.setInterval = () => 0")  # nothing is asked for by the clock
+    page.wait_for_selector(".status.live")
     message_id = still.publish(JOBS, b"seen", delay="5m")
     page.wait_for_selector(f'.name[title*="{message_id}"]')
     still.control("advance", duration="5m")

@@ -37,6 +37,14 @@ def test_each_failing_test_has_a_report_and_its_path_is_told(run, pytester):
     assert all(one.name in (folder / "index.html").read_text(encoding="utf-8") for one in saved)
 
 
+def test_a_test_that_changes_its_folder_changes_nothing(run, pytester):
+    run(
+        "def test_fails(qstash_fake, tmp_path, monkeypatch):\n    monkeypatch.chdir(tmp_path)\n    assert False",
+        "--qstash-fake-report=out",
+    )
+    assert len(saved_in(pytester.path / "out")) == 1
+
+
 def test_without_the_option_nothing_is_written(run, pytester):
     result = run(SUITE)
     assert not list(pytester.path.glob("**/*.html"))
