@@ -205,6 +205,11 @@ FORMS = {
         lambda server: server.control("deliver-due")["attempts"][0]["lost"],
         lambda server: server.publish(JOBS),
     ),
+    "Set a plan of faults": Case(
+        {"plan": "lost@/jobs#1.1"},
+        lambda server: server.client.get("/_fake/plan").json()["plan"] == "lost@/jobs#1.1",
+    ),
+    "Show the plan": Case({}, lambda server: True, lambda server: server.control("plan", plan="")),
     "Fail": Case({"kind": "503", "times": "1"}, lambda server: calls(server) == 503),
     "Drop connection": Case({"times": "0"}, lambda server: calls(server) == 200),
     "Rotate keys": Case({}, lambda server: server.client.get("/v2/keys").json()["current"] != dev_keys()[0]),

@@ -53,6 +53,10 @@ export const FORMS = [
     { title: "Forget the answers", help: "The application answers again.", fields: [], send: () => ["DELETE", "/_fake/routes"] },
     { title: "Duplicate next", help: "Send the next attempt twice: QStash delivers at least once.", fields: [["url", "To this URL", { placeholder: "any" }]], send: (v) => ["POST", "/_fake/duplicate-next", { url: v.url || undefined }] },
   ]],
+  ["What QStash does otherwise", [
+    { title: "Set a plan of faults", help: "Run what follows under a plan, until the next reset; empty for none.", fields: [["plan", "Plan", { placeholder: "lost@/jobs/invoice#1.1" }]], send: (v) => ["POST", "/_fake/plan", { plan: v.plan }] },
+    { title: "Show the plan", help: "Which faults came to pass, which did not, and which were possible besides.", fields: [["faults", "Of these kinds", { placeholder: "all" }]], send: (v) => ["GET", `/_fake/plan${v.faults ? `?faults=${path(v.faults)}` : ""}`] },
+  ]],
   ["How the API answers", [
     { title: "Fail", help: "Let the next calls of the API be refused.", fields: [["kind", "With: burst, daily, chat or a status", { needed: true, start: "burst" }], ["times", "Calls", { kind: "number", start: "1" }]], send: (v) => ["POST", "/_fake/fail", { kind: /^\d+$/.test(v.kind) ? Number(v.kind) : v.kind, times: whole(v.times) }] },
     { title: "Drop connection", help: "Break the connection of the next calls of the API.", fields: [["times", "Calls", { kind: "number", start: "1" }]], send: (v) => ["POST", "/_fake/drop-connection", { times: whole(v.times) }] },
