@@ -7,13 +7,14 @@ the message hides. Taking a picture changes nothing.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
 from qstash_fake.api import run_history, wire
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.ids import token_id
-from qstash_fake.broker.journal import LogEntry
+from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.broker.schedules import Schedule
 from qstash_fake.broker.workflow.runs import Run
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 
 MAX_RUNS = 500  # runs that are shown; each brings all its steps
 PREVIEW = 120  # characters of a body in a row
+LOOKED_AT = 2_000  # entries of the journal, for notes: each picture looks at them anew
 TICKS = 3  # of a schedule, that are still to come
 LONGEST = 10_000  # characters of any one text where there are many: the body of a schedule, the result of a step
 
@@ -53,6 +55,7 @@ def picture(broker: Broker, since: int | None = None, *, newest: int | None = No
             "flow_control": [wire.flow_control(one, now_ms) for one in broker.flow_control.values()],
             "runs": [run(one, now_ms) for one in runs],
             "runs_left_out": len(broker.workflows.all) - len(runs),
+            "notes": _notes(broker),
         }
     return {name: clipped(value, LONGEST) for name, value in taken.items()}
 
@@ -126,6 +129,12 @@ def _changed(broker: Broker, since: int) -> Iterable[Message]:
     found = {one.message.message_id: one.message for one in entries if isinstance(one, LogEntry)}
     there = (one for one in found.values() if broker.messages.get(one.message_id) is one)
     return sorted(there, key=lambda message: message.sequence)
+
+
+def _notes(broker: Broker) -> list[Json]:
+    """Return the notes among the newest entries of the journal, oldest first: faults, ticks that were skipped."""
+    newest = [entry for _, entry in itertools.islice(broker.journal.newest(), LOOKED_AT)]
+    return [{"at": one.time_ms, "text": one.text} for one in reversed(newest) if isinstance(one, Note)]
 
 
 def _ticks(schedule: Schedule) -> list[int]:

@@ -92,7 +92,7 @@ def test_without_a_mouse_a_message_is_published_delivered_and_looked_at(still, p
             page.keyboard.press(key)
 
     def tab_to(name):
-        for _ in range(80):
+        for _ in range(300):  # once around, past every field of the forms
             press("Tab")
             if page.evaluate("document.activeElement.textContent || document.activeElement.name").strip() == name:
                 return
@@ -105,8 +105,6 @@ def test_without_a_mouse_a_message_is_published_delivered_and_looked_at(still, p
     press("Enter")
     page.wait_for_selector(".said >> text=done")
     assert len(still.state["messages"]) == 1
-    page.locator("body").press("Shift+Tab")
-    page.evaluate("document.activeElement.blur()")
     tab_to("Next")
     press("Enter")
     page.wait_for_selector(".said >> text=1 delivered")
@@ -180,6 +178,13 @@ def test_whoever_looks_at_now_goes_with_it(still, page):
     still.control("advance", duration="1h")
     expect(page.locator(".clock b")).not_to_have_text(before)
     assert is_in_sight()
+
+
+def test_a_note_stands_on_the_axis(still, page):
+    still.client.post(f"/v2/schedules/{JOBS}", headers={"upstash-cron": "* * * * *", "upstash-schedule-id": "often"})
+    still.publish(JOBS, delay="10m")
+    still.control("drain")
+    expect(page.locator(".axis .note title")).to_have_text("schedule often skipped 10 ticks")
 
 
 def test_names_say_in_a_sentence_what_the_lanes_draw(still, page):

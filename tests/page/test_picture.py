@@ -91,6 +91,14 @@ def test_schedules_show_their_next_ticks_and_none_while_paused():
     assert picture(bench.broker)["schedules"][0]["ticks"] == []
 
 
+def test_notes_of_the_journal_are_shown():
+    bench = Bench()
+    bench.schedule("tick", cron="* * * * *", schedule_id="s")
+    bench.publish("x", delay="90s")
+    bench.drain()
+    assert picture(bench.broker)["notes"] == [{"at": START_MS + 90_000, "text": "schedule s skipped 1 tick"}]
+
+
 def test_runs_show_their_steps_and_where_they_stand():
     bench = Bench()
     request = bench.request(

@@ -112,6 +112,7 @@ export function Lanes({ picture, messages, now, selected, onSelect, ended = fals
       <text class="axis-zero" x="14" y="19">since ${moment(zero)}</text>
       <svg x=${names} width=${room} height="30">
         ${lines.map((at) => html`<g key=${at} transform=${`translate(${x(at)} 0)`}><line y1="22" y2="30" /><text y="16">+${duration(at - zero)}</text></g>`)}
+        ${picture.notes.filter((note) => note.at >= from && note.at <= to).map((note) => html`<path class="note" d="M0 21l4.5 4.5l-4.5 4.5l-4.5 -4.5z" transform=${`translate(${x(note.at)} 0)`}><title>${note.text}</title></path>`)}
         <${Now} x=${x(now)} height=${30} flag />
       </svg>
     </svg>
