@@ -1,7 +1,8 @@
 """Test clients that run the lifespan of their application: who listens is told of each that is entered and left.
 
 Nothing on the application is changed. The clients are told by their own methods. The plugin listens for the whole
-run, because a client of a wider fixture is entered before the fake of a test.
+run, because a client of a wider fixture is entered before the fake of a test. Hence every run imports this module, and
+it makes no class that it can do without: a named tuple costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -10,38 +11,32 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from qstash_fake.intercept.imports import AfterImport
 from qstash_fake.intercept.patch import Patch
 
 
-class Row(NamedTuple):
-    """A class of clients, the methods that start and end the lifespan, and the attribute with the way to its loop."""
+if TYPE_CHECKING:
+    from typing import Protocol
 
-    module: str
-    name: str
-    enter: str
-    leave: str
-    portal: str | None
+    class Listener(Protocol):
+        """Who is told."""
+
+        def client_enters(self, client: Any, portal: str | None) -> None:
+            """Hear that *client* is about to start the lifespan of its application; *portal* as in its row."""
+
+        def client_leaves(self, client: Any) -> None:
+            """Hear that *client* is about to end it, or could not start it."""
 
 
+# Module and class of clients, the methods that start and end the lifespan, the attribute with the way to its loop.
 CLIENTS = (
-    Row("starlette.testclient", "TestClient", "__enter__", "__exit__", "portal"),  # FastAPI's, too
-    Row("litestar.testing.client.sync_client", "TestClient", "__enter__", "__exit__", "blocking_portal"),
-    Row("litestar.testing.client.async_client", "AsyncTestClient", "__aenter__", "__aexit__", "blocking_portal"),
-    Row("quart.testing.app", "TestApp", "startup", "shutdown", None),  # on the loop of the test
+    ("starlette.testclient", "TestClient", "__enter__", "__exit__", "portal"),  # FastAPI's, too
+    ("litestar.testing.client.sync_client", "TestClient", "__enter__", "__exit__", "blocking_portal"),
+    ("litestar.testing.client.async_client", "AsyncTestClient", "__aenter__", "__aexit__", "blocking_portal"),
+    ("quart.testing.app", "TestApp", "startup", "shutdown", None),  # on the loop of the test
 )
-
-
-class Listener(Protocol):
-    """Who is told."""
-
-    def client_enters(self, client: Any, portal: str | None) -> None:
-        """Hear that *client* is about to start the lifespan of its application; *portal* as in its row."""
-
-    def client_leaves(self, client: Any) -> None:
-        """Hear that *client* is about to end it, or could not start it."""
 
 
 class Entered:
@@ -76,12 +71,12 @@ def told_of_clients(listener: Listener) -> Iterator[None]:
     """Tell *listener* of each client that is entered and left in this context."""
     patches: list[Patch] = []
 
-    def patch(row: Row) -> Callable[[ModuleType], None]:
+    def patch(name: str, enters: str, leaves: str, portal: str | None) -> Callable[[ModuleType], None]:
         def entering(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
             @contextmanager
             def told(client: Any) -> Iterator[None]:
                 if patches:
-                    listener.client_enters(client, row.portal)
+                    listener.client_enters(client, portal)
                 try:
                     yield
                 except BaseException:
@@ -106,12 +101,12 @@ def told_of_clients(listener: Listener) -> Iterator[None]:
             return leave
 
         def both(module: ModuleType) -> None:
-            patches.append(Patch(getattr(module, row.name), row.enter, entering))
-            patches.append(Patch(getattr(module, row.name), row.leave, leaving))
+            patches.append(Patch(getattr(module, name), enters, entering))
+            patches.append(Patch(getattr(module, name), leaves, leaving))
 
         return both
 
-    imports = AfterImport({row.module: patch(row) for row in CLIENTS})
+    imports = AfterImport({module: patch(*row) for module, *row in CLIENTS})
     imports.start()
     try:
         yield
