@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from qstash_fake.intercept.imports import AfterImport
 from qstash_fake.intercept.patch import Patch
 
-
 if TYPE_CHECKING:
     from typing import Protocol
 
