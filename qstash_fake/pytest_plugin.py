@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.plugin import options, order, reports, strays
+from qstash_fake.intercept.entered import Entered, told_of_clients
+from qstash_fake.plugin import options, order, strays
 from qstash_fake.plugin.options import explained
 from qstash_fake.plugin.order import Order
 from qstash_fake.plugin.strays import Strays
-from qstash_fake.testing.clients import Entered, told_of_clients
 
 if TYPE_CHECKING:
     from qstash_fake.server.serve import LocalServer
@@ -32,7 +32,6 @@ _ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are en
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     options.add_options(parser)
-    reports.add_option(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
     pluginmanager.register(Strays(config), strays.NAME)  # the earliest moment: conftest files come later
@@ -46,7 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     exits = ExitStack()
     exits.enter_context(told_of_clients(config.stash[_ENTERED]))
     config.add_cleanup(exits.close)
-    reports.configure(config)
+    if (folder := config.getoption("qstash_fake_report", None)) is not None:
+        from qstash_fake.plugin import reports
+
+        reports.configure(config, folder)
 
 
 @pytest.fixture
@@ -133,8 +135,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         report.sections.append(("qstash_fake timeline", _timeline(fake)))
-        if (path := reports.write(item, fake)) is not None:
-            report.sections.append(("qstash_fake report", path))
+        if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
+            from qstash_fake.plugin import reports
+
+            report.sections.append(("qstash_fake report", reports.write(item, fake, folder)))
     # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
     if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
         # The test has failed; what would fail it at its end is told here, not as a second error.

@@ -41,9 +41,8 @@ LIGHT = {
     "errors": set[str](),
     **{f"intercept/{name}": LIGHT_INTERCEPT for name in ("__init__", "cloud", "guard", "imports", "patch")},
     "plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", "pytest", *LIGHT_INTERCEPT},
-    "pytest_plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", f"{PACKAGE}.testing.clients", "pytest"},
-    "testing/clients": LIGHT_INTERCEPT,
-    "testing/__init__": set[str](),
+    "pytest_plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", f"{PACKAGE}.intercept.entered", "pytest"},
+    "intercept/entered": LIGHT_INTERCEPT,
 }
 
 PURE_LAYERS = ("protocol", "broker")

@@ -11,7 +11,8 @@ import pytest
 from qstash_fake.errors import UsageError
 
 MARKER = "qstash_fake"
-RUNS, PLAN = "--qstash-fake-explore", "--qstash-fake-plan"
+RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fake-report"
+FOLDER = "qstash-fake-report"  # of the reports
 PLANNED = pytest.StashKey[Any]()
 """The plan of faults that a test is run under, an `explore.planned.Planned`."""
 _OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
@@ -50,6 +51,15 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup(MARKER)
     group.addoption(RUNS, type=int, metavar="N", help="run each test that has explore= under up to N plans of faults")
     group.addoption(PLAN, metavar="TEXT", help="run each test that uses qstash_fake once, under this plan of faults")
+    group.addoption(
+        REPORT,
+        dest="qstash_fake_report",
+        metavar="DIR",
+        nargs="?",
+        const=FOLDER,
+        default=None,
+        help=f"write an HTML report of the fake for each failing test into DIR, by default {FOLDER}/",
+    )
     for option, parse in OPTIONS.items():
         help_text = f"qstash_fake: default of the marker's {option}="
         if parse is None:

@@ -13,34 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qstash_fake.plugin.options import REPORT
+
 if TYPE_CHECKING:
     from qstash_fake.testing.fake import QStashFake
 
-OPTION = "--qstash-fake-report"
-FOLDER = "qstash-fake-report"
 INDEX = "index.html"
 NAME = "qstash_fake reports"
 MAX_NAME = 80  # characters of a file's name before its hash; file systems end at 255 bytes
 
 
-def add_option(parser: pytest.Parser) -> None:
-    """Declare the command-line option."""
-    parser.getgroup("qstash_fake").addoption(
-        OPTION,
-        dest="qstash_fake_report",
-        metavar="DIR",
-        nargs="?",
-        const=FOLDER,
-        default=None,
-        help=f"write an HTML report of the fake for each failing test into DIR, by default {FOLDER}/",
-    )
-
-
-def configure(config: pytest.Config) -> None:
-    """Begin a run: know the folder in every process, and empty it in the first."""
-    given = config.getoption("qstash_fake_report", None)
-    if given is None:
-        return
+def configure(config: pytest.Config, given: str) -> None:
+    """Begin a run whose reports go to the folder that is *given*: each process knows it, and the first empties it."""
     folder = (config.invocation_params.dir / given).resolve()
     config.option.qstash_fake_report = str(folder)  # pytest-xdist hands the options on to its workers
     if hasattr(config, "workerinput"):
@@ -49,16 +33,13 @@ def configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Index(folder), NAME)
 
 
-def write(item: pytest.Item, fake: QStashFake) -> str | None:
-    """Write the report of a failing test and return what to tell of it; None where none was asked for."""
-    given = item.config.getoption("qstash_fake_report", None)
-    if given is None:
-        return None
+def write(item: pytest.Item, fake: QStashFake, folder: str) -> str:
+    """Write the report of a failing test into *folder* and return what to tell of it."""
     from qstash_fake.testing.fake import inside
     from qstash_fake.testing.saving import save_report
 
     try:
-        path = save_report(inside(fake), Path(given) / _name_of(item.nodeid), item.nodeid)
+        path = save_report(inside(fake), Path(folder) / _name_of(item.nodeid), item.nodeid)
     except Exception as error:  # noqa: BLE001 - raised here, it would end the whole run
         return f"cannot be written: {error!r}"
     here = item.config.invocation_params.dir.resolve()
@@ -95,7 +76,7 @@ def _check(folder: Path, given: str) -> None:
     has_tests = folder.is_dir() and any(folder.glob("*.py"))
     if "::" in given or folder.is_file() or has_tests:
         raise pytest.UsageError(
-            f"{OPTION} takes {given!r} for the folder of its reports: write {OPTION}=DIR, or put it behind the tests"
+            f"{REPORT} takes {given!r} for the folder of its reports: write {REPORT}=DIR, or put it behind the tests"
         )
 
 

@@ -21,9 +21,9 @@ from qstash_fake.delivery.kinds.functions import Function
 from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
+from qstash_fake.intercept.entered import Entered, told_of_clients
 from qstash_fake.intercept.hosts import Hosts
 from qstash_fake.intercept.libraries import intercepted
-from qstash_fake.testing.clients import Entered, told_of_clients
 from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
 from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
