@@ -174,7 +174,10 @@ class Acceptance:
         self._daily.check(len(wanted), now_ms)
 
     def _intake(self, options: Options) -> Intake | None:
-        return next((intake for intake in self.intakes if intake.takes(options)), None)
+        for intake in self.intakes:
+            if intake.takes(options):
+                return intake
+        return None
 
     def _publish(self, request: PublishRequest, targets: Sequence[Target], now_ms: int) -> Publication:
         if (intake := self._intake(request.options)) is not None:

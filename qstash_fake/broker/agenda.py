@@ -77,10 +77,14 @@ class Agenda:
 
     def pop_due(self, now_ms: int, *, ticks: bool = True) -> tuple[int, Event] | None:
         """Take the first event that holds off the agenda if it is due at *now_ms*; return it with its time."""
+        later = (now_ms + 1) << _BELOW_TIME
+        if not (self._others and self._others[0] < later) and not (ticks and self._ticks and self._ticks[0] < later):
+            return None  # found out most often, and nobody need ask what holds for it
         heap = self._first(ticks=ticks)
-        if heap is None or (at_ms := heap[0] >> _BELOW_TIME) > now_ms:
+        if heap is None or heap[0] >= later:
             return None
-        return at_ms, self._events.pop(heapq.heappop(heap))
+        number = heapq.heappop(heap)
+        return number >> _BELOW_TIME, self._events.pop(number)
 
     def _first(self, *, ticks: bool) -> list[int] | None:
         """Return the heap whose top is the first event that holds; None if there is none."""

@@ -19,7 +19,7 @@ from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.protocol.http import encode
 from qstash_fake.protocol.moments import to_datetime
 
-MAX_ENTRIES = 200_000  # bounds memory over a year of ticks; the oldest are forgotten
+MAX_ENTRIES = 100_000  # bounds memory over a year of ticks; the oldest are forgotten
 
 
 class Step(StrEnum):
@@ -136,11 +136,22 @@ class Journal:
         next_delivery_ms: int | None = None,
     ) -> None:
         """Write down a step of *message*; *next_delivery_ms* is when it is due, where that lies ahead."""
-        self._write(time_ms, state, message, attempt, next_delivery_ms)
+        self._steps.append(state)
+        self._times.append(time_ms)
+        self._messages.append(message)
+        self._attempts.append(attempt)
+        self._next_deliveries.append(next_delivery_ms)
+        if len(self._steps) >= self._limit:
+            self._forget()
 
     def note(self, time_ms: int, text: str, *, skipped_ticks: int = 0) -> None:
         """Write down what is no step of a message, in words for people."""
-        self._write(time_ms, Note(time_ms, text, skipped_ticks), None, None, None)
+        self._steps.append(Note(time_ms, text, skipped_ticks))
+        self._times.append(time_ms)
+        for column in self._columns[2:]:
+            column.append(None)
+        if len(self._steps) >= self._limit:
+            self._forget()
 
     def __iter__(self) -> Iterator[LogEntry | Note]:
         return map(_made, zip(*self._columns, strict=True))
@@ -168,32 +179,21 @@ class Journal:
         return Follower(self, self.total)
 
     def _at(self, places: Iterable[int]) -> Iterator[tuple[int, LogEntry | Note]]:
+        first, second, third, fourth, fifth = self._columns
         for at in places:
-            yield at + self._forgotten, _made(column[at] for column in self._columns)
+            yield at + self._forgotten, _made((first[at], second[at], third[at], fourth[at], fifth[at]))
 
-    def _write(
-        self,
-        time_ms: int,
-        step: Step | Note,
-        message: Message | None,
-        attempt: Attempt | None,
-        next_delivery_ms: int | None,
-    ) -> None:
-        self._steps.append(step)
-        self._times.append(time_ms)
-        self._messages.append(message)
-        self._attempts.append(attempt)
-        self._next_deliveries.append(next_delivery_ms)
-        if len(self._steps) >= self._limit:
-            for column in self._columns:
-                del column[: self._slack]
-            self._forgotten += self._slack
+    def _forget(self) -> None:
+        """Forget the oldest entries."""
+        for column in self._columns:
+            del column[: self._slack]
+        self._forgotten += self._slack
 
 
-def _made(row: Iterable[Any]) -> LogEntry | Note:
+def _made(row: tuple[Any, ...]) -> LogEntry | Note:
     """Return what one *row* of the columns is."""
-    time_ms, step, *others = row
-    return step if isinstance(step, Note) else LogEntry(time_ms, step, *others)
+    step = row[1]
+    return step if isinstance(step, Note) else LogEntry._make(row)
 
 
 class Follower:

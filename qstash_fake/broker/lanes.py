@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 
 from qstash_fake.broker.message import Message
@@ -59,7 +58,7 @@ class Lane:
         self.gate = gate
         self.promised: Place | None = None
         """The place of the head under which this lane stands among those that may be open."""
-        self.queues: Counter[str | None] = Counter()
+        self.queues: dict[str | None, int] = {}
         """How many messages of each queue wait here, None standing for those of no queue."""
         self._heap: list[Place] = []
         self._waiting: dict[Place, Message] = {}
@@ -75,15 +74,17 @@ class Lane:
         """Let *message*, which waits nowhere, wait here."""
         place = place_of(message)
         message.lane = self
-        self.queues[message.queue] += 1
+        self.queues[message.queue] = self.queues.get(message.queue, 0) + 1
         self._waiting[place] = message
         heapq.heappush(self._heap, place)
 
     def remove(self, message: Message) -> None:
         """Let *message*, which waits here, wait no longer. Its place stays in the heap; `head` drops it there."""
         message.lane = None
-        self.queues[message.queue] -= 1
-        if not self.queues[message.queue]:
+        left = self.queues[message.queue] - 1
+        if left:
+            self.queues[message.queue] = left
+        else:
             del self.queues[message.queue]
         del self._waiting[place_of(message)]
 
@@ -107,7 +108,8 @@ class Lanes:
 
     def enter(self, lane: Lane, message: Message) -> None:
         """Let *message* wait in *lane* and nowhere else."""
-        self.leave(message)
+        if message.lane is not None:
+            self.leave(message)
         lane.add(message)
         self.occupied[lane] = None
         self.look_again(lane)

@@ -6,8 +6,9 @@ import heapq
 import itertools
 import json as jsonlib
 import re
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import httpx
@@ -150,7 +151,7 @@ class Routes:
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._all: dict[Route, int] = {}
-        self._exact: defaultdict[str, list[Route]] = defaultdict(list)
+        self._exact: dict[str, list[Route]] = {}
         self._others: list[Route] = []
 
     def __iter__(self) -> Iterator[Route]:
@@ -172,16 +173,15 @@ class Routes:
 
     def matching(self, message: Message) -> Iterator[Route]:
         """Yield the routes that match *message*, those that are spent left out, the newest first."""
-        if not self._all:
-            return iter(())
         url = normalize(message.url)
-        groups = [self._others, *(self._exact[key] for key in {url, url.partition("?")[0]} & self._exact.keys())]
-        newest_first = heapq.merge(*map(reversed, groups), key=self._all.__getitem__, reverse=True)
+        found = (self._exact.get(key) for key in dict.fromkeys((url, url.partition("?")[0])))
+        groups = [reversed(group) for group in (self._others, *found) if group]
+        newest_first = heapq.merge(*groups, key=self._all.__getitem__, reverse=True) if groups[1:] else chain(*groups)
         return (route for route in newest_first if not route.spent and route._matches(message))
 
     def _group(self, route: Route) -> list[Route]:
         exact = route._pattern.exact
-        return self._others if exact is None else self._exact[exact]
+        return self._others if exact is None else self._exact.setdefault(exact, [])
 
 
 def url_pattern(url: str | re.Pattern[str]) -> UrlPattern:

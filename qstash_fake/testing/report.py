@@ -49,20 +49,24 @@ class Report:
 
 def report_since(broker: Broker, number: int) -> Report:
     """Return the report of a verb that began when the journal's next entry had this *number*."""
+    attempts: list[Attempt] = []
+    messages: dict[Step, list[Message]] = {Step.DELIVERED: [], Step.FAILED: [], Step.CREATED: []}
+    skipped = 0
     with broker.lock:
-        written, held, next_ms = broker.journal.since(number), broker.held_counts(), broker.next_event_ms()
-        now_ms = broker.now_ms
-    entries = [entry for entry in written if isinstance(entry, LogEntry)]
-
-    def messages(step: Step) -> tuple[Message, ...]:
-        return tuple(view_of(Message, entry.message) for entry in entries if entry.state is step)
-
+        for _, entry in broker.journal.oldest(number - 1):
+            if not isinstance(entry, LogEntry):
+                skipped += entry.skipped_ticks
+            elif entry.state in messages:
+                messages[entry.state].append(view_of(Message, entry.message))
+            elif entry.state is Step.ACTIVE and entry.attempt is not None:
+                attempts.append(view_of(Attempt, entry.attempt))
+        held, next_ms, now_ms = broker.held_counts(), broker.next_event_ms(), broker.now_ms
     return Report(
-        attempts=tuple(view_of(Attempt, e.attempt) for e in entries if e.state is Step.ACTIVE and e.attempt),
-        delivered=messages(Step.DELIVERED),
-        dead=messages(Step.FAILED),
-        fired=tuple(message for message in messages(Step.CREATED) if message.schedule_id),
-        skipped=sum(entry.skipped_ticks for entry in written if not isinstance(entry, LogEntry)),
+        attempts=tuple(attempts),
+        delivered=tuple(messages[Step.DELIVERED]),
+        dead=tuple(messages[Step.FAILED]),
+        fired=tuple(message for message in messages[Step.CREATED] if message.schedule_id),
+        skipped=skipped,
         held=MappingProxyType(held),
         now=to_datetime(now_ms),
         next_due=moment(next_ms),
