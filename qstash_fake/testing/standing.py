@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from qstash_fake.broker.message import Message, State
 from qstash_fake.broker.workflow.parts import Part, Role
-from qstash_fake.broker.workflow.runs import Run, RunState
+from qstash_fake.broker.workflow.runs import Run, RunState, error_of
 from qstash_fake.protocol import http
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
@@ -23,8 +23,10 @@ def standing(run: Run, now_ms: int) -> str:
         case RunState.RUN_CANCELED:
             return "was cancelled"
         case RunState.RUN_FAILED:
-            where = f" in {_next(run.failed)}" if run.failed is not None else ""
-            return f"has failed{where}: {cut(' '.join((run.error or '').split()))}"
+            assert run.failed is not None
+            assert run.failure_outcome is not None
+            error = " ".join(error_of(run.failure_outcome, run.redaction).split())
+            return f"has failed in {_next(run.failed)}: {cut(error)}"
     return "; ".join(_under_way(run, now_ms)) or "stands still: nothing of it is pending, and it waits for nothing"
 
 

@@ -67,9 +67,9 @@ def _line(entry: LogEntry | Note) -> str:
 
 
 def _said(entry: LogEntry) -> str:
-    """Return what a workflow's SDK says of an error, as `: step 2 …`; it calls nothing else what it is."""
+    """Return what the SDK of a workflow has written of an error, after a colon; empty if it has written nothing."""
     outcome = entry.attempt.outcome if entry.attempt is not None and entry.message.part is not None else None
-    said = "" if outcome is None else error_of(outcome)
+    said = "" if outcome is None else error_of(outcome, entry.message.redaction)
     return "" if said in ("", entry.error) else f": {cut(' '.join(said.split()))}"
 
 

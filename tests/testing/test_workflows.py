@@ -134,6 +134,18 @@ def test_a_failure_hides_what_the_run_redacts(fake):
     assert str(failure.value).count("REDACTED:") == 2
 
 
+def test_what_an_endpoint_has_written_is_hidden_with_the_body(fake):
+    start(fake, 500, 500, headers={"Upstash-Redact-Fields": "body", "Upstash-Retries": "1"})
+    fake.drain()
+    assert fake.workflows["wfr_1"].error == "declined"
+    assert "declined" not in fake.timeline()
+    assert fake.timeline().count("REDACTED:") == 3  # two attempts, and the end of the run
+    with pytest.raises(AssertionError) as failure:
+        fake.assert_workflow(state="RUN_SUCCESS")
+    assert "    has failed in step 1 'charge': REDACTED:" in str(failure.value)
+    assert "declined" not in str(failure.value)
+
+
 def test_no_run_at_all_is_said_so(fake):
     with pytest.raises(AssertionError) as failure:
         fake.assert_workflow()

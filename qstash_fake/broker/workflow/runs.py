@@ -197,12 +197,15 @@ class Run:
         return f"<WorkflowRun {self.run_id} {self.url} {self.state}>"
 
 
-def error_of(outcome: Outcome) -> str:
-    """Return why an attempt has failed: what the endpoint has written, as the SDKs read it, or its status."""
+def error_of(outcome: Outcome, hides: Redaction = NOTHING) -> str:
+    """Return why an attempt has failed: what the endpoint has written, as the SDKs read it, or its status.
+
+    With the body *hides* what the endpoint has written, which may show it.
+    """
     if outcome.error:
         return outcome.error
     try:
         message = json.loads(outcome.body)["message"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return f"destination answered {outcome.status}"
-    return str(message)
+    return hides.redact_body(str(message).encode("utf-8", "replace")).decode()

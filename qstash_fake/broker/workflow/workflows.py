@@ -216,7 +216,8 @@ class Workflows:
     def _end(self, run: Run, how: RunMove) -> None:
         """End *run*: what waits goes, what is in flight is only waited for, and who waits for the run hears of it."""
         run.move(how, self._now_ms)
-        self._note(run, _ENDS[how] + (f": {run.error}" if run.error else ""))
+        outcome = run.failure_outcome
+        self._note(run, _ENDS[how] + ("" if outcome is None else f": {error_of(outcome, run.redaction)}"))
         self.events.forget(run)
         for message in sorted(run.pending, key=lambda message: message.sequence):
             self.withdraw(message)
