@@ -24,6 +24,8 @@ JOB = "https://shop.example/jobs"
 START = "2026-01-01T00:00:00Z"
 
 short = pytest.mark.qstash_fake(start=START, watchdog="10ms")
+# The application is on another thread, which may need some time to come to where it waits.
+longer = pytest.mark.qstash_fake(start=START, watchdog="200ms")
 
 
 async def for_ever(request):
@@ -101,29 +103,30 @@ def entered_litestar():
     return litestar.testing.TestClient(litestar.Litestar([job], openapi_config=None, logging_config=None))
 
 
-@short
-@pytest.mark.parametrize("mounts", ["client", "application"])
-@pytest.mark.parametrize("make", [entered, entered_litestar])
+@longer
+@pytest.mark.parametrize(
+    ("make", "mounts"), [(entered, "client"), (entered, "application"), (entered_litestar, "client")]
+)
 def test_a_delivery_on_the_loop_of_a_client_is_given_up(qstash_fake, client, make, mounts):
     with make() as test_client:
         qstash_fake.mount(test_client if mounts == "client" else test_client.app)
         client.message.publish(url=JOB, retries=0)
-        with pytest.raises(UsageError, match=r"within 10ms(.|\n)*, in for_ever\n"):
+        with pytest.raises(UsageError, match=r"within 200ms(.|\n)*, in for_ever\n"):
             qstash_fake.drain()
-    assert qstash_fake.attempts[0].error == "no answer within 10ms of real time"
+    assert qstash_fake.attempts[0].error == "no answer within 200ms of real time"
 
 
-@short
+@longer
 @pytest.mark.asyncio
 async def test_the_async_verbs_give_a_delivery_on_the_loop_of_a_client_up(qstash_fake, client):
     with entered() as test_client:
         qstash_fake.mount(test_client)
         client.message.publish(url=JOB, retries=0)
-        with pytest.raises(UsageError, match=r"within 10ms(.|\n)*, in for_ever\n"):
+        with pytest.raises(UsageError, match=r"within 200ms(.|\n)*, in for_ever\n"):
             await qstash_fake.drain_async()
 
 
-@short
+@longer
 @pytest.mark.filterwarnings(  # a request that is cancelled leaves Django's file for its body open
     "ignore:Exception ignored in. <function SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning"
 )
@@ -132,9 +135,9 @@ def test_a_delivery_to_an_asynchronous_view_of_django_is_given_up(qstash_fake, c
     makes = {"ASGIHandler": "django.core.handlers.asgi", "AsyncClient": "django.test"}
     qstash_fake.mount(getattr(importlib.import_module(makes[name]), name)())
     client.message.publish(url="https://shop.example/jobs/hangs", retries=0)
-    with pytest.raises(UsageError, match=r"within 10ms(.|\n)*, in hangs\n"):
+    with pytest.raises(UsageError, match=r"within 200ms(.|\n)*, in hangs\n"):
         qstash_fake.drain()
-    assert qstash_fake.attempts[0].error == "no answer within 10ms of real time"
+    assert qstash_fake.attempts[0].error == "no answer within 200ms of real time"
     gc.collect()
 
 
