@@ -1,7 +1,9 @@
 """Which application answers a delivery: mounts at a prefix, and destinations that nobody answers."""
 
 import httpx
+import pydantic
 import pytest
+import yarl
 
 from qstash_fake import UnroutedDestination, UsageError
 from qstash_fake.delivery.mounts import Answerers
@@ -69,6 +71,12 @@ def test_a_prefix_without_a_path_takes_the_whole_host(qstash_fake, client):
     qstash_fake.mount(named("shop"), "https://shop.example")
     for url in ("https://shop.example", "https://shop.example?x=1", "https://shop.example/a/b"):
         assert who_answers(qstash_fake, client, url) == "shop"
+
+
+@pytest.mark.parametrize("make", [httpx.URL, yarl.URL, pydantic.HttpUrl])
+def test_a_prefix_may_be_an_object_that_shows_one(qstash_fake, client, make):
+    qstash_fake.mount(named("api"), make("https://shop.example/jobs"))
+    assert who_answers(qstash_fake, client, JOB) == "api"
 
 
 @pytest.mark.parametrize("order", [1, -1])
