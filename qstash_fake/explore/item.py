@@ -62,7 +62,8 @@ class Scenario:
 
         def run(plan: Plan) -> Trial:
             reports, record, broke = self._run(plan, self._item.parent)
-            first.append(reports) if not first else None
+            if not first:
+                first.append(reports)
             skipped = plan == PLAIN and not all(report.passed for report in reports) and not _only_unexpected(reports)
             return Trial(broke or skipped, record.possible)
 
@@ -148,7 +149,7 @@ def _unheard(config: pytest.Config) -> Iterator[None]:
     with ExitStack() as exits:
         exits.enter_context(warnings.catch_warnings(record=True))
         for name in _TOLD_MEANWHILE:
-            hooks = getattr(config.hook, name)._hookimpls  # no public way leaves plugins out of a hook of conftests
+            hooks = getattr(config.hook, name)._hookimpls  # the public way leaves out no plugin that conftests share
             exits.callback(hooks.__setitem__, slice(None), list(hooks))
             hooks.clear()
         yield

@@ -25,9 +25,9 @@ def broken(what: str, record: Record, again: str, found: Found | None = None) ->
     """Return why *what*, "the test" say, fails under the plan of *record*; *again* is how to run it once more."""
     if not record.plan:
         return f"{what} was run under no plan: it fails as it is"
-    single = "this" if len(record.plan) == 1 else "these"
-    head = f"{what} passes as it is, and fails if QStash does {single}, as it may:"
-    lines = [head if found is not None else f"{what} fails while QStash does {single}, as it may:"]
+    does = "this" if len(record.plan) == 1 else "all of this"
+    begins = f"{what} passes as it is, and fails if" if found is not None else f"{what} fails when"
+    lines = [f"{begins} QStash does {does}, which it is free to do:"]
     lines += [f"  - {one.words}" for one in record.fired]
     lines += [f"  - {fault} did not come to pass" for fault in record.left_over]
     lines += [f"plan:  {record}", f"again: {again}"]

@@ -222,7 +222,6 @@ class SideEffectOutsideRun(Application):
 
     def flow(self, context: WorkflowContext) -> None:
         context.run("greet", lambda: "hello")
-        context.sleep("trial", "11d")
         if self.mended:
             context.run("mail", lambda: self.mail(context.workflow_run_id))
         else:
@@ -244,7 +243,7 @@ TEN: tuple[tuple[type[Application], str, int], ...] = (
     (DeduplicationByBody, "lost@/brew#2.1", 6),
     (FailureTakenForSuccess, "down@/pack#1.1", 6),
     (TickHandledTwice, "twice@/interest#1.1", 2),
-    (SideEffectOutsideRun, "twice@/trial#3.1", 4),
+    (SideEffectOutsideRun, "twice@/trial#2.1", 3),
 )
 
 

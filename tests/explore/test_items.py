@@ -45,7 +45,7 @@ def test_a_failure_shows_the_assertion_the_plan_the_command_and_the_timeline(run
     result.assert_outcomes(failed=1)
     assert "E       assert 2 == 1" in result.outlines
     assert report_of(result, " qstash_fake exploration ") == [
-        "test_it passes as it is, and fails if QStash does this, as it may:",
+        "test_it passes as it is, and fails if QStash does this, which it is free to do:",
         "  - attempt 1 of POST https://shop.example/jobs at +5m is sent twice",
         "plan:  twice@/jobs#1.1",
         "again: pytest test_it.py::test_it --qstash-fake-plan='twice@/jobs#1.1'",
@@ -66,7 +66,7 @@ def test_the_command_of_the_report_fails_in_the_same_way(run):
     result = run(WHOLE, "--qstash-fake-plan=twice@/jobs#1.1")
     result.assert_outcomes(failed=1)
     assert report_of(result, " qstash_fake exploration ")[:4] == [
-        "test_it fails while QStash does this, as it may:",
+        "test_it fails when QStash does this, which it is free to do:",
         "  - attempt 1 of POST https://shop.example/jobs at +5m is sent twice",
         "plan:  twice@/jobs#1.1",
         "again: pytest test_it.py::test_it --qstash-fake-plan='twice@/jobs#1.1'",
@@ -159,48 +159,43 @@ def test_without_a_fake(): pass
     assert "plan:  lost@/jobs#1.1" in result.outlines
 
 
-@pytest.mark.parametrize(
-    ("marker", "problem"),
-    [
-        ("explore=-1", "@pytest.mark.qstash_fake: explore=-1: give the number of runs, such as 100, or 0 for none"),
-        ("explore=True", "@pytest.mark.qstash_fake: explore=True: give the number of runs, such as 100, or 0 for none"),
-        (
-            "explore=9, faults='thrice'",
-            "@pytest.mark.qstash_fake: faults='thrice': there is no such fault, use some of ",
-        ),
-        ("explores=9", "@pytest.mark.qstash_fake: unknown explores=; it takes start="),
-    ],
-)
-def test_a_wrong_option_is_told_in_one_line(run, marker, problem):
-    result = run(f"@pytest.mark.qstash_fake({marker})\ndef test_it(qstash_fake): pass")
-    result.assert_outcomes(errors=1)
-    (line,) = report_of(result, "ERROR at setup of test_it")
-    assert line.startswith(problem)
+def test_wrong_options_are_told_in_one_line(run):
+    result = run("""
+@pytest.mark.parametrize("options", [
+    pytest.param(0, marks=pytest.mark.qstash_fake(explore=-1)),
+    pytest.param(1, marks=pytest.mark.qstash_fake(explore=True)),
+    pytest.param(2, marks=pytest.mark.qstash_fake(explore=9, faults="thrice")),
+    pytest.param(3, marks=pytest.mark.qstash_fake(explores=9)),
+])
+def test_it(qstash_fake, options): pass
+""")
+    result.assert_outcomes(errors=4)
+    told = [line.removeprefix("@pytest.mark.qstash_fake: ") for line in result.outlines if line.startswith("@pytest")]
+    assert [line[:72] for line in told] == [
+        "explore=-1: give the number of runs, such as 100, or 0 for none",
+        "explore=True: give the number of runs, such as 100, or 0 for none",
+        "faults='thrice': there is no such fault, use some of twice, lost, swap, ",
+        "unknown explores=; it takes start=, freeze=, unrouted=, raise_app_except",
+    ]
 
 
 # --- kinds of tests ---------------------------------------------------------------------------------------------------
 
-KINDS = {
-    "class": (
-        """
+KINDS = """
+import unittest
+
 @explored
-class TestIt:
-    def test_it(self, qstash_fake):
+class TestClass:
+    def test_class(self, qstash_fake):
         assert not hasattr(self, "seen")
         self.seen = True
         publish()
         qstash_fake.drain()
         assert len(INVOICES) == 1
-""",
-        (),
-    ),
-    "unittest": (
-        """
-import unittest
 
 @explored
 @pytest.mark.usefixtures("qstash_fake")
-class TestIt(unittest.TestCase):
+class TestUnittest(unittest.TestCase):
     @pytest.fixture(autouse=True)
     def keep(self, qstash_fake):
         self.fake = qstash_fake
@@ -208,70 +203,49 @@ class TestIt(unittest.TestCase):
     def setUp(self):
         self.number = getattr(self, "number", 0) + 1
 
-    def test_it(self):
+    def test_unittest(self):
         publish()
         self.fake.drain()
         self.assertEqual(self.number, 1)
         self.assertEqual(len(INVOICES), 1)
-""",
-        (),
-    ),
-    "asyncio": (
-        """
+
+async def count(qstash_fake):
+    publish()
+    await qstash_fake.drain_async()
+    assert len(INVOICES) == 1
+
 @explored
 @pytest.mark.asyncio
-async def test_it(qstash_fake):
-    publish()
-    await qstash_fake.drain_async()
-    assert len(INVOICES) == 1
-""",
-        ("-p", "pytest_asyncio.plugin"),
-    ),
-    "anyio": (
-        """
+async def test_asyncio(qstash_fake):
+    await count(qstash_fake)
+
 @explored
 @pytest.mark.anyio
-async def test_it(qstash_fake):
-    publish()
-    await qstash_fake.drain_async()
-    assert len(INVOICES) == 1
-""",
-        ("-p", "anyio.pytest_plugin", "-k", "asyncio"),
-    ),
-    "anyio on trio": (
-        """
+async def test_anyio(qstash_fake):
+    await count(qstash_fake)
+
 @explored
-@pytest.mark.anyio
-async def test_it(qstash_fake):
-    publish()
-    await qstash_fake.drain_async()
-    assert len(INVOICES) == 1
-""",
-        ("-p", "anyio.pytest_plugin", "-k", "trio"),
-    ),
-    "subtests": (
-        """
-@explored
-def test_it(qstash_fake, subtests):
+def test_subtests(qstash_fake, subtests):
     publish()
     qstash_fake.drain()
     with subtests.test("count"):
         assert len(INVOICES) == 1
-""",
-        (),
-    ),
-}
+"""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_test_is_explored_and_counts_once(explored, pytester, kind):
+def test_every_kind_of_test_is_explored_and_counts_once(explored, pytester):
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    test, arguments = KINDS[kind]
-    result = explored(test, *arguments)
-    assert "plan:  twice@/jobs#1.1" in result.outlines
-    failed = result.parseoutcomes()
-    assert failed["failed"] == (2 if kind == "subtests" else 1)
-    assert "passed" not in failed
+    result = explored(KINDS, "-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin")
+    result.assert_outcomes(failed=7)  # one of them is the subtest
+    assert [line.split("::", 1)[1].split(" ")[0] for line in result.outlines if line.startswith("again: ")] == [
+        "TestClass::test_class",
+        "TestUnittest::test_unittest",
+        "test_asyncio",
+        "test_anyio[asyncio]'",
+        "test_anyio[trio]'",
+        "test_subtests",
+    ]
+    assert result.outlines.count("plan:  twice@/jobs#1.1") == 6
 
 
 def test_a_parametrized_test_is_explored_by_itself(explored):

@@ -39,7 +39,7 @@ def test_what_breaks_raises_its_own_error_with_the_plan_and_the_timeline():
         explore(counts_to_one, faults="lost, late", **OPTIONS)
     story, timeline = raised.value.__notes__
     assert story == (
-        "the scenario passes as it is, and fails if QStash does this, as it may:\n"
+        "the scenario passes as it is, and fails if QStash does this, which it is free to do:\n"
         f"  - the answer of attempt 1 of POST {JOBS} at +5m is lost, and QStash tries again\n"
         "plan:  lost@/jobs#1.1\n"
         'again: explore(scenario, only="lost@/jobs#1.1")\n'
@@ -65,7 +65,7 @@ def test_one_plan_is_run_again_alone():
     with pytest.raises(AssertionError) as raised:
         explore(counts_to_one, only="lost@/jobs#1.1+late1m@/jobs#1.2", **OPTIONS)
     assert raised.value.__notes__[0] == (
-        "the scenario fails while QStash does these, as it may:\n"
+        "the scenario fails when QStash does all of this, which it is free to do:\n"
         f"  - the answer of attempt 1 of POST {JOBS} at +5m is lost, and QStash tries again\n"
         f"  - attempt 2 of POST {JOBS}, due at +5m12s, starts a minute late\n"
         "plan:  lost@/jobs#1.1+late1m@/jobs#1.2\n"

@@ -1,6 +1,6 @@
 """The search on synthetic scenarios: it finds what is planted, shrinks to it, and says what it has covered."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstash_fake.explore.plans import PLAIN, Fault, Plan, Point
@@ -52,6 +52,7 @@ def test_a_pair_is_found_whose_second_fault_the_first_makes_possible(pair, seed)
     assert set(found.plan) == set(pair)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(FAULTS), min_size=3, max_size=3, unique_by=lambda fault: fault.point), st.integers())
 def test_three_faults_that_break_only_together_are_found(planted, seed):
     found = search(Synthetic(tuple(planted)), runs=1_000, seed=seed)
