@@ -136,9 +136,9 @@ class Planned:
     def admit(self, message: Message) -> Message | None:
         """Return what starts now in the place of *message*; None if it starts later."""
         if (other := self._aside.get(message)) is not None:
-            if other.lane is not None:
+            if self._next_besides(message, after=other) is other:
                 return self.admit(other)
-            del self._aside[message]  # it was cancelled, or has started by hand
+            del self._aside[message]  # it was cancelled or paused, has started by hand, or was put off itself
         if (fault := self._next(message, *_LATE)) is not None:
             by_ms = KINDS[fault.kind].put_off_ms
             self._fire(fault, message)
@@ -146,7 +146,7 @@ class Planned:
             return None
         if message.queue is not None:
             return message
-        other = self._broker.admission.first_besides({message, *self._aside}, self._broker.now_ms)
+        other = self._next_besides(message)
         if other is None:
             return message
         self._may_swap.add(message)
@@ -155,6 +155,10 @@ class Planned:
         self._fire(fault, message, other)
         self._aside[message] = other
         return self.admit(other)
+
+    def _next_besides(self, message: Message, after: Message | None = None) -> Message | None:
+        """Return what could start now if *message* were not there, nor those that wait for others, *after* excepted."""
+        return self._broker.admission.first_besides({message, *self._aside} - {after}, self._broker.now_ms)
 
     # --- at a start -----------------------------------------------------------------------------------------------
 

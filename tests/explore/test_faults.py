@@ -123,6 +123,16 @@ def test_the_other_of_a_swap_may_be_cancelled_meanwhile():
         assert started(fake) == ["/one"]
 
 
+def test_the_other_of_a_swap_may_be_held_meanwhile():
+    with under("swap@/one#1.1") as (fake, _):
+        publish(fake, "/one")
+        publish(fake, "/two", Flow_Control_Key="k", Flow_Control_Value="parallelism=1")
+        assert inside(fake).broker.next_message(10**15) is not None
+        fake.api.answer("POST", "/v2/flowControl/k/pause", [("Authorization", "Bearer t")], b"")
+        fake.drain()
+        assert started(fake) == ["/one"]
+
+
 # --- what holds under every plan ----------------------------------------------------------------------------------
 
 

@@ -43,6 +43,12 @@ def test_the_empty_plan_records_what_is_possible_for_a_search_of_ones_own(still,
     assert fired["words"] == words
 
 
+def test_a_real_clock_runs_under_a_plan_too(server, destination):
+    server.control("plan", plan=f"twice@{JOBS}#1.1")
+    server.publish(destination.url + JOBS)
+    assert len(destination.wait_for(2)) == 2
+
+
 def test_what_did_not_come_to_pass_is_left_over(still):
     still.control("plan", plan="twice@/nobody#1.1")
     assert still.client.get("/_fake/plan").json()["left_over"] == ["twice@/nobody#1.1"]
