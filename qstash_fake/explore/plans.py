@@ -15,7 +15,8 @@ from typing import NamedTuple
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol import urls
 
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000  # assumed: QStash promises no time by which a delivery starts
 
 
 class Kind(NamedTuple):
@@ -26,7 +27,7 @@ class Kind(NamedTuple):
     put_off_ms: int = 0
 
 
-# In the order in which single faults are tried: what finds most comes first.
+# QStash docs, features/retry: QStash delivers at least once. Single faults are tried in this order, the best first.
 KINDS: Mapping[str, Kind] = {
     "twice": Kind("attempt {attempt} of {who} {at} is sent twice", "sent twice"),
     "lost": Kind("the answer of attempt {attempt} of {who} {at} is lost, and QStash tries again", "the answer is lost"),
