@@ -14,7 +14,7 @@ from pathlib import Path
 STATIC = Path(__file__).with_name("static")
 INDEX = "index.html"
 MAIN = "main.js"
-STYLE = "page.css"
+STYLES = ("page.css", "lanes.css")  # in the order of the page
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -48,6 +48,12 @@ def files() -> dict[str, str]:
         for path in sorted(STATIC.rglob("*"))
         if path.suffix in TYPES
     }
+
+
+@cache
+def style() -> str:
+    """Return the styles as one."""
+    return "\n".join(files()[name] for name in STYLES)
 
 
 @cache

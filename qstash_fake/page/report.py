@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qstash_fake.page.files import INDEX, STYLE, files, script
+from qstash_fake.page.files import INDEX, files, script, style
 
 Json = dict[str, Any]
 
@@ -34,13 +34,12 @@ class Saved(NamedTuple):
 
 def page(data: Json, title: str) -> str:
     """Return the page that shows *data*, a picture with the details of its messages, as one file."""
-    style, code = files()[STYLE], script()
+    code = script()
     inside = f'<script type="application/json" id="data">{json.dumps(data).translate(_ESCAPED)}</script>'
     body = re.search(r"<body>.*</body>", files()[INDEX], re.DOTALL)
     assert body is not None
     return _document(
         title,
-        style,
         f"script-src {_hash(code)}; ",
         body[0].replace("</body>", f"{inside}\n<script>{code}</script>\n</body>"),
     )
@@ -54,7 +53,7 @@ def index(saved: Iterable[Saved]) -> str:
     ]
     count = f"{len(rows)} failing test{'s' * (len(rows) != 1)}"
     body = f'<body class="index"><main><h1>{count}</h1><ul>{"".join(rows)}</ul></main></body>'
-    return _document("qstash_fake reports", files()[STYLE], "", body)
+    return _document("qstash_fake reports", "", body)
 
 
 def saved_in(folder: Path) -> list[Saved]:
@@ -85,8 +84,8 @@ def _head(path: Path) -> str:
         return opened.read(4096)
 
 
-def _document(title: str, style: str, allowed: str, body: str) -> str:
-    allowed += f"style-src {_hash(style)}; img-src data:"
+def _document(title: str, allowed: str, body: str) -> str:
+    allowed += f"style-src {_hash(style())}; img-src data:"
     policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     return "\n".join(
         [
@@ -98,7 +97,7 @@ def _document(title: str, style: str, allowed: str, body: str) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">',
-            f"<style>{style}</style></head>",
+            f"<style>{style()}</style></head>",
             body,
             "</html>",
             "",

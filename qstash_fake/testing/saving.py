@@ -53,6 +53,7 @@ def _taken(broker: Broker, title: str, size: _Size) -> dict[str, Any]:
         **shown,
         "title": title,
         "runs": shown["runs"][-size.messages :],
+        "dead": {name: dlq_id for name, dlq_id in shown["dead"].items() if name in there},
         "held": {name: why for name, why in shown["held"].items() if name in there},
         "details": details,
         "timeline": clipped(timeline(broker), MAX_BYTES // 10),

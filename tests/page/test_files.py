@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from qstash_fake.page.files import HEADERS, INDEX, MAIN, STATIC, STYLE, files, script
+from qstash_fake.page.files import HEADERS, INDEX, MAIN, STATIC, STYLES, files, script
 
 OWN = {name: text for name, text in files().items() if not name.startswith("vendor/")}
 IMPORT = re.compile(r'^import \{([^}]+)\} from "\./([\w./-]+)";$', re.MULTILINE)
@@ -26,7 +26,12 @@ def exports_of(name: str) -> set[str]:
 
 
 def test_the_page_loads_its_style_and_its_script_and_nothing_else():
-    assert re.findall(r'(?:src|href)="([^"]+)"', files()[INDEX]) == ["data:,", f"static/{STYLE}", f"static/{MAIN}"]
+    assert re.findall(r'(?:src|href)="([^"]+)"', files()[INDEX]) == [
+        "data:,",
+        *(f"static/{name}" for name in STYLES),
+        f"static/{MAIN}",
+    ]
+    assert set(STYLES) == {name for name in files() if name.endswith(".css")}
 
 
 @pytest.mark.parametrize("name", [name for name in OWN if name.endswith(".js")])

@@ -60,7 +60,9 @@ export function extentOf(messages, now, ended) {
 // One sentence on a message, for those who do not see its lane.
 export function sentenceOf(message, picture) {
   const tries = message.attempts?.map(wordOf) ?? [];
-  const came = tries.length ? `${tries.length} attempt${tries.length > 1 ? "s" : ""}: ${tries.join(", ")}` : "no attempt yet";
+  const came = tries.length
+    ? `${tries.length} attempt${tries.length > 1 ? "s" : ""}: ${tries.join(", ")}`
+    : "no attempt yet";
   const held = picture.held[message.id];
   return `${message.method} ${message.url}, ${held ? `held: ${held}` : WORDS[message.state]}, ${came}`;
 }
@@ -70,10 +72,25 @@ export function matches(message, text, kinds, held) {
   if (kinds.size && !kinds.has(kindOf(message, held))) return false;
   if (!text) return true;
   message.searched ??= [
-    message.id, message.url, message.method, message.queue, message.key, message.group, message.schedule, message.run,
-    message.part, message.body, ...(message.labels ?? []), ...(message.attempts ?? []).map(wordOf),
-  ].join(" ").toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => message.searched.includes(word));
+    message.id,
+    message.url,
+    message.method,
+    message.queue,
+    message.key,
+    message.group,
+    message.schedule,
+    message.run,
+    message.part,
+    message.body,
+    ...(message.labels ?? []),
+    ...(message.attempts ?? []).map(wordOf),
+  ]
+    .join(" ")
+    .toLowerCase();
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => message.searched.includes(word));
 }
 
 // How many instants of each kind fall into each of *count* parts of [from, to]: for the strip above the lanes.
@@ -83,7 +100,8 @@ export function densityOf(messages, from, to, count) {
   const place = (at) => Math.min(count - 1, Math.max(0, Math.floor(((at - from) / (to - from)) * count)));
   for (const message of messages) {
     if (!message.attempts) good[place(message.due)] += 0.5;
-    else for (const attempt of message.attempts) (outcomeOf(attempt) === "bad" ? bad : good)[place(attempt.at)] += 1;
+    else
+      for (const attempt of message.attempts) (outcomeOf(attempt) === "bad" ? bad : good)[place(attempt.at)] += 1;
   }
   return { good, bad, most: Math.max(1, ...good.map((value, index) => value + bad[index])) };
 }

@@ -11,7 +11,9 @@ export function useWindow(count, height) {
     const element = ref.current;
     const look = () => {
       const next = { top: element.scrollTop, height: element.clientHeight, width: element.clientWidth };
-      setSeen((last) => (last.top === next.top && last.height === next.height && last.width === next.width ? last : next));
+      setSeen((last) =>
+        last.top === next.top && last.height === next.height && last.width === next.width ? last : next,
+      );
     };
     look();
     element.addEventListener("scroll", look, { passive: true });
@@ -31,12 +33,20 @@ export function useWindow(count, height) {
 export function scrollTo(element, index, height) {
   const top = index * height;
   if (top < element.scrollTop) element.scrollTop = top;
-  else if (top + height > element.scrollTop + element.clientHeight) element.scrollTop = top + height - element.clientHeight;
+  else if (top + height > element.scrollTop + element.clientHeight)
+    element.scrollTop = top + height - element.clientHeight;
 }
 
 // Move *index* as a key asks; undefined for other keys.
 export function moved(key, index, count, page) {
-  const to = { ArrowDown: index + 1, ArrowUp: index - 1, PageDown: index + page, PageUp: index - page, Home: 0, End: count - 1 }[key];
+  const to = {
+    ArrowDown: index + 1,
+    ArrowUp: index - 1,
+    PageDown: index + page,
+    PageUp: index - page,
+    Home: 0,
+    End: count - 1,
+  }[key];
   return to === undefined ? undefined : Math.max(0, Math.min(count - 1, to));
 }
 

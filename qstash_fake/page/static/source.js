@@ -67,7 +67,7 @@ export class Live {
 
   async start() {
     setInterval(() => this.state.status === "live" && !document.hidden && this.refresh(), EVERY_MS);
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         await this.refresh(true);
         await this.follow(() => (failures = 0));

@@ -1,10 +1,24 @@
 // Times and durations for people, and where the lines of an axis stand. Knows milliseconds, nothing of messages.
 
-const UNITS = [["d", 86400000], ["h", 3600000], ["m", 60000], ["s", 1000], ["ms", 1]];
+const UNITS = [
+  ["d", 86400000],
+  ["h", 3600000],
+  ["m", 60000],
+  ["s", 1000],
+  ["ms", 1],
+];
 
 // Distances between the lines of an axis: those that people count in.
 const STEPS = [
-  1, 2, 5, 10, 20, 50, 100, 200, 500,
+  1,
+  2,
+  5,
+  10,
+  20,
+  50,
+  100,
+  200,
+  500,
   ...[1, 2, 5, 10, 15, 30].map((s) => s * 1000),
   ...[1, 2, 5, 10, 15, 30].map((m) => m * 60000),
   ...[1, 2, 3, 6, 12].map((h) => h * 3600000),
