@@ -60,7 +60,15 @@ def test_the_wheel_brings_the_page_and_its_licences(qstash_fake, tmp_path):
     assert 'src="static/main.js"' in page.text
     assert (main.status_code, main.headers["x-content-type-options"]) == (200, "nosniff")
     shipped = {path.name for path in files("qstash-fake")}
-    assert shipped >= {"index.html", "main.js", "page.css", "lanes.css", "htm-preact.js", "LICENSE.htm", "LICENSE.preact"}
+    assert shipped >= {
+        "index.html",
+        "main.js",
+        "page.css",
+        "lanes.css",
+        "htm-preact.js",
+        "LICENSE.htm",
+        "LICENSE.preact",
+    }
 
 
 def test_the_wheel_brings_the_typed_package_and_nothing_else():

@@ -21,6 +21,22 @@ def test_an_empty_page_tells_the_first_step(still, page):
     assert 'curl -X POST "$QSTASH_URL/v2/publish/http://127.0.0.1:3000/jobs/invoice"' in text
 
 
+def test_the_example_of_the_readme_by_hand(open_page, destination):
+    destination.handle = lambda request: 503 if len(destination.received) == 1 else 200
+    with serving("--clock", "virtual", "--route", f"https://shop.example={destination.url}") as running:
+        page = open_page(f"{running.url}/_fake/")
+        page.get_by_role("button", name="publish by hand").click()
+        page.get_by_label("Destination: a URL").fill("https://shop.example/jobs/invoice")
+        page.get_by_label("Body", exact=True).first.fill('{"order": 7}')
+        page.get_by_label("Delay").fill("5m")
+        page.get_by_role("button", name="Publish a message").click()
+        tab(page, "Timeline")
+        for said in ("retrying, 1 attempt: 503", "delivered, 2 attempts: 503, 200"):
+            page.get_by_role("button", name="Next", exact=True).click()
+            expect(page.locator(".name .unseen")).to_contain_text(said)
+    assert destination.bodies == [b'{"order": 7}'] * 2
+
+
 def test_what_others_do_is_seen_at_once(still, open_page):
     page = open_page(f"{still.url}/_fake/", script="window.setInterval = () => 0")  # nothing is asked for by the clock
     page.wait_for_selector(".status.live")
