@@ -8,7 +8,6 @@ import json as jsonlib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import httpx
@@ -173,11 +172,15 @@ class Routes:
 
     def matching(self, message: Message) -> Iterator[Route]:
         """Yield the routes that match *message*, those that are spent left out, the newest first."""
-        url = normalize(message.url)
-        found = (self._exact.get(key) for key in dict.fromkeys((url, url.partition("?")[0])))
-        groups = [reversed(group) for group in (self._others, *found) if group]
-        newest_first = heapq.merge(*groups, key=self._all.__getitem__, reverse=True) if groups[1:] else chain(*groups)
-        return (route for route in newest_first if not route.spent and route._matches(message))
+        newest_first: Iterable[Route] = reversed(self._others)
+        if self._exact:
+            url = normalize(message.url)
+            found = (self._exact.get(key, ()) for key in dict.fromkeys((url, url.partition("?")[0])))
+            groups = (newest_first, *map(reversed, found))
+            newest_first = heapq.merge(*groups, key=self._all.__getitem__, reverse=True)
+        for route in newest_first:
+            if not route.spent and route._matches(message):
+                yield route
 
     def _group(self, route: Route) -> list[Route]:
         exact = route._pattern.exact
