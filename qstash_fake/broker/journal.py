@@ -19,7 +19,7 @@ from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.protocol.http import encode
 from qstash_fake.protocol.moments import to_datetime
 
-MAX_ENTRIES = 100_000  # bounds memory over a year of ticks; the oldest are forgotten
+MAX_ENTRIES = 80_000  # bounds memory over a year of ticks; the oldest are forgotten
 
 
 class Step(StrEnum):

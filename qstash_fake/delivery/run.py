@@ -60,7 +60,7 @@ class Raised(Exception):  # noqa: N818 - an envelope, no error
 
 @dataclass(slots=True)
 class Deliveries:
-    """How deliveries are made. *at_instant* is called with the time, unix milliseconds, just before each one."""
+    """How deliveries are made. *at_instant* is told the time, unix milliseconds, before an application is called."""
 
     broker: Broker
     answerers: Answerers
@@ -88,8 +88,7 @@ class Deliveries:
                 if message is None:
                     return
                 guard()
-                self.at_instant(broker.now_ms)
-                delivery, answerer = _start(broker, self.answerers, message)
+                delivery, answerer = _start(broker, self.answerers, message, self.at_instant)
             yield from self._deliver(broker, delivery, answerer)
 
     def only(self, message: Message) -> Calls:
@@ -105,8 +104,7 @@ class Deliveries:
                     if message.pending:
                         self.answerers.find(message)  # if nobody answers, the message keeps its due time
                     broker.make_due(message)
-                self.at_instant(broker.now_ms)
-                delivery, answerer = _start(broker, self.answerers, message)
+                delivery, answerer = _start(broker, self.answerers, message, self.at_instant)
             yield from self._deliver(broker, delivery, answerer)
             if not (lost := delivery.attempt.lost):
                 return
@@ -150,8 +148,12 @@ def start_next(broker: Broker, answerers: Answerers, until_ms: int) -> tuple[Del
         return None if message is None else _start(broker, answerers, message)
 
 
-def _start(broker: Broker, answerers: Answerers, message: Message) -> tuple[Delivery, Answerer]:
+def _start(
+    broker: Broker, answerers: Answerers, message: Message, at_instant: Callable[[int], object] | None = None
+) -> tuple[Delivery, Answerer]:
     answerer = answerers.find(message)
+    if at_instant is not None and not isinstance(answerer.app, Fixed):  # who answers always the same reads no clock
+        at_instant(broker.now_ms)
     delivery = broker.start(message)
     answerer.begin(delivery.attempt)
     return delivery, answerer
