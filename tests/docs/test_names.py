@@ -1,0 +1,79 @@
+"""Public names: the documentation has each of them, and mentions none that does not exist."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import qstash_fake
+from qstash_fake.plugin.options import OPTIONS
+from qstash_fake.server.operations import OPERATIONS
+from tests.docs.pages import NAMES, text_of
+from tests.testing.test_surface import SURFACE
+
+INNER = ("docs/design.md", "docs/guesses.md", "docs/protocol.md", "docs/recipes.md")  # these name modules
+PAGES = [name for name in NAMES if name not in INNER]
+NAMES_OF = {kind.__name__: set(names.split()) for kind, names in SURFACE.items()}
+# How pages call an object → the class of which it is.
+SPOKEN_OF = {
+    "qstash_fake": "QStashFake",
+    "fake": "QStashFake",
+    "clock": "Clock",
+    "api": "ApiView",
+    "workflows": "Workflows",
+    "signing_keys": "SigningKeys",
+    "message": "Message",
+    "attempt": "Attempt",
+    "report": "Report",
+    "run": "WorkflowRun",
+    "schedule": "Schedule",
+    "dead": "DeadLetter",
+}
+# Modules of the package that pages name.
+OTHERS = {"qstash_fake": {"explore", "intercept"}}
+
+
+def section(page: str, heading: str) -> str:
+    return re.split(r"^## ", text_of(page).split(f"\n## {heading}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("kind", NAMES_OF)
+def test_the_reference_has_every_name_of_an_object(kind):
+    rows = re.findall(r"^\| `(\w+)", section("docs/reference.md", kind), re.MULTILINE)
+    assert rows == sorted(NAMES_OF[kind])
+
+
+def test_the_reference_has_every_export():
+    shown = section("docs/reference.md", "Exports")
+    assert [name for name in qstash_fake.__all__ if f"`{name}`" not in shown] == []
+
+
+def test_every_name_of_the_fake_has_a_task():
+    tasks = "\n".join(text_of(name) for name in PAGES if name != "docs/reference.md")
+    names = set.union(*(NAMES_OF[kind] for kind in ("QStashFake", "Clock", "ApiView", "Route", "SigningKeys")))
+    assert {name for name in names if not re.search(rf"\b{name}\b", tasks)} == set()
+
+
+def test_every_option_has_its_row():
+    rows = re.findall(r"^\| `(\w+)=` \|", section("docs/options.md", "The table"), re.MULTILINE)
+    assert rows == list(OPTIONS)
+
+
+def test_the_server_page_has_every_option_and_operation():
+    page = text_of("docs/server.md")
+    command = [sys.executable, "-m", "qstash_fake", "serve", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {option for option in re.findall(r"--[a-z-]+", shown) if option not in page} == {"--help"}
+    assert set(re.findall(r"^\| `(?:POST|GET) ([a-z-]+)`", page, re.MULTILINE)) == set(OPERATIONS)
+
+
+def test_names_that_pages_mention_exist():
+    wrong = [
+        (page, f"{spoken}.{name}")
+        for page in PAGES
+        for spoken, kind in SPOKEN_OF.items()
+        for name in re.findall(rf"(?<![\w./-]){spoken}\.(?!md\b)([a-z_]+)\b", text_of(page))
+        if name not in NAMES_OF[kind] | OTHERS.get(spoken, set())
+    ]
+    assert wrong == []
