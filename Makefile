@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PIP_FLAGS := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance browser lint types wheel bench pictures clean
+.PHONY: help demo test conformance browser lint types wheel bench pictures docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -56,6 +56,10 @@ bench: $(STAMP)  ## the budgets: a table and a JSON file; make bench BENCH='publ
 
 pictures: $(STAMP)  ## make the pictures of the documentation anew, from real runs
 	@$(PY) docs/pictures/make.py
+
+# Warnings are errors: a link that leads nowhere, a page that nobody links to, a docstring that cannot be read.
+docs: $(STAMP)  ## the documentation as a site, build/site/index.html, with the API out of the docstrings
+	@$(PY) -m sphinx -q -W --keep-going -c docs/site -d build/doctrees . build/site
 
 clean:  ## remove .venv and everything that was built
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

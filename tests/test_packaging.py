@@ -23,9 +23,9 @@ def test_the_wheel_ships_the_package_alone():
     assert (ROOT / "qstash_fake" / "py.typed").is_file()
 
 
-def test_the_extras_are_those_the_readme_names():
+def test_the_extras_are_those_the_documentation_names():
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(extras) == {"server", "time-machine", "dev"}
+    assert set(extras) == {"server", "time-machine", "docs", "dev"}
 
 
 def test_the_runtime_needs_no_more_than_it_says():

@@ -49,6 +49,11 @@ def test_the_reference_has_every_export():
     assert [name for name in qstash_fake.__all__ if f"`{name}`" not in shown] == []
 
 
+def test_the_site_has_every_object_and_export():
+    shown = set(re.findall(r"^\.\. auto\w+:: (?:[a-z_]+\.)*(\w+)$", text_of("docs/site/api.md"), re.MULTILINE))
+    assert shown == NAMES_OF.keys() | set(qstash_fake.__all__) | {"explore"}
+
+
 def test_every_name_of_the_fake_has_a_task():
     tasks = "\n".join(text_of(name) for name in PAGES if name != "docs/reference.md")
     names = set.union(*(NAMES_OF[kind] for kind in ("QStashFake", "Clock", "ApiView", "Route", "SigningKeys")))
