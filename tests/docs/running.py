@@ -42,7 +42,7 @@ LEFT_OUT = "..."
 PLUGINS = ("pytest_asyncio.plugin", "qstash_fake.pytest_plugin")
 CHANGING = re.compile(r"msg_\w+|\d{4}-\d\d-\d\dT[\d:.]+Z|127\.0\.0\.1:\d+|in \d+ms")
 # Pytester forgets after each run what the run has imported; what many blocks need is imported once, here.
-for module in ("fastapi.testclient", "flask", "freezegun", "qstash", "time_machine", "qstash_fake.testing.fake"):
+for module in ("fastapi.testclient", "flask", "freezegun", "httpcore2", "pydantic.v1", "qstash", "time_machine"):
     import_module(module)
 
 
@@ -103,13 +103,13 @@ class Reader:
                 del sys.modules[name]
 
     def _pytest(self, block: Block, arguments: Iterable[str]) -> None:
-        plugins = [*PLUGINS, *(["pytest_django.plugin"] if "django_db" in block.code else [])]
-        given = [word for plugin in plugins for word in ("-p", plugin)]
-        given += ["-q", "-s", "-p", "no:cacheprovider", *arguments]
+        given = ["-q", "-s", "-p", "no:cacheprovider", *arguments]
         if "django" in block.code:  # it is configured once in a process
+            plugins = [*PLUGINS, *(["pytest_django.plugin"] if "django_db" in block.code else [])]
+            given += [word for plugin in plugins for word in ("-p", plugin)]
             result = self.pytester.runpytest_subprocess(*given)
         else:
-            result = self.pytester.runpytest_inprocess(*given)
+            result = self.pytester.runpytest_inprocess(*given, plugins=[import_module(name) for name in PLUGINS])
         outcomes = result.parseoutcomes()
         expected = "failed" if block.shows_a_failure else "passed"
         assert set(outcomes) - {"warnings", "deselected"} == {expected}, outcomes
