@@ -9,7 +9,7 @@ import pytest
 import qstash_fake
 from qstash_fake.plugin.options import OPTIONS
 from qstash_fake.server.operations import OPERATIONS
-from tests.docs.pages import NAMES, text_of
+from tests.docs.pages import NAMES, ROOT, text_of
 from tests.testing.test_surface import SURFACE
 
 INNER = ("docs/design.md", "docs/guesses.md", "docs/protocol.md", "docs/recipes.md")  # these name modules
@@ -82,3 +82,10 @@ def test_names_that_pages_mention_exist():
         if name not in NAMES_OF[kind] | OTHERS.get(spoken, set())
     ]
     assert wrong == []
+
+
+def test_files_that_the_recipes_name_exist():
+    for page in ("docs/recipes.md", "docs/design.md"):
+        for path in re.findall(r"`([\w./]+/[\w.]*)`", text_of(page)):
+            exists = any((folder / path).exists() for folder in (ROOT, ROOT / "qstash_fake"))
+            assert exists or path.startswith("build/") or "NAME" in path, f"{page}: {path}"
