@@ -164,6 +164,7 @@ def _made(config: pytest.Config, given: dict[str, Any]) -> QStashFake:
     with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({shown}): "):
         fake = QStashFake(**arguments)
     inside(fake).know(config.stash[_ENTERED])
+    inside(fake).tells_timeline = False  # the report has it as a section
     return fake
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from qstash_fake.api.auth import Auth
 from qstash_fake.api.call import Call, Reply, error_reply
-from qstash_fake.api.calls import Calls
+from qstash_fake.api.calls import Calls, in_words
 from qstash_fake.api.faults import Asked, Faults
 from qstash_fake.api.operations import (
     bulk_actions,
@@ -189,7 +189,7 @@ class Api:
                 status, error = 500, f"qstash_fake failed: {failure!r}"
                 reply = error_reply(Refused(status, error))
             finally:
-                self.calls.note(self.broker, (method, target), status, error, before)
+                self._note((method, target), status, error, before)
             return reply
 
     def refusal(self, method: str, target: str, headers: Pairs) -> Reply | None:
@@ -199,9 +199,16 @@ class Api:
             try:
                 self._admit(method, target, headers, _declared_size(headers))
             except Refused as refused:
-                self.calls.note(self.broker, (method, target), refused.status, refused.error, self.broker.accepted)
+                self._note((method, target), refused.status, refused.error, self.broker.accepted)
                 return self._refuse(refused, method, target)
             return None
+
+    def _note(self, asked: tuple[str, str], status: int, error: str | None, before: int) -> None:
+        """Note a call; one that failed stands in the journal too, for the application may have swallowed the answer."""
+        self.calls.note(self.broker, asked, status, error, before)
+        if error is not None:
+            text = in_words(*asked, status, error)
+            self.broker.journal.note(self.broker.now_ms, text, in_vain=asked[0] != "GET")
 
     def _check_region(self, called: str | None) -> None:
         if self.broker.region is not None and called not in (None, self.broker.region):

@@ -12,6 +12,7 @@ from qstash_fake.broker.views import Message, view_of
 from qstash_fake.protocol.moments import to_datetime
 
 MAX_CALLS = 10_000  # bounds memory; the oldest are forgotten
+MAX_PATH, MAX_ERROR = 200, 500  # characters of a sentence on a call
 
 _QUERY = re.compile(r"\?[^\s'\"]+")  # in the words of a refusal, which may repeat a URL
 
@@ -63,10 +64,27 @@ class Calls:
             ApiCall(
                 at=to_datetime(time_ms),
                 method=method,
-                path=target.partition("?")[0],
+                path=_path(target),
                 status=status,
-                error=None if error is None else _QUERY.sub("?…", error),
+                error=None if error is None else _without_queries(error),
                 messages=tuple(view_of(Message, messages[n]) for n in range(before + 1, after + 1) if n in messages),
             )
             for time_ms, method, target, status, error, before, after in noted
         ]
+
+
+def in_words(method: str, target: str, status: int, error: str) -> str:
+    """Return a sentence on a call that failed, short enough for a line; it shows no query."""
+    path = _path(target)
+    call = f"{method} {path if len(path) <= MAX_PATH else f'{path[:MAX_PATH]}…'}"
+    if status == 0:
+        return f"the connection of {call} broke before an answer came"
+    return f"{call} was refused with {status}: {_without_queries(error)[:MAX_ERROR]}"
+
+
+def _path(target: str) -> str:
+    return target.partition("?")[0]
+
+
+def _without_queries(error: str) -> str:
+    return _QUERY.sub("?…", error)

@@ -90,11 +90,13 @@ class LogEntry(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Note:
-    """Something that is no step of a message: ticks that were skipped, one that made no message."""
+    """Something that is no step of a message: ticks that were skipped, a call that was refused."""
 
     time_ms: int
     text: str
     skipped_ticks: int = 0
+    in_vain: bool = False
+    """Whether it is a call that was to change something, and made no message."""
 
 
 class Journal:
@@ -144,9 +146,9 @@ class Journal:
         if len(self._steps) >= self._limit:
             self._forget()
 
-    def note(self, time_ms: int, text: str, *, skipped_ticks: int = 0) -> None:
+    def note(self, time_ms: int, text: str, *, skipped_ticks: int = 0, in_vain: bool = False) -> None:
         """Write down what is no step of a message, in words for people."""
-        self._steps.append(Note(time_ms, text, skipped_ticks))
+        self._steps.append(Note(time_ms, text, skipped_ticks, in_vain))
         self._times.append(time_ms)
         for column in self._columns[2:]:
             column.append(None)

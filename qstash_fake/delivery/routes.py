@@ -127,6 +127,10 @@ class Route:
         """Tell whether deliveries of *message* are its own."""
         return self._method in (None, message.method) and self._pattern.matches(message.url)
 
+    def _has_answered(self, attempt: InnerAttempt) -> bool:
+        """Tell whether *attempt* has its answer from here, and not from an application."""
+        return bool(self._first or self._then) and attempt in self._calls
+
     def _next_reply(self) -> Reply | None:
         """Return what it answers now, unless it is spent; None leaves the answer to whoever comes next."""
         number = self._called - self._first_from

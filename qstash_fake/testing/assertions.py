@@ -1,14 +1,14 @@
 """Assertions: which messages a test means, and what to say when there is none.
 
-A failure says what was asked for, what comes closest and in what it differs, and what is still pending.
+A failure says what was expected, what comes closest and in what it differs, and what is still pending.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from qstash_fake.broker import views
 from qstash_fake.broker.account_views import Schedule
@@ -16,28 +16,22 @@ from qstash_fake.broker.message import Message
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.protocol.urls import UrlPattern, normalize
+from qstash_fake.testing.background import MAX_SHOWN, Background
 from qstash_fake.testing.differences import as_json, as_text, cut, show
 from qstash_fake.testing.outlook import messages as count_of
-from qstash_fake.testing.uncommitted import uncommitted
 from qstash_fake.testing.wanted import Wanted, describe_body, url_text
 
-MAX_SHOWN = 5  # messages of one kind that a failure shows
+__unittest = True  # unittest leaves the frames of this module out of a failure
 
 
 def find(
-    kind: str,
-    wanted: Wanted,
-    messages: Sequence[Message],
-    *,
-    times: int | None,
-    published: Callable[[], Sequence[Message]],
-    outlook: Callable[[], str],
+    kind: str, wanted: Wanted, messages: Sequence[Message], *, times: int | None, background: Background
 ) -> Message | None:
     """Return the newest of *messages* that is *wanted*, or raise AssertionError.
 
     *kind* is what the messages are, such as `delivered`; *times* how many there must be exactly, None for any
-    number but none. Asked for a failure only: *published*, all messages, and *outlook*, a sentence on what is to
-    come. None is returned if there is to be none and there is none.
+    number but none. *background* is asked for a failure only. None is returned if there is to be none and there is
+    none.
     """
     __tracebackhide__ = True
     if times is None:
@@ -49,27 +43,26 @@ def find(
     matching = _matching(wanted, messages)
     if len(matching) == times:
         return matching[-1] if matching else None
-    lines = [f"{_count(matching)} {kind}{wanted}{'' if times is None else f'; asked for {times}'}"]
-    everything = published()
+    lines = [f"{_count(matching)} {kind}{wanted}{'' if times is None else f'; expected {times}'}"]
+    published = background.published()
     if matching:
         lines += _listed(matching)
-    elif not everything:
+    elif not published:
         lines.append("no message was published at all")
     if len(matching) < (times or 1):
-        lines += _not_yet(kind, wanted, messages, everything)
-        lines += _closest(kind, wanted, messages, matching)
-        lines += uncommitted()
-    raise AssertionError("\n".join([*lines, outlook()]))
+        lines += _near(kind, wanted, messages, published, background)
+        lines += background.missing()
+    raise background.failure([*lines, background.outlook()])
 
 
-def find_nothing(kind: str, wanted: Wanted, messages: Sequence[Message]) -> None:
+def find_nothing(kind: str, wanted: Wanted, messages: Sequence[Message], background: Background) -> None:
     """Raise AssertionError if any of *messages* is *wanted*."""
     __tracebackhide__ = True
     if matching := _matching(wanted, messages):
-        raise AssertionError("\n".join([f"{_count(matching)} {kind}{wanted}; asked for none", *_listed(matching)]))
+        raise background.failure([f"{_count(matching)} {kind}{wanted}; expected none", *_listed(matching)])
 
 
-def find_order(expected: Sequence[Any], delivered: Sequence[Message], *, outlook: Callable[[], str]) -> None:
+def find_order(expected: Sequence[Any], delivered: Sequence[Message], background: Background) -> None:
     """Raise AssertionError unless *delivered* has the *expected* ones in this order, others among them or not."""
     __tracebackhide__ = True
     if not expected:
@@ -77,46 +70,53 @@ def find_order(expected: Sequence[Any], delivered: Sequence[Message], *, outlook
     rest, before = iter(delivered), ""
     for item in expected:
         wanted, shown = _item(item)
-        if not any(wanted(message) for message in rest):  # takes from the rest up to the one that is found
+        if not any(wanted.matches(message) for message in rest):  # takes from the rest up to the one that is found
             break
         before = f" after {shown}"
     else:
         return
     lines = [f"not delivered in this order: nothing is {shown}{before}"]
     lines += ["delivered were, in order:", *_listed(delivered)] if delivered else ["no message was delivered at all"]
-    raise AssertionError("\n".join([*lines, *uncommitted(), outlook()]))
+    if not _matching(wanted, delivered):
+        lines += _near("delivered", wanted, delivered, background.published(), background, closest=False)
+        lines += background.missing()
+    raise background.failure([*lines, background.outlook()])
 
 
 def find_schedule(
-    schedules: Iterable[Schedule], cron: str | None, destination: str | re.Pattern[str] | None
+    schedules: Iterable[Schedule],
+    cron: str | None,
+    destination: str | re.Pattern[str] | None,
+    background: Background,
 ) -> Schedule:
     """Return the newest schedule with this cron and destination, or raise AssertionError naming those there are."""
     __tracebackhide__ = True
     known = list(schedules)
-    matching = [
-        schedule
+    missed = [
+        (cron is not None and schedule.cron != cron.strip())
+        + 2 * (destination is not None and not _same_destination(destination, schedule.destination))
         for schedule in known
-        if (cron is None or schedule.cron == cron.strip())
-        and (destination is None or _same_destination(destination, schedule.destination))
     ]
+    matching = [schedule for schedule, misses in zip(known, missed, strict=True) if not misses]
     if matching:
         return matching[-1]
     asked = [f"{name}={show(value)}" for name, value in (("cron", cron), ("destination", destination)) if value]
     lines = [f"no schedule{' with ' if asked else ''}{', '.join(asked)}"]
     if known:
         lines.append("there is 1 schedule:" if len(known) == 1 else f"there are {len(known)} schedules:")
-        lines += [f"  {schedule.cron!r} → {schedule.destination}" for schedule in known[:MAX_SHOWN]] + _more(len(known))
+        ranked = [known[at] for at in sorted(range(len(known)), key=lambda at: (missed[at], -at))]
+        lines += [f"  {_describe_schedule(schedule)}" for schedule in ranked[:MAX_SHOWN]] + _more(len(known))
     else:
         lines.append("there is no schedule at all")
-    raise AssertionError("\n".join([*lines, *uncommitted()]))
+    raise background.failure([*lines, *background.missing()])
 
 
-def not_idle(pending: Sequence[Message], outlook: str) -> AssertionError:
-    """Return what to raise if nothing should be *pending*; *outlook* says what will come of it."""
-    return AssertionError("\n".join([f"not idle: {outlook}", *_listed(pending)]))
+def not_idle(pending: Sequence[Message], background: Background) -> AssertionError:
+    """Return what to raise if nothing should be *pending*."""
+    return background.failure([f"not idle: {background.outlook()}", *_listed(pending)])
 
 
-def _matching(wanted: Wanted, messages: Iterable[Message]) -> list[Message]:
+def _matching(wanted: Wanted | _Same, messages: Iterable[Message]) -> list[Message]:
     return [message for message in messages if wanted.matches(message)]
 
 
@@ -126,44 +126,78 @@ def _same_destination(wanted: str | re.Pattern[str], actual: str) -> bool:
     return UrlPattern(wanted).matches(normalize(actual) if isinstance(wanted, str) else actual)
 
 
-def _item(item: Any) -> tuple[Callable[[Message], bool], str]:
-    """Return what tells whether a message is the *item* of an order, and how a failure shows the item."""
+class _Same(NamedTuple):
+    """The one message that an order names."""
+
+    message: Message
+    status: int | None = None
+
+    def matches(self, message: Message) -> bool:
+        return message is self.message
+
+    def misses(self, message: Message) -> list[str]:
+        return [] if self.matches(message) else ["url"]
+
+    def differences(self, message: Message) -> list[str]:
+        return []
+
+
+def _item(item: Any) -> tuple[Wanted | _Same, str]:
+    """Return what the *item* of an order asks of a message, and how a failure shows the item."""
     if isinstance(item, views.Message):
-        inner = views.inner_of(item)
-        return lambda message: message is inner, repr(item)
+        return _Same(views.inner_of(item)), repr(item)
     if isinstance(item, bytes) or (isinstance(item, str) and not re.match(r"https?://", item, re.IGNORECASE)):
-        return Wanted(body=item).matches, f"the body {show(item)}"
+        return Wanted(body=item), f"the body {show(item)}"
     if item is None or isinstance(item, int | float | list | tuple | Mapping):
-        return Wanted(json=item).matches, f"the JSON {cut(as_json(item))}"
-    return Wanted(url=item).matches, str(url_text(item)) if not isinstance(item, re.Pattern) else show(item)
+        return Wanted(json=item), f"the JSON {cut(as_json(item))}"
+    return Wanted(url=item), str(url_text(item)) if not isinstance(item, re.Pattern) else show(item)
 
 
 # --- what a failure says ---------------------------------------------------------------------------------------
 
 
-def _not_yet(kind: str, wanted: Wanted, messages: Sequence[Message], published: Sequence[Message]) -> list[str]:
-    """Return the lines on messages that are *wanted* in all but what became of them."""
-    there = set(messages)
-    others = _matching(replace(wanted, status=None), [message for message in published if message not in there])
-    return [f"{_count(others)} published so, but not {kind}:", *_listed(others)] if others else []
+def _near(
+    kind: str,
+    wanted: Wanted | _Same,
+    messages: Sequence[Message],
+    published: Sequence[Message],
+    background: Background,
+    *,
+    closest: bool = True,
+) -> list[str]:
+    """Return the lines on messages that are nearly what was *wanted*.
+
+    *messages* are those of this *kind*, *published* are all. First come messages that are wanted in all but what
+    became of them. Without *closest* the others of this kind are left out. What is of another kind, and differs
+    besides, is shown if nothing is nearer.
+    """
+    of_kind = set(messages)
+    others = [message for message in published if message not in of_kind]
+    anyhow = replace(wanted, status=None) if isinstance(wanted, Wanted) else wanted
+    alike = [message for message in others if anyhow.matches(message)]
+    lines = [f"{_count(alike)} published like this, but not {kind}:"] if alike else []
+    for message in alike[:MAX_SHOWN]:
+        lines += [f"  {_describe(message)}", *(f"    {line}" for line in background.signature(message))]
+    lines += _more(len(alike))
+    unlike = [message for message in messages if not wanted.matches(message)] if closest else []
+    if unlike:
+        other = "other " if len(unlike) < len(messages) else ""
+        lines += _closest(f"{_count(unlike, other)} {kind}", wanted, unlike)
+    elif others and not alike:
+        lines += _closest(f"{_count(others)} published, but not {kind}", anyhow, others)
+    return lines
 
 
-def _closest(kind: str, wanted: Wanted, messages: Sequence[Message], matching: Sequence[Message]) -> list[str]:
-    """Return the lines on the other messages, the closest first, each with what it differs in."""
-    fitting = set(matching)
-    others = [message for message in messages if message not in fitting]
-    if not others:
-        return []
-    ranked = sorted(others, key=lambda message: _distance(wanted, message))
-    lines = [
-        f"{_count(others)} {kind}{' otherwise' if matching else ''}{', the closest first:' if ranked[1:] else ':'}"
-    ]
+def _closest(what: str, wanted: Wanted | _Same, messages: Sequence[Message]) -> list[str]:
+    """Return the lines on *messages*, the closest first, each with what it differs in."""
+    ranked = sorted(messages, key=lambda message: _distance(wanted, message))
+    lines = [f"{what}{', the closest first:' if ranked[1:] else ':'}"]
     for message in ranked[:MAX_SHOWN]:
         lines += [f"  {_describe(message)}", *(f"    {line}" for line in wanted.differences(message))]
     return lines + _more(len(ranked))
 
 
-def _distance(wanted: Wanted, message: Message) -> tuple[bool, int, int]:
+def _distance(wanted: Wanted | _Same, message: Message) -> tuple[bool, int, int]:
     misses = wanted.misses(message)
     return "url" in misses, len(misses), -message.sequence
 
@@ -176,8 +210,9 @@ def _more(count: int) -> list[str]:
     return [f"  … and {count - MAX_SHOWN} more"] if count > MAX_SHOWN else []
 
 
-def _count(messages: Sequence[Message]) -> str:
-    return f"{count_of(len(messages))} {'was' if len(messages) < 2 else 'were'}"
+def _count(messages: Sequence[Message], other: str = "") -> str:
+    counted = count_of(len(messages)).replace(" ", f" {other}")
+    return f"{counted} {'was' if len(messages) < 2 else 'were'}"
 
 
 def _describe(message: Message) -> str:
@@ -191,6 +226,14 @@ def _describe(message: Message) -> str:
         known.append(f"due {iso(to_datetime(message.due_ms))}")
     body = describe_body(message) if message.body else "no body"
     return f"{message.method} {message.url} ({', '.join(known)}) {cut(body)}{_refusal(message)}"
+
+
+def _describe_schedule(schedule: Schedule) -> str:
+    """Return one line about *schedule*: what it does, and when next."""
+    known = ["paused"] if schedule.paused else []
+    known += [f"next {iso(schedule.next_at)}"] if schedule.next_at is not None else []
+    more = f" ({', '.join(known)})" if known else ""
+    return f"{schedule.cron!r} → {schedule.destination}{more}"
 
 
 def _refusal(message: Message) -> str:

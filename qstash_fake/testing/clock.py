@@ -8,6 +8,7 @@ from typing import Unpack
 from qstash_fake.broker.views import moment as moment_or_none
 from qstash_fake.protocol.durations import Duration
 from qstash_fake.protocol.moments import to_datetime
+from qstash_fake.testing.awaiting import awaited
 from qstash_fake.testing.goals import Done, Units
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import Timekeeper
@@ -41,6 +42,7 @@ class Clock:
         """
         return self._verbs.run(self._verbs.advance, duration, units)
 
+    @awaited
     async def advance_async(self, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
         """Do what `advance` does, delivering on the running event loop."""
         return await self._verbs.run_async(self._verbs.advance, duration, units)
@@ -49,6 +51,7 @@ class Clock:
         """Move forward to *moment*, an aware datetime or an ISO 8601 text, making every delivery on the way."""
         return self._verbs.run(self._verbs.advance_to, moment)
 
+    @awaited
     async def advance_to_async(self, moment: datetime | str) -> Report:
         """Do what `advance_to` does, delivering on the running event loop."""
         return await self._verbs.run_async(self._verbs.advance_to, moment)
@@ -57,6 +60,7 @@ class Clock:
         """Move forward to the next instant at which something happens, and do all of it."""
         return self._verbs.run(self._verbs.advance_to_next)
 
+    @awaited
     async def advance_to_next_async(self) -> Report:
         """Do what `advance_to_next` does, delivering on the running event loop."""
         return await self._verbs.run_async(self._verbs.advance_to_next)
@@ -70,6 +74,7 @@ class Clock:
         """
         return self._verbs.run(self._verbs.advance_until, done, limit)
 
+    @awaited
     async def advance_until_async(self, done: Done, limit: Duration = "30d") -> Report:
         """Do what `advance_until` does, delivering on the running event loop."""
         return await self._verbs.run_async(self._verbs.advance_until, done, limit)

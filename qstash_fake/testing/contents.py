@@ -108,7 +108,7 @@ class Contents:
 
     def timeline(self) -> str:
         """Return the journal as text."""
-        return timeline.timeline(self._broker)
+        return timeline.timeline(self._broker, self._inside.targets.routes)
 
     @property
     def _broker(self) -> Broker:

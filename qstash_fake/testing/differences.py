@@ -48,9 +48,9 @@ def json_difference(wanted: Any, actual: Any) -> str | None:
     """Return the first place where *actual* is not what was asked, None if it matches."""
     for path, place_wanted, place_actual in _json_differences(wanted, actual, "", subset=True):
         if place_actual is ABSENT:
-            return f"{path}: asked for {as_json(place_wanted)}, there is none"
+            return f"{path}: expected {as_json(place_wanted)}, there is none"
         if place_wanted is ABSENT:
-            return f"{path}: not asked for, is {as_json(place_actual)}"
+            return f"{path}: not expected, got {as_json(place_actual)}"
         difference = unlike(as_json(place_wanted), as_json(place_actual))
         return f"{path}: {difference}" if path else difference
     return None
@@ -84,9 +84,9 @@ def unlike(wanted: str, actual: str) -> str:
     pairs = enumerate(zip(wanted, actual, strict=False))
     same = next((index for index, (one, other) in pairs if one != other), min(len(wanted), len(actual)))
     if max(len(wanted), len(actual)) <= MAX_TEXT or same < MAX_TEXT // 2:
-        return f"asked for {cut(wanted)}, is {cut(actual)}"
+        return f"expected {cut(wanted)}, got {cut(actual)}"
     start = same - 20  # a little of what is equal, to find the place
-    return f"from character {same} on asked for …{cut(wanted[start:])}, is …{cut(actual[start:])}"
+    return f"from character {same} on expected …{cut(wanted[start:])}, got …{cut(actual[start:])}"
 
 
 def show(value: Any) -> str:

@@ -27,15 +27,18 @@ from qstash_fake.delivery.watchdog import LIMIT, limit_to_ms
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration
 from qstash_fake.testing import assertions
+from qstash_fake.testing.awaiting import awaited
+from qstash_fake.testing.background import Background
 from qstash_fake.testing.clock import Clock
 from qstash_fake.testing.contents import Contents
 from qstash_fake.testing.environment import URL, base_url, known_region
 from qstash_fake.testing.inside import Inside
-from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import start_to_ms
 from qstash_fake.testing.wanted import Asked, Url, UrlObject, Wanted, url_text
 from qstash_fake.testing.workflows import AskedOfRun, find_run
+
+__unittest = True  # unittest leaves the frames of this module out of a failure
 
 
 class QStashFake(Contents):
@@ -83,6 +86,8 @@ class QStashFake(Contents):
         super().__init__(inside)
         self._clock = Clock(inside.timekeeper, inside.verbs)
         self._api = ApiView(inside.api)
+        self._verbs = inside.verbs
+        self._background = Background(inside)
         self._exits = ExitStack()
 
     @property
@@ -126,6 +131,7 @@ class QStashFake(Contents):
         """
         return self._inside.verbs.run(self._inside.verbs.drain, limit)
 
+    @awaited
     async def drain_async(self, limit: int = 1000) -> Report:
         """Do what `drain` does, delivering on the running event loop."""
         return await self._inside.verbs.run_async(self._inside.verbs.drain, limit)
@@ -137,6 +143,7 @@ class QStashFake(Contents):
         """
         return self._inside.verbs.run(self._inside.verbs.deliver, message)
 
+    @awaited
     async def deliver_async(self, message: Message) -> Report:
         """Do what `deliver` does, delivering on the running event loop."""
         return await self._inside.verbs.run_async(self._inside.verbs.deliver, message)
@@ -145,6 +152,7 @@ class QStashFake(Contents):
         """Make the deliveries that are due now; the clock stands still."""
         return self._inside.verbs.run(self._inside.verbs.deliver_due)
 
+    @awaited
     async def deliver_due_async(self) -> Report:
         """Do what `deliver_due` does, delivering on the running event loop."""
         return await self._inside.verbs.run_async(self._inside.verbs.deliver_due)
@@ -194,7 +202,7 @@ class QStashFake(Contents):
     def assert_nothing_published(self, url: Url | None = None, **asked: Unpack[Asked]) -> None:
         """Fail if a message was published so; with nothing asked, if any was."""
         __tracebackhide__ = True
-        assertions.find_nothing("published", Wanted(url=url, **asked), self._all())
+        assertions.find_nothing("published", Wanted(url=url, **asked), self._all(), self._background)
 
     def assert_delivered(self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[Asked]) -> Message:
         """Return the newest message that was delivered and is so, or fail."""
@@ -228,13 +236,13 @@ class QStashFake(Contents):
         with self._broker.lock:
             entries = self._broker.journal.entries()
         delivered = [entry.message for entry in entries if entry.state is Step.DELIVERED]
-        assertions.find_order(expected, delivered, outlook=lambda: outlook(self._inside.timekeeper))
+        assertions.find_order(expected, delivered, self._background)
 
     def assert_scheduled(self, cron: str | None = None, destination: Url | None = None) -> Schedule:
         """Return the newest schedule with this cron and destination, a URL or the name of a group, or fail."""
         __tracebackhide__ = True
         wanted = None if destination is None else url_text(destination)
-        return assertions.find_schedule(self.schedules.values(), cron, wanted)
+        return assertions.find_schedule(self.schedules.values(), cron, wanted, self._background)
 
     def assert_workflow(
         self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[AskedOfRun]
@@ -242,19 +250,20 @@ class QStashFake(Contents):
         """Return the newest run of a workflow that is so, or fail; *times* is how many there must be exactly."""
         __tracebackhide__ = True
         return cast(
-            WorkflowRun, find_run(self._inside, None if url is None else url_text(url), times, asked)
+            WorkflowRun, find_run(self._inside, None if url is None else url_text(url), times, asked, self._background)
         )  # None with times=0 alone
 
     def assert_idle(self) -> None:
         """Fail if a message is pending, held ones included."""
         __tracebackhide__ = True
         if pending := [message for message in self._all() if message.pending]:
-            raise assertions.not_idle(pending, outlook(self._inside.timekeeper))
+            raise assertions.not_idle(pending, self._background)
 
     def verify(self) -> None:
-        """Raise UsageError for what the application may have swallowed: calls answered 501, errors of our own."""
+        """Raise UsageError for what nobody has noticed: calls answered 501, our own errors, verbs without await."""
         __tracebackhide__ = True
-        problems, self.api.problems[:] = list(self.api.problems), []
+        problems, self.api.problems[:] = [*self.api.problems, *self._verbs.calls.forgotten()], []
+        self._verbs.calls.drop()
         if problems:
             raise UsageError("qstash_fake was used in a way that cannot work:\n" + "\n".join(problems))
 
@@ -295,10 +304,7 @@ class QStashFake(Contents):
 
     def _find(self, kind: str, wanted: Wanted, messages: list[InnerMessage], times: int | None) -> InnerMessage | None:
         __tracebackhide__ = True
-        timekeeper = self._inside.timekeeper
-        return assertions.find(
-            kind, wanted, messages, times=times, published=self._all, outlook=lambda: outlook(timekeeper)
-        )
+        return assertions.find(kind, wanted, messages, times=times, background=self._background)
 
 
 def _shown(found: InnerMessage | None) -> Message:

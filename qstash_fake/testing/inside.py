@@ -49,6 +49,8 @@ class Inside:
         self._variables = url, token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self._new_broker = functools.partial(Broker, seed=seed, plan=plan, region=region, signing_keys=signing_keys)
         broker = self._new_broker(start_ms or 0)
+        self.tells_timeline = True
+        """Whether a failing assertion shows the timeline; not where a plugin puts it into the report."""
         self.targets = Answerers(unrouted)
         self.driver = SyncDriver(watchdog_ms)
         self._told_of_clients = functools.partial(told_of_clients, self.driver)

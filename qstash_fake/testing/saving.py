@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qstash_fake.broker.broker import Broker
+from qstash_fake.delivery.routes import Route
 from qstash_fake.page import report
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.picture import clipped, detail, picture
@@ -30,21 +32,21 @@ def save_report(inside: Inside, path: Path, title: str) -> Path:
     """Write the report of a fake to *path*, making its folder; return where it is."""
     inside.timekeeper.observe()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report.page(data(inside.broker, title), title), encoding="utf-8")
+    path.write_text(report.page(data(inside.broker, title, inside.targets.routes), title), encoding="utf-8")
     return path
 
 
-def data(broker: Broker, title: str) -> dict[str, Any]:
+def data(broker: Broker, title: str, routes: Sequence[Route] = ()) -> dict[str, Any]:
     """Return what a report of *broker* shows, as JSON of no more than `MAX_BYTES` bytes if that can be."""
     with broker.lock:
         for size in SIZES:
-            taken = _taken(broker, title, size)
+            taken = _taken(broker, title, routes, size)
             if len(json.dumps(taken)) <= MAX_BYTES:
                 break
     return taken
 
 
-def _taken(broker: Broker, title: str, size: _Size) -> dict[str, Any]:
+def _taken(broker: Broker, title: str, routes: Sequence[Route], size: _Size) -> dict[str, Any]:
     shown = clipped(picture(broker, newest=size.messages), size.characters)
     there = {one["id"] for one in shown["messages"]}
     details = {name: detail(one, size.characters) for name, one in broker.messages.items() if name in there}
@@ -56,7 +58,7 @@ def _taken(broker: Broker, title: str, size: _Size) -> dict[str, Any]:
         "dead": {name: dlq_id for name, dlq_id in shown["dead"].items() if name in there},
         "held": {name: why for name, why in shown["held"].items() if name in there},
         "details": details,
-        "timeline": clipped(timeline(broker), MAX_BYTES // 10),
+        "timeline": clipped(timeline(broker, routes), MAX_BYTES // 10),
         "left_out": f"the oldest {left_out} of {shown['total']} messages are left out" if left_out else None,
         "cut": f"texts are cut at {size.characters} characters",
     }

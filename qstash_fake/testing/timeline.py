@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.broker.message import Message
 from qstash_fake.broker.workflow.runs import error_of
 from qstash_fake.delivery.answers import MAX_BODY
+from qstash_fake.delivery.routes import Route
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.differences import cut
+from qstash_fake.testing.signatures import signed_for
 from qstash_fake.testing.standing import standing
 
 MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
 MAX_COMING = 20  # lines for what is still to come
 
 
-def timeline(broker: Broker) -> str:
-    """Return what happened, oldest first, and what is still to come."""
+def timeline(broker: Broker, routes: Sequence[Route] = ()) -> str:
+    """Return what happened, oldest first, and what is still to come; *routes* are those that may have answered."""
     with broker.lock:
         entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
         pending, held = [one for one in broker.messages.values() if one.pending], broker.held(now_ms)
@@ -31,9 +33,11 @@ def timeline(broker: Broker) -> str:
     lines = [f"times since {iso(to_datetime(first_ms))}"]
     if left_out:
         lines.append(f"({left_out} older entries are left out)")
-    lines += [f"{_since(entry.time_ms, first_ms)}  {_line(entry)}" for entry in entries[-MAX_LINES:]]
+    lines += [f"{_since(entry.time_ms, first_ms)}  {_line(entry, broker, routes)}" for entry in entries[-MAX_LINES:]]
     coming = sorted(pending, key=lambda message: (message.due_ms, message.sequence))
-    lines += [f"{_since(message.due_ms, first_ms)}  {_coming(message, held)}" for message in coming[:MAX_COMING]]
+    lines += [
+        f"{_since(message.due_ms, first_ms)}  {_coming(message, held, broker)}" for message in coming[:MAX_COMING]
+    ]
     if len(coming) > MAX_COMING:
         lines.append(f"({len(coming) - MAX_COMING} more are pending)")
     lines += [f"run {run.run_id} of {run.url} {standing(run, now_ms)}" for run in runs[:MAX_COMING]]
@@ -43,10 +47,11 @@ def timeline(broker: Broker) -> str:
     return "\n".join(lines)
 
 
-def _line(entry: LogEntry | Note) -> str:
+def _line(entry: LogEntry | Note, broker: Broker, routes: Sequence[Route]) -> str:
     if isinstance(entry, Note):
         return f"{'—':<9} {entry.text}"
     line = f"{entry.state:<9} {_who(entry.message)}"
+    line += _marks(entry.message, broker) if entry.state == "CREATED" else ""
     attempt = entry.attempt
     if entry.state == "ACTIVE" and attempt is not None:
         line += f"  attempt {attempt.retried + 1} of {entry.message.max_retries + 1}"
@@ -55,6 +60,8 @@ def _line(entry: LogEntry | Note) -> str:
         raised = attempt.exception if attempt is not None else None
         # The name alone: the text may show what the message redacts.
         line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}{_said(entry)}"
+        url = signed_for(attempt, routes) if attempt is not None else None
+        line += f", signed for {url}" if url is not None else ""
     elif entry.state == "DELIVERED" and entry.status is not None:
         line += f"  {entry.status}"
     if entry.state in ("DELIVERED", "ERROR") and attempt is not None and len(attempt.body) >= MAX_BODY:
@@ -73,17 +80,31 @@ def _said(entry: LogEntry) -> str:
     return "" if said in ("", entry.error) else f": {cut(' '.join(said.split()))}"
 
 
-def _coming(message: Message, held: Mapping[Message, str]) -> str:
+def _coming(message: Message, held: Mapping[Message, str], broker: Broker) -> str:
+    who = f"{_who(message)}{_marks(message, broker)}"
     if message.attempts and message.attempts[-1].outcome is None:
-        return f"{'(active)':<9} {_who(message)}"
+        return f"{'(active)':<9} {who}"
     if message in held:
-        return f"{'(held)':<9} {_who(message)}  {held[message]}"
-    return f"{'(due)':<9} {_who(message)}"
+        return f"{'(held)':<9} {who}  {held[message]}"
+    return f"{'(due)':<9} {who}"
 
 
 def _who(message: Message) -> str:
     part = f"  [{message.part}]" if message.part is not None else ""
     return f"{message.message_id[:10]}… {message.method} {message.url}{part}"
+
+
+def _marks(message: Message, broker: Broker) -> str:
+    """Return what sets *message* apart from a plain publish: its schedule, queue, labels, and what it reports on."""
+    marks = [f"schedule {message.schedule_id}"] if message.schedule_id else []
+    marks += [f"queue {message.queue}"] if message.queue else []
+    marks += [f"label {label}" for label in message.labels]
+    source = broker.messages.get(message.source_id) if message.source_id else None
+    if source is not None:
+        # A callback reports on its source in a body of its own; a redriven message has the body of its source.
+        what = "redrive" if message.body == source.body else "callback"
+        marks.append(f"{what} of {source.message_id[:10]}…")
+    return "".join(f"  [{mark}]" for mark in marks)
 
 
 def _since(time_ms: int, first_ms: int) -> str:

@@ -23,6 +23,7 @@ from qstash_fake.delivery.run import Calls, Deliveries
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
+from qstash_fake.testing.awaiting import Calls as AsyncCalls
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.goals import Done, Goal, Units, duration_ms
 from qstash_fake.testing.outlook import outlook
@@ -55,6 +56,8 @@ class Verbs:
         self._outside: str | None = "before"
         """Where the `with` block is not: "before" or "after"; None in the block."""
         self._running: _Running | None = None
+        self.calls = AsyncCalls()
+        """The async verbs that were called and have not begun."""
 
     @property
     def opened(self) -> bool:

@@ -152,7 +152,7 @@ class Criterion(NamedTuple):
 def _equal(read: Callable[[Message], Any], prepare: Callable[[Any], Any] = _as_it_is) -> Criterion:
     def difference(wanted: Any, message: Message) -> str:
         actual = read(message)
-        return f"asked for {show(wanted)}, {'there is none' if actual is None else f'is {show(actual)}'}"
+        return f"expected {show(wanted)}, {'there is none' if actual is None else f'got {show(actual)}'}"
 
     return Criterion(lambda wanted, message: bool(read(message) == wanted), difference, prepare)
 
@@ -172,7 +172,7 @@ def _url(read: Callable[[Message], str | None]) -> Criterion:
 
     def difference(wanted: _Url, message: Message) -> str:
         actual = read(message)
-        return f"asked for {wanted.pattern}, {'there is none' if actual is None else f'is {actual}'}"
+        return f"expected {wanted.pattern}, {'there is none' if actual is None else f'got {actual}'}"
 
     return Criterion(matches, difference, _Url)
 
@@ -180,8 +180,8 @@ def _url(read: Callable[[Message], str | None]) -> Criterion:
 def _duration(read: Callable[[Message], int | None]) -> Criterion:
     def difference(wanted_ms: int, message: Message) -> str:
         actual_ms = read(message)
-        is_what = "there is none" if actual_ms is None else f"is {format_ms(actual_ms)}"
-        return f"asked for {format_ms(wanted_ms)}, {is_what}"
+        shown = "there is none" if actual_ms is None else f"got {format_ms(actual_ms)}"
+        return f"expected {format_ms(wanted_ms)}, {shown}"
 
     return Criterion(lambda wanted_ms, message: bool(read(message) == wanted_ms), difference, to_ms)
 
@@ -212,14 +212,23 @@ def _json_matches(wanted: _Json, message: Message) -> bool:
 
 
 def _json_difference(wanted: _Json, message: Message) -> str:
-    asked = f"asked for {as_json(wanted.wanted)}"
+    asked = f"expected {as_json(wanted.wanted)}"
     try:
         actual = _parsed(message.body)
     except ValueError:
         return f"{asked}, but the body is no JSON: {cut(repr(describe_body(message)))}"
     if message.redaction.body:
-        return f"{asked}, is something else, which is redacted"
+        return f"{asked}, got something else, which is redacted"
     return json_difference(wanted.wanted, actual) or "a matcher in it said no, and then yes"
+
+
+def _wanted_body(body: object) -> bytes:
+    match body:
+        case str():
+            return body.encode()
+        case bytes() | bytearray() | memoryview():
+            return bytes(body)
+    raise UsageError(f"body={cut(repr(body))} is neither text nor bytes: ask for JSON with json={cut(repr(body))}")
 
 
 def _body_difference(wanted: bytes, message: Message) -> str:
@@ -238,7 +247,7 @@ def _headers_difference(wanted: Mapping[str, str], message: Message) -> str:
     name, value = next(pair for pair in wanted.items() if not _has_header(message, *pair))
     shown = message.redaction.redact_headers(message.stored_headers)
     actual = ", ".join(repr(known) for key, known in shown if key.lower() == name.lower())
-    return f"asked for {name}: {str(value)!r}, {f'is {actual}' if actual else 'there is none'}"
+    return f"expected {name}: {str(value)!r}, {f'got {actual}' if actual else 'there is none'}"
 
 
 def _limits(message: Message) -> dict[str, Any]:
@@ -266,12 +275,12 @@ def _limits_difference(wanted: Mapping[str, Any], message: Message) -> str:
     name, asked = next(pair for pair in wanted.items() if _limits(message).get(pair[0]) != pair[1])
     actual = _limits(message).get(name)
     shown = [format_ms(value) if name == "period" and value is not None else show(value) for value in (asked, actual)]
-    return f".{name}: asked for {shown[0]}, {'there is none' if actual is None else f'is {shown[1]}'}"
+    return f".{name}: expected {shown[0]}, {'there is none' if actual is None else f'got {shown[1]}'}"
 
 
 def _label_difference(wanted: str, message: Message) -> str:
     has = ", ".join(map(repr, message.labels))
-    return f"asked for {wanted!r}, {f'has {has}' if has else 'there is none'}"
+    return f"expected {wanted!r}, {f'got {has}' if has else 'there is none'}"
 
 
 CRITERIA: Mapping[str, Criterion] = {
@@ -283,7 +292,7 @@ CRITERIA: Mapping[str, Criterion] = {
     "body": Criterion(
         lambda wanted, message: bool(message.body == wanted),
         _body_difference,
-        lambda body: body.encode() if isinstance(body, str) else body,
+        _wanted_body,
     ),
     "headers": Criterion(_headers_match, _headers_difference),
     "delay": _duration(lambda message: message.not_before_ms - message.created_ms),

@@ -14,11 +14,12 @@ from qstash_fake.broker.workflow.views import WorkflowRun
 from qstash_fake.delivery.routes import url_pattern
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.moments import iso, to_datetime
-from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_test, show
+from qstash_fake.testing.background import MAX_SHOWN, Background
+from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, json_test, show
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.standing import standing
 
-MAX_SHOWN = 5  # runs that a failure shows
+__unittest = True  # unittest leaves the frames of this module out of a failure
 
 
 class Workflows(Mapping[str, WorkflowRun]):
@@ -87,7 +88,11 @@ class AskedOfRun(TypedDict, total=False):
 
 
 def find_run(
-    inside: Inside, url: str | re.Pattern[str] | None, times: int | None, asked_of_run: AskedOfRun
+    inside: Inside,
+    url: str | re.Pattern[str] | None,
+    times: int | None,
+    asked_of_run: AskedOfRun,
+    background: Background,
 ) -> WorkflowRun | None:
     """Return the newest run that is so, or raise AssertionError; None if there is to be none and there is none."""
     __tracebackhide__ = True
@@ -108,17 +113,20 @@ def find_run(
     values = {"url": url, "payload": payload, "state": state, "step": step}
     said = ", ".join(f"{name}={_show(name, values[name])}" for name in asked)
     count = f"{len(matching) or 'no'} run{'s' if len(matching) > 1 else ''} of a workflow"
-    lines = [f"{count}{' with ' + said if said else ''}{'' if times is None else f'; asked for {times}'}"]
+    lines = [f"{count}{' with ' + said if said else ''}{'' if times is None else f'; expected {times}'}"]
     shown = matching or sorted(runs, key=lambda run: ("url" in missed[run], len(missed[run]), -runs.index(run)))
     if not runs:
         lines.append("no run was started at all")
     elif not matching:
         lines.append("the closest first:" if runs[1:] else "there is:")
     for run in shown[:MAX_SHOWN]:
-        lines += _described(run, now_ms)
+        described, steps = _described(run, now_ms)
+        lines += [*described, *(f"    {_difference(name, values[name], run)}" for name in missed[run]), *steps]
     if len(shown) > MAX_SHOWN:
         lines.append(f"  … and {len(shown) - MAX_SHOWN} more")
-    raise AssertionError("\n".join(lines))
+    if len(matching) < (times or 1):
+        lines += background.missing()
+    raise background.failure(lines)
 
 
 def _asked(url: str | re.Pattern[str] | None, payload: Any, state: str | None, step: str | None) -> dict[str, Any]:
@@ -143,15 +151,32 @@ def _show(name: str, value: Any) -> str:
     return value if name == "url" and isinstance(value, str) else show(value)
 
 
-def _described(run: Run, now_ms: int) -> list[str]:
-    """Return the lines on *run*: where it stands, and the steps that are done; redacted as it asks."""
+def _difference(name: str, wanted: Any, run: Run) -> str:
+    """Return in what *run* is not as *wanted*."""
+    match name:
+        case "url":
+            return f"url: expected {_show(name, wanted)}, got {run.url}"
+        case "state":
+            return f"state: expected {wanted!r}, got {str(run.state)!r}"
+        case "step":
+            done = [entry.step.name for entry in run.results.values() if entry.is_done and entry.step is not None]
+            return f"step: expected {wanted!r}, done {'are ' + ', '.join(map(repr, done)) if done else 'is none'}"
+    if run.redaction.body:
+        return f"payload: expected {as_json(wanted)}, got something else, which is redacted"
+    difference = json_difference(wanted, view_of(WorkflowRun, run).payload) or "a matcher in it said no, and then yes"
+    return f"payload{difference if difference[0] in '.[' else f': {difference}'}"
+
+
+def _described(run: Run, now_ms: int) -> tuple[list[str], list[str]]:
+    """Return the lines on *run*, redacted as it asks: where it stands, and the steps that are done."""
     hides = run.redaction
     payload = cut(as_text(hides.redact_body(run.payload))) or "no payload"
     lines = [f"  {run.run_id} {run.url} {run.state} {payload}", f"    {standing(run, now_ms)}"]
+    steps = []
     for number, entry in run.results.items():
         step = entry.step
         if step is None or not entry.is_done:
             continue
         out = as_text(hides.redact_body(str(step.given.get("out", "")).encode()))
-        lines.append(f"    step {number} {step.name!r} ({step.type}) at {iso(to_datetime(entry.done_ms))}: {cut(out)}")
-    return lines
+        steps.append(f"    step {number} {step.name!r} ({step.type}) at {iso(to_datetime(entry.done_ms))}: {cut(out)}")
+    return lines, steps

@@ -218,7 +218,7 @@ def test_scheduled(qstash_fake):
     nothing = ["no message was published at all", ON_COMMIT, "nothing is pending"]
     assert lines == [
         *("AssertionError: no message was published", *nothing),
-        *("AssertionError: no message was delivered; asked for 1", *nothing),
+        *("AssertionError: no message was delivered; expected 1", *nothing),
         "AssertionError: not delivered in this order: nothing is the body 'first'",
         *("no message was delivered at all", ON_COMMIT, "nothing is pending"),
         *("AssertionError: no schedule", "there is no schedule at all", ON_COMMIT),
@@ -233,7 +233,7 @@ def test_it(qstash_fake, client):
     qstash_fake.assert_published(times=2)
 """)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*AssertionError: 1 message was published; asked for 2"])
+    result.stdout.fnmatch_lines(["E*AssertionError: 1 message was published; expected 2"])
     result.stdout.no_fnmatch_line("*on_commit holds*")
 
 

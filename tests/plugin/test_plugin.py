@@ -213,7 +213,7 @@ def test_it(qstash_fake):
         'E       AssertionError: no message was published with url=https://shop.example/jobs, json={"order": 8}',
         "E       1 message was published:",
         'E         POST https://shop.example/jobs (msg_w2E686gJsD…, CREATED, due 2026-01-01T00:05:00Z) {"order": 7}',
-        "E           json.order: asked for 8, is 7",
+        "E           json.order: expected 8, got 7",
         "E       " + due,
         "test_it.py:15: AssertionError",
         "----------------------------- qstash_fake timeline -----------------------------",

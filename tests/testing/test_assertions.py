@@ -32,12 +32,12 @@ def test_a_near_miss_says_in_what_it_differs(qstash_fake):
     assert failure(qstash_fake.assert_published, url=JOBS, delay="4m", **asked)[1:] == [
         "1 message was published:",
         f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:05:00Z) {{"order": 7}}',
-        "    method: asked for 'PUT', is 'POST'",
-        "    queue: asked for 'billing', there is none",
-        "    json.order: asked for 8, is 7",
-        "    headers: asked for X-Tenant: 'a', there is none",
-        "    delay: asked for 4m, is 5m",
-        "    label: asked for 'b', there is none",
+        "    method: expected 'PUT', got 'POST'",
+        "    queue: expected 'billing', there is none",
+        "    json.order: expected 8, got 7",
+        "    headers: expected X-Tenant: 'a', there is none",
+        "    delay: expected 4m, got 5m",
+        "    label: expected 'b', there is none",
         due_in("5m"),
     ]
 
@@ -58,19 +58,19 @@ def test_each_thing_that_can_be_asked_has_a_sentence_of_its_own(qstash_fake):
         "failure_callback=/.*/, flow_control={'key': 'tenant', 'rate': 2, 'period': '1m'}, deduplication_id='order-7'"
     )
     assert lines[3:9] == [
-        "    retries: asked for 3, is 1",
-        "    timeout: asked for 30s, is 10s",
-        "    callback: asked for https://shop.example/*/done, is https://shop.example/done",
-        "    failure_callback: asked for /.*/, there is none",
-        "    flow_control.period: asked for 1m, is 1s",
-        "    deduplication_id: asked for 'order-7', there is none",
+        "    retries: expected 3, got 1",
+        "    timeout: expected 30s, got 10s",
+        "    callback: expected https://shop.example/*/done, got https://shop.example/done",
+        "    failure_callback: expected /.*/, there is none",
+        "    flow_control.period: expected 1m, got 1s",
+        "    deduplication_id: expected 'order-7', there is none",
     ]
-    assert "    timeout: asked for 30s, is 10s" in lines
+    assert "    timeout: expected 30s, got 10s" in lines
     publish()
     lines = failure(qstash_fake.assert_published, timeout=1, flow_control={"rate": 1}, times=2)
     assert lines[3:5] == [
-        "    timeout: asked for 1s, there is none",
-        "    flow_control.rate: asked for 1, there is none",
+        "    timeout: expected 1s, there is none",
+        "    flow_control.rate: expected 1, there is none",
     ]
 
 
@@ -93,7 +93,7 @@ def test_the_closest_comes_first_and_only_five_are_shown(qstash_fake):
     assert lines[1:5] == [
         "7 messages were published, the closest first:",
         f"  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) nearly",
-        "    body: asked for 'exactly', is 'nearly'",
+        "    body: expected 'exactly', got 'nearly'",
         "  POST https://api.example/5 (msg_…, CREATED, due 2026-01-01T00:00:00Z) no body",
     ]
     assert lines[-2:] == [
@@ -107,7 +107,7 @@ def test_too_many_are_listed(qstash_fake):
     publish()
     publish(url="https://api.example/other")
     assert failure(qstash_fake.assert_published, url=JOBS, times=1)[:-1] == [
-        f"2 messages were published with url={JOBS}; asked for 1",
+        f"2 messages were published with url={JOBS}; expected 1",
         f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 7}}',
         f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 7}}',
     ]
@@ -117,11 +117,11 @@ def test_too_few_are_listed_with_what_is_close(qstash_fake):
     publish()
     publish(body='{"order": 8}')
     assert failure(qstash_fake.assert_published, json={"order": 7}, times=2)[:5] == [
-        '1 message was published with json={"order": 7}; asked for 2',
+        '1 message was published with json={"order": 7}; expected 2',
         f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 7}}',
-        "1 message was published otherwise:",
+        "1 other message was published:",
         f'  POST {JOBS} (msg_…, CREATED, due 2026-01-01T00:00:00Z) {{"order": 8}}',
-        "    json.order: asked for 7, is 8",
+        "    json.order: expected 7, got 8",
     ]
 
 
@@ -130,11 +130,11 @@ def test_what_was_published_although_nothing_should_be_is_listed(qstash_fake):
         publish(label="a")
     lines = failure(qstash_fake.assert_nothing_published, label="a")
     assert (lines[0], len(lines), lines[-1]) == (
-        "7 messages were published with label='a'; asked for none",
+        "7 messages were published with label='a'; expected none",
         7,
         "  … and 2 more",
     )
-    assert failure(qstash_fake.assert_nothing_published)[0] == "7 messages were published; asked for none"
+    assert failure(qstash_fake.assert_nothing_published)[0] == "7 messages were published; expected none"
 
 
 def test_a_condition_that_says_no_is_named(qstash_fake):
@@ -145,8 +145,8 @@ def test_a_condition_that_says_no_is_named(qstash_fake):
     lines = failure(qstash_fake.assert_published, where=is_urgent, headers={"X-Tenant": "x"}, label="c")
     assert lines[0] == "no message was published with headers={'X-Tenant': 'x'}, label='c', where=is_urgent"
     assert lines[3:6] == [
-        "    headers: asked for X-Tenant: 'x', is 'shop'",
-        "    label: asked for 'c', has 'a', 'b'",
+        "    headers: expected X-Tenant: 'x', got 'shop'",
+        "    label: expected 'c', got 'a', 'b'",
         "    where: is_urgent said no",
     ]
 
@@ -154,7 +154,7 @@ def test_a_condition_that_says_no_is_named(qstash_fake):
 def test_a_body_that_is_no_json_says_so(qstash_fake):
     publish(body="hello")
     line = failure(qstash_fake.assert_published, json={"order": 7})[3]
-    assert line == "    json: asked for {\"order\": 7}, but the body is no JSON: 'hello'"
+    assert line == "    json: expected {\"order\": 7}, but the body is no JSON: 'hello'"
 
 
 def test_redacted_values_are_never_shown(qstash_fake):
@@ -173,8 +173,8 @@ def test_redacted_values_are_never_shown(qstash_fake):
     shown = "\n".join(line for text in texts for line in text)
     assert "4242" not in shown
     assert "hush" not in shown
-    assert '    json: asked for {"card": "1"}, is something else, which is redacted' in texts[0]
-    assert any(line.startswith("    headers: asked for X-Key: 'loud', is 'REDACTED:") for line in texts[0])
+    assert '    json: expected {"card": "1"}, got something else, which is redacted' in texts[0]
+    assert any(line.startswith("    headers: expected X-Key: 'loud', got 'REDACTED:") for line in texts[0])
 
 
 def test_long_values_are_cut(qstash_fake):
@@ -191,7 +191,7 @@ def test_an_undelivered_message_is_shown_with_its_state(qstash_fake):
     qstash_fake.deliver_due()
     assert failure(qstash_fake.assert_delivered, url=JOBS) == [
         f"no message was delivered with url={JOBS}",
-        "1 message was published so, but not delivered:",
+        "1 message was published like this, but not delivered:",
         f'  POST {JOBS} (msg_…, RETRY, last attempt: 503, due 2026-01-01T00:00:12Z) {{"order": 7}}',
         due_in("12s"),
     ]
@@ -231,7 +231,7 @@ def test_a_dead_letter_is_found_by_its_last_status(qstash_fake):
         f"no message was dead-lettered with url={JOBS}, status=500",
         "1 message was dead-lettered:",
         f'  POST {JOBS} (msg_…, FAILED, last attempt: 503) {{"order": 7}}',
-        "    status: asked for 500, is 503",
+        "    status: expected 500, got 503",
         "nothing is pending",
     ]
 
@@ -241,7 +241,7 @@ def test_a_delivered_message_is_no_dead_letter(qstash_fake):
     qstash_fake.on(JOBS).respond(200)
     qstash_fake.drain()
     assert failure(qstash_fake.assert_dead_lettered, url=JOBS, status=503)[1:3] == [
-        "1 message was published so, but not dead-lettered:",
+        "1 message was published like this, but not dead-lettered:",
         f'  POST {JOBS} (msg_…, DELIVERED) {{"order": 7}}',
     ]
 
@@ -262,7 +262,7 @@ def test_a_missing_schedule_is_told_with_those_there_are(qstash_fake):
     assert failure(qstash_fake.assert_scheduled, cron="0 9 * * 1", destination=JOBS) == [
         f"no schedule with cron='0 9 * * 1', destination='{JOBS}'",
         "there is 1 schedule:",
-        f"  '0 8 * * 1' → {JOBS}",
+        f"  '0 8 * * 1' → {JOBS} (next 2026-01-05T08:00:00Z)",
     ]
 
 

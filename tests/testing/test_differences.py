@@ -14,22 +14,22 @@ from qstash_fake.testing.differences import as_json, cut, json_difference, json_
     [
         ({}, {"a": 1}, None),
         ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3}, None),
-        ({"a": 1}, {"b": 1}, ".a: asked for 1, there is none"),
-        ({"a": None}, {}, ".a: asked for null, there is none"),
-        ({"a": {"b": 1}}, {"a": {"b": 2}}, ".a.b: asked for 1, is 2"),
-        ({"a": "7"}, {"a": 7}, '.a: asked for "7", is 7'),
-        ({"a": True}, {"a": 1}, ".a: asked for true, is 1"),
-        ({"a": 0}, {"a": False}, ".a: asked for 0, is false"),
-        ({"a": [1, True]}, {"a": [1, 1]}, ".a[1]: asked for true, is 1"),
+        ({"a": 1}, {"b": 1}, ".a: expected 1, there is none"),
+        ({"a": None}, {}, ".a: expected null, there is none"),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, ".a.b: expected 1, got 2"),
+        ({"a": "7"}, {"a": 7}, '.a: expected "7", got 7'),
+        ({"a": True}, {"a": 1}, ".a: expected true, got 1"),
+        ({"a": 0}, {"a": False}, ".a: expected 0, got false"),
+        ({"a": [1, True]}, {"a": [1, 1]}, ".a[1]: expected true, got 1"),
         ({"a": 1}, {"a": 1.0}, None),
         ({"a": (1, 2)}, {"a": [1, 2]}, None),
         ([1, 2], [1, 2], None),
-        ([1], [1, 2], "asked for [1], is [1, 2]"),
-        ([{"a": 1}], [{"a": 1, "b": 2}], "[0].b: not asked for, is 2"),
-        ([{"a": {}}], [{"a": {"b": None}}], "[0].a.b: not asked for, is null"),
-        ({}, [], "asked for {}, is []"),
+        ([1], [1, 2], "expected [1], got [1, 2]"),
+        ([{"a": 1}], [{"a": 1, "b": 2}], "[0].b: not expected, got 2"),
+        ([{"a": {}}], [{"a": {"b": None}}], "[0].a.b: not expected, got null"),
+        ({}, [], "expected {}, got []"),
         (None, None, None),
-        (None, {}, "asked for null, is {}"),
+        (None, {}, "expected null, got {}"),
     ],
 )
 def test_json_is_a_subset_for_objects_and_equal_otherwise(wanted, actual, difference):
@@ -51,9 +51,9 @@ def test_a_value_matches_just_when_there_is_no_difference(wanted, actual):
 
 def test_long_texts_are_shown_from_where_they_differ():
     wanted, actual = "a" * 250 + "x", "a" * 250 + "y"
-    assert unlike(wanted, actual) == f"from character 250 on asked for …{'a' * 20}x, is …{'a' * 20}y"
-    assert unlike("x" + wanted, actual) == f"asked for x{'a' * 199}… (252 characters), is {'a' * 200}… (251 characters)"
-    assert unlike("a", "b") == "asked for a, is b"
+    assert unlike(wanted, actual) == f"from character 250 on expected …{'a' * 20}x, got …{'a' * 20}y"
+    assert unlike("x" + wanted, actual) == f"expected x{'a' * 199}… (252 characters), got {'a' * 200}… (251 characters)"
+    assert unlike("a", "b") == "expected a, got b"
 
 
 def test_values_are_shown_as_in_code():

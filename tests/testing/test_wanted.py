@@ -173,7 +173,7 @@ def test_none_can_be_asked_for_by_number(qstash_fake):
     publish()
     assert qstash_fake.assert_delivered(times=0) is None
     assert qstash_fake.assert_dead_lettered(times=0) is None
-    assert failure(qstash_fake.assert_published, times=0)[0] == "1 message was published; asked for 0"
+    assert failure(qstash_fake.assert_published, times=0)[0] == "1 message was published; expected 0"
     with pytest.raises(UsageError, match="times=-1: a number of messages is not negative"):
         qstash_fake.assert_published(times=-1)
 

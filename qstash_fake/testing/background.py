@@ -1,0 +1,56 @@
+"""What a failing assertion tells besides what it has looked for: calls that came to nothing, and what is to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qstash_fake.broker.journal import Note
+from qstash_fake.broker.message import Message
+from qstash_fake.testing.inside import Inside
+from qstash_fake.testing.outlook import outlook
+from qstash_fake.testing.signatures import signed_for
+from qstash_fake.testing.timeline import timeline
+from qstash_fake.testing.uncommitted import uncommitted
+
+MAX_SHOWN = 5  # of a kind of things that a failure shows
+
+
+class Background:
+    """What is known of one fake while an assertion fails."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+
+    def published(self) -> Sequence[Message]:
+        """Return all messages."""
+        with self._inside.broker.lock:
+            return list(self._inside.broker.messages.values())
+
+    def in_vain(self) -> list[str]:
+        """Return the lines on calls that made no message: refused ones, and repetitions of an earlier publish."""
+        with self._inside.broker.lock:
+            texts = [note.text for note in self._inside.broker.journal if isinstance(note, Note) and note.in_vain]
+        if not texts:
+            return []
+        lines = [f"{len(texts)} call{'s' * (len(texts) > 1)} made no message:"]
+        lines += [f"  … {len(texts) - MAX_SHOWN} before"] if len(texts) > MAX_SHOWN else []
+        return lines + [f"  {text}" for text in texts[-MAX_SHOWN:]]
+
+    def missing(self) -> list[str]:
+        """Return the lines on what may be the reason that something is not there."""
+        return [*self.in_vain(), *uncommitted(), *self._inside.verbs.calls.forgotten()]
+
+    def signature(self, message: Message) -> list[str]:
+        """Return the line on the URL that *message* was signed for, if its handler has answered 401."""
+        url = signed_for(message.attempts[-1], self._inside.targets.routes) if message.attempts else None
+        return [f"the delivery was signed for {url}: the handler has to verify it with this URL"] if url else []
+
+    def outlook(self) -> str:
+        """Return a sentence on what is still to come."""
+        return outlook(self._inside.timekeeper)
+
+    def failure(self, lines: Sequence[str]) -> AssertionError:
+        """Return the failure of an assertion that says *lines*, with the timeline where nobody else shows it."""
+        if self._inside.tells_timeline:
+            lines = [*lines, "--- qstash_fake timeline ---", timeline(self._inside.broker, self._inside.targets.routes)]
+        return AssertionError("\n".join(lines))
