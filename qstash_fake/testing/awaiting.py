@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 
+def spelled(verb: str) -> str:
+    """Return *verb* as a test calls it, such as `qstash_fake.clock.advance_async`."""
+    return f"qstash_fake.{'clock.' if verb.startswith('advance') else ''}{verb}"
+
+
 class _Call(NamedTuple):
     verb: str
     place: str
@@ -36,7 +41,8 @@ class Calls:
     def forgotten(self) -> list[str]:
         """Return a sentence on each call that has done nothing."""
         return [
-            f"{one.verb}() was called without await at {one.place}, and did nothing: write `await ….{one.verb}(…)`"
+            f"{one.verb}() was called without await at {one.place}, and did nothing: "
+            f"write `await {spelled(one.verb)}(…)`"
             for one in self._made
             if not one.has_begun
         ]

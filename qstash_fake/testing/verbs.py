@@ -24,6 +24,7 @@ from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 from qstash_fake.testing.awaiting import Calls as AsyncCalls
+from qstash_fake.testing.awaiting import spelled
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.goals import Done, Goal, Units, duration_ms
 from qstash_fake.testing.outlook import outlook
@@ -205,10 +206,13 @@ class Verbs:
 def _refuse_a_running_loop(verb: str) -> None:
     if loop_is_running():
         raise UsageError(
-            f"{verb}() was called on a running event loop, which it would block: use `await ….{verb}_async(…)`"
+            f"{verb}() was called on a running event loop, which it would block: "
+            f"use `await {spelled(f'{verb}_async')}(…)`"
         )
 
 
 def _require_a_running_loop(verb: str) -> None:
     if not loop_is_running():
-        raise UsageError(f"{verb}_async() needs a running loop of asyncio or trio; where there is none, use {verb}()")
+        raise UsageError(
+            f"{verb}_async() needs a running loop of asyncio or trio; where there is none, use {spelled(verb)}()"
+        )

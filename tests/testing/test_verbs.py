@@ -139,7 +139,8 @@ def test_reading_the_clock_inside_a_handler_is_fine(qstash_fake, client):
 def test_an_async_verb_without_a_loop_says_what_to_use(fake):
     verb = fake.clock.advance_async("1m")
     with pytest.raises(
-        UsageError, match=r"^advance_async\(\) needs a running loop of asyncio or trio; .*, use advance"
+        UsageError,
+        match=r"^advance_async\(\) needs a running loop of asyncio or trio; .*, use qstash_fake.clock.advance",
     ):
         verb.send(None)
 
