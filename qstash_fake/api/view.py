@@ -9,6 +9,7 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.call import Reply
 from qstash_fake.api.calls import ApiCall
 from qstash_fake.errors import UsageError
+from qstash_fake.protocol.keywords import made_by_the_fake
 
 
 class ApiView:
@@ -16,6 +17,7 @@ class ApiView:
 
     __slots__ = ("_api",)
 
+    @made_by_the_fake
     def __init__(self, api: Api) -> None:
         self._api = api
 

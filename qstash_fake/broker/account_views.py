@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.flow_control import FlowControlKey as InnerKey
@@ -14,13 +15,16 @@ from qstash_fake.broker.views import Message, View, moment, view_of
 from qstash_fake.protocol.moments import to_datetime
 
 
-class Schedule(View[InnerSchedule]):
+class Schedule(View):
     """What is published at every match of a cron expression."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerSchedule
 
     @property
     def schedule_id(self) -> str:
+        """Its id."""
         return self._inner.schedule_id
 
     @property
@@ -35,10 +39,12 @@ class Schedule(View[InnerSchedule]):
 
     @property
     def paused(self) -> bool:
+        """Whether its ticks make no messages."""
         return self._inner.paused
 
     @property
     def created_at(self) -> datetime:
+        """When it was created first; overwriting keeps it."""
         return to_datetime(self._inner.created_ms)
 
     @property
@@ -61,13 +67,16 @@ class Schedule(View[InnerSchedule]):
         return [view_of(Message, message) for message in self._inner.owner.trigger(self._inner)]
 
 
-class Queue(View[InnerQueue]):
+class Queue(View):
     """A FIFO queue."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerQueue
 
     @property
     def name(self) -> str:
+        """Its name."""
         return self._inner.name
 
     @property
@@ -77,6 +86,7 @@ class Queue(View[InnerQueue]):
 
     @property
     def paused(self) -> bool:
+        """Whether its messages wait."""
         return self._inner.paused
 
     @property
@@ -86,10 +96,12 @@ class Queue(View[InnerQueue]):
 
     @property
     def created_at(self) -> datetime:
+        """When it was made."""
         return to_datetime(self._inner.created_ms)
 
     @property
     def updated_at(self) -> datetime:
+        """When it was changed last."""
         return to_datetime(self._inner.updated_ms)
 
     def __repr__(self) -> str:
@@ -97,13 +109,16 @@ class Queue(View[InnerQueue]):
         return f"<Queue {self.name!r} parallelism={self.parallelism} lag={self.lag}{paused}>"
 
 
-class FlowControlKey(View[InnerKey]):
+class FlowControlKey(View):
     """A flow-control key and its limits; None is no limit."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerKey
 
     @property
     def key(self) -> str:
+        """Its name."""
         return self._inner.key
 
     @property
@@ -118,10 +133,12 @@ class FlowControlKey(View[InnerKey]):
 
     @property
     def period(self) -> timedelta:
+        """The time in which *rate* messages may start."""
         return timedelta(milliseconds=self._inner.period_ms)
 
     @property
     def paused(self) -> bool:
+        """Whether its messages wait."""
         return self._inner.paused
 
     @property
@@ -150,13 +167,16 @@ class FlowControlKey(View[InnerKey]):
         return f"<FlowControlKey {self.key!r} {limits} waiting={self.waiting}{paused}>"
 
 
-class UrlGroup(View[InnerGroup]):
+class UrlGroup(View):
     """A named list of endpoints."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerGroup
 
     @property
     def name(self) -> str:
+        """Its name."""
         return self._inner.name
 
     @property
@@ -166,20 +186,24 @@ class UrlGroup(View[InnerGroup]):
 
     @property
     def created_at(self) -> datetime:
+        """When it was made."""
         return to_datetime(self._inner.created_ms)
 
     @property
     def updated_at(self) -> datetime:
+        """When it was changed last."""
         return to_datetime(self._inner.updated_ms)
 
     def __repr__(self) -> str:
         return f"<UrlGroup {self.name!r} {', '.join(endpoint.url for endpoint in self.endpoints)}>"
 
 
-class SigningKeys(View[Broker]):
+class SigningKeys(View):
     """The keys that deliveries are signed with."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: Broker
 
     @property
     def current(self) -> str:

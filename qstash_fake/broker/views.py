@@ -10,7 +10,7 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import httpx
 
@@ -22,6 +22,7 @@ from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.http import encode
+from qstash_fake.protocol.keywords import made_by_the_fake
 from qstash_fake.protocol.moments import to_datetime
 
 T = TypeVar("T")
@@ -45,18 +46,24 @@ def view_of(kind: Callable[[Held], V], inner: Held) -> V:
     return view
 
 
-def inner_of(view: View[T]) -> T:
+class Hangs(Protocol[T]):
+    _inner: T
+
+
+def inner_of(view: Hangs[T]) -> T:
     """Return what *view* hangs on; for this package, a test has no use for it."""
     return view._inner
 
 
-class View(Generic[T]):
-    """The common part of all views: what they hang on, and that nothing can be set."""
+class View:
+    """The common part of all views: what they hang on, and that nothing can be set. Generic, `help()` would be long."""
 
     __slots__ = ("_inner",)
-    _inner: T
+    if TYPE_CHECKING:
+        _inner: Any
 
-    def __init__(self, inner: T) -> None:
+    @made_by_the_fake
+    def __init__(self, inner: Any) -> None:
         object.__setattr__(self, "_inner", inner)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -75,21 +82,26 @@ class View(Generic[T]):
         return repr(self._inner)
 
 
-class Message(View[InnerMessage]):
+class Message(View):
     """A message that QStash accepted."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerMessage
 
     @property
     def message_id(self) -> str:
+        """Its id, as the API gives it."""
         return self._inner.message_id
 
     @property
     def url(self) -> str:
+        """Where it is delivered to."""
         return self._inner.url
 
     @property
     def method(self) -> str:
+        """The HTTP method of its deliveries, in capitals."""
         return self._inner.method
 
     @property
@@ -172,13 +184,16 @@ class Message(View[InnerMessage]):
         return self._inner.options.deduplication_id
 
 
-class Attempt(View[InnerAttempt]):
+class Attempt(View):
     """One attempt to deliver a message."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerAttempt
 
     @property
     def message(self) -> Message:
+        """The message that it delivered."""
         return view_of(Message, self._inner.message)
 
     @property
@@ -227,17 +242,21 @@ class Attempt(View[InnerAttempt]):
         return self._inner.lost
 
 
-class DeadLetter(View[InnerDeadLetter]):
+class DeadLetter(View):
     """A message that failed for good, with the last answer it got."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerDeadLetter
 
     @property
     def dlq_id(self) -> str:
+        """Its id in the dead letter queue."""
         return self._inner.dlq_id
 
     @property
     def message(self) -> Message:
+        """The message that failed."""
         return view_of(Message, self._inner.message)
 
     @property
@@ -262,10 +281,12 @@ class DeadLetter(View[InnerDeadLetter]):
             raise UsageError(f"{problem}: it was redriven or deleted") from None
 
 
-class LogEntry(View[InnerLogEntry]):
+class LogEntry(View):
     """One step in the life of a message, with its body and headers redacted as the message asks."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: InnerLogEntry
 
     @property
     def at(self) -> datetime:
@@ -279,6 +300,7 @@ class LogEntry(View[InnerLogEntry]):
 
     @property
     def message(self) -> Message:
+        """The message that it is about."""
         return view_of(Message, self._inner.message)
 
     @property
@@ -288,10 +310,12 @@ class LogEntry(View[InnerLogEntry]):
 
     @property
     def message_id(self) -> str:
+        """The id of the message."""
         return self._inner.message.message_id
 
     @property
     def url(self) -> str:
+        """Where the message is delivered to."""
         return self._inner.message.url
 
     @property
@@ -311,11 +335,13 @@ class LogEntry(View[InnerLogEntry]):
 
     @property
     def body(self) -> bytes:
+        """The body of the message, redacted as it asks."""
         message = self._inner.message
         return message.redaction.redact_body(message.body)
 
     @property
     def headers(self) -> httpx.Headers:
+        """The headers of the message, redacted as it asks."""
         message = self._inner.message
         return httpx.Headers(encode(message.redaction.redact_headers(message.stored_headers)))
 

@@ -20,6 +20,7 @@ from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.conditions import Condition, takes, times_out
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, to_ms
+from qstash_fake.protocol.keywords import did_you_mean, keywords, made_by_the_fake
 from qstash_fake.protocol.urls import UrlPattern, normalize
 
 OneAnswer = int | Mapping[str, Any] | httpx.Response
@@ -36,6 +37,7 @@ class Reply(NamedTuple):
 class Route:
     """The answer to deliveries whose URL matches; made by `QStashFake.on`, every method returns the route itself."""
 
+    @made_by_the_fake
     def __init__(self, pattern: UrlPattern, method: str | None) -> None:
         self._pattern = pattern
         self._method = method
@@ -51,6 +53,7 @@ class Route:
         self._limit_from = 0
         self._takes: Condition | None = None
 
+    @keywords()
     def respond(
         self,
         status: int = 200,
@@ -203,10 +206,17 @@ def is_url(value: object) -> bool:
     return re.match(r"https?://", str(value), re.IGNORECASE) is not None
 
 
+_ARGUMENTS = ("status", "json", "text", "content", "headers")  # of `respond`
+
+
 def _one(given: OneAnswer) -> Outcome:
     if isinstance(given, int):
         return _outcome(given)
     if isinstance(given, Mapping):
+        for name in given:
+            if name not in _ARGUMENTS:
+                near = did_you_mean(str(name), _ARGUMENTS, "{!r}")
+                raise UsageError(f"respond_with has no {name!r}{near}: a dict takes {', '.join(_ARGUMENTS)}")
         return _outcome(**given)
     if not isinstance(given, httpx.Response):
         raise UsageError(f"respond_with takes statuses, dicts of respond's arguments or httpx.Responses, not {given!r}")

@@ -116,15 +116,21 @@ def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
     """Return the options that markers of *node* and of what it stands in set, the closest first."""
     options: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(MARKER))):
-        unknown = [f"{name}=" for name in sorted(marker.kwargs.keys() - OPTIONS.keys())]
+        unknown = sorted(marker.kwargs.keys() - OPTIONS.keys())
         if marker.args or unknown:
-            wrong = f"unknown {', '.join(unknown)}" if unknown else f"no keyword for {marker.args[0]!r}"
+            wrong = _unknown(unknown) if unknown else f"no keyword for {marker.args[0]!r}"
             known = ", ".join(f"{option}=" for option in OPTIONS)
             pytest.fail(f"@pytest.mark.{MARKER}: {wrong}; it takes {known}", pytrace=False)
         options |= marker.kwargs
     with explained(ValueError, where=f"@pytest.mark.{MARKER}: "):
         stray(options.get("stray", STRAY[0]))
     return options
+
+
+def _unknown(names: list[str]) -> str:
+    from qstash_fake.protocol.keywords import did_you_mean
+
+    return f"unknown {', '.join(f'{name}={did_you_mean(name, OPTIONS)}' for name in names)}"
 
 
 def of_the_fake(options: dict[str, Any]) -> dict[str, Any]:

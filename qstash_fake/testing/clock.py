@@ -7,6 +7,7 @@ from typing import Unpack
 
 from qstash_fake.broker.views import moment as moment_or_none
 from qstash_fake.protocol.durations import Duration
+from qstash_fake.protocol.keywords import keywords, made_by_the_fake
 from qstash_fake.protocol.moments import to_datetime
 from qstash_fake.testing.awaiting import awaited
 from qstash_fake.testing.goals import Done, Units
@@ -20,6 +21,7 @@ class Clock:
 
     __slots__ = ("_timekeeper", "_verbs")
 
+    @made_by_the_fake
     def __init__(self, timekeeper: Timekeeper, verbs: Verbs) -> None:
         self._timekeeper = timekeeper
         self._verbs = verbs
@@ -35,6 +37,7 @@ class Clock:
         self._timekeeper.observe()
         return moment_or_none(self._timekeeper.broker.next_event_ms())
 
+    @keywords(Units)
     def advance(self, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
         """Move forward by *duration*, making every delivery that falls due on the way, in order.
 
@@ -43,6 +46,7 @@ class Clock:
         return self._verbs.run(self._verbs.advance, duration, units)
 
     @awaited
+    @keywords(Units)
     async def advance_async(self, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
         """Do what `advance` does, delivering on the running event loop."""
         return await self._verbs.run_async(self._verbs.advance, duration, units)

@@ -26,6 +26,7 @@ from qstash_fake.delivery.routes import Route, url_pattern
 from qstash_fake.delivery.watchdog import LIMIT, limit_to_ms
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration
+from qstash_fake.protocol.keywords import keywords
 from qstash_fake.testing import assertions
 from qstash_fake.testing.awaiting import awaited
 from qstash_fake.testing.background import Background
@@ -57,6 +58,7 @@ class QStashFake(Contents):
     Use it as a context manager; interception, environment and frozen time end with the block.
     """
 
+    @keywords()
     def __init__(
         self,
         *,
@@ -102,6 +104,7 @@ class QStashFake(Contents):
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
+    @keywords()
     def mount(self, app: Any, url: str | UrlObject | None = None, *, lifespan: bool = True) -> None:
         """Let *app* answer deliveries to *url* and everything below it; without a URL, every delivery.
 
@@ -114,6 +117,7 @@ class QStashFake(Contents):
             raise UsageError("mount() takes the beginning of URLs and no regex: answer those with qstash_fake.on(…)")
         self._inside.targets.mount(app, text, lifespan=lifespan)
 
+    @keywords()
     def on(self, url: Url, method: str | None = None) -> Route:
         """Answer deliveries to *url* instead of the application; say how on the route that is returned."""
         return self._inside.targets.on(url_text(url), method)
@@ -157,6 +161,7 @@ class QStashFake(Contents):
         """Do what `deliver_due` does, delivering on the running event loop."""
         return await self._inside.verbs.run_async(self._inside.verbs.deliver_due)
 
+    @keywords()
     def signed_request(
         self,
         url: str | UrlObject,
@@ -190,26 +195,38 @@ class QStashFake(Contents):
 
     # --- what a test asserts ------------------------------------------------------------------------------------
 
+    @keywords(Asked)
     def assert_published(self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[Asked]) -> Message:
-        """Return the newest message that was published so, or fail.
+        """Return the newest message that was published like this, or fail.
 
-        *url* is exact, a prefix if it ends in `*`, or a compiled regex; *times* is how many there must be exactly,
-        None for at least one. What else can be asked: `wanted.Asked`. With `times=0` there is none to return.
+        *url* is exact, a prefix if it ends in `*`, or a compiled regex; *callback* and *failure_callback* are too.
+        *times* is how many there must be exactly, None for at least one; with `times=0` nothing is returned.
+        *json* is the body as JSON: a subset for objects, equal otherwise. *body* is all of it, bytes or text. *headers*
+        are a subset. *delay* is the time from the publish to the first due time, *timeout* what an attempt may take:
+        `"5m"`, seconds or a timedelta. *label* is one of the labels. *retries* is how many attempts may follow the
+        first. *flow_control* is a key, or a subset of key, parallelism, rate and period. *where* is a function that is
+        given a message and says yes or no. What is not given is not asked.
         """
         __tracebackhide__ = True
         return _shown(self._find("published", Wanted(url=url, **asked), self._all(), times))
 
+    @keywords(Asked)
     def assert_nothing_published(self, url: Url | None = None, **asked: Unpack[Asked]) -> None:
-        """Fail if a message was published so; with nothing asked, if any was."""
+        """Fail if a message was published like this, or at all if nothing is asked.
+
+        `assert_published` has the keywords.
+        """
         __tracebackhide__ = True
         assertions.find_nothing("published", Wanted(url=url, **asked), self._all(), self._background)
 
+    @keywords(Asked)
     def assert_delivered(self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[Asked]) -> Message:
-        """Return the newest message that was delivered and is so, or fail."""
+        """Return the newest message like this that was delivered, or fail; `assert_published` has the keywords."""
         __tracebackhide__ = True
         delivered = [message for message in self._all() if message.state is State.DELIVERED]
         return _shown(self._find("delivered", Wanted(url=url, **asked), delivered, times))
 
+    @keywords(Asked)
     def assert_dead_lettered(
         self,
         url: Url | None = None,
@@ -218,7 +235,10 @@ class QStashFake(Contents):
         times: int | None = None,
         **asked: Unpack[Asked],
     ) -> DeadLetter:
-        """Return the newest dead letter that is so, *status* being that of its last answer, or fail."""
+        """Return the newest dead letter like this, or fail; *status* is that of its last answer.
+
+        `assert_published` has the other keywords.
+        """
         __tracebackhide__ = True
         wanted = Wanted(url=url, status=status, **asked)
         self._observe()
@@ -238,16 +258,22 @@ class QStashFake(Contents):
         delivered = [entry.message for entry in entries if entry.state is Step.DELIVERED]
         assertions.find_order(expected, delivered, self._background)
 
+    @keywords()
     def assert_scheduled(self, cron: str | None = None, destination: Url | None = None) -> Schedule:
         """Return the newest schedule with this cron and destination, a URL or the name of a group, or fail."""
         __tracebackhide__ = True
         wanted = None if destination is None else url_text(destination)
         return assertions.find_schedule(self.schedules.values(), cron, wanted, self._background)
 
+    @keywords(AskedOfRun)
     def assert_workflow(
         self, url: Url | None = None, *, times: int | None = None, **asked: Unpack[AskedOfRun]
     ) -> WorkflowRun:
-        """Return the newest run of a workflow that is so, or fail; *times* is how many there must be exactly."""
+        """Return the newest run of a workflow like this, or fail; *times* is how many there must be exactly.
+
+        *payload* is a subset for objects, equal otherwise. *state* is `RUN_STARTED`, `RUN_SUCCESS`, `RUN_FAILED` or
+        `RUN_CANCELED`. *step* is the name of a step that is done.
+        """
         __tracebackhide__ = True
         return cast(
             WorkflowRun, find_run(self._inside, None if url is None else url_text(url), times, asked, self._background)

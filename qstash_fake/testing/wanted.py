@@ -18,6 +18,7 @@ from qstash_fake.delivery.routes import url_pattern
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.http import text
+from qstash_fake.protocol.keywords import did_you_mean
 from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, json_test, show, unlike
 
 
@@ -267,7 +268,8 @@ def _wanted_limits(wanted: str | Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(wanted, str):
         return {"key": wanted}
     if unknown := wanted.keys() - {"key", "parallelism", "rate", "period"}:
-        raise UsageError(f"flow_control has no {min(unknown)!r}: it takes key, parallelism, rate and period")
+        near = did_you_mean(min(unknown), ("key", "parallelism", "rate", "period"), "{!r}")
+        raise UsageError(f"flow_control has no {min(unknown)!r}{near}: it takes key, parallelism, rate and period")
     return dict(wanted) | ({"period": to_ms(wanted["period"])} if "period" in wanted else {})
 
 

@@ -13,6 +13,7 @@ from qstash_fake.broker.workflow.runs import Run, RunState
 from qstash_fake.broker.workflow.views import WorkflowRun
 from qstash_fake.delivery.routes import url_pattern
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.keywords import made_by_the_fake
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.background import MAX_SHOWN, Background
 from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_difference, json_test, show
@@ -27,6 +28,7 @@ class Workflows(Mapping[str, WorkflowRun]):
 
     __slots__ = ("_inside",)
 
+    @made_by_the_fake
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
 

@@ -175,7 +175,7 @@ def test_it(qstash_fake, options): pass
         "explore=-1: give the number of runs, such as 100, or 0 for none",
         "explore=True: give the number of runs, such as 100, or 0 for none",
         "faults='thrice': there is no such fault, use some of twice, lost, swap, ",
-        "unknown explores=; it takes start=, freeze=, unrouted=, raise_app_except",
+        "unknown explores= (did you mean explore=?); it takes start=, freeze=, un",
     ]
 
 

@@ -113,7 +113,10 @@ class TestIt:
 @pytest.mark.parametrize(
     ("marker", "problem"),
     [
-        ("frezze='off'", "@pytest.mark.qstash_fake: unknown frezze=; it takes start=, freeze=, unrouted=, "),
+        (
+            "frezze='off'",
+            "@pytest.mark.qstash_fake: unknown frezze= (did you mean freeze=?); it takes start=, ",
+        ),
         ("'off'", "@pytest.mark.qstash_fake: no keyword for 'off'; it takes start=, freeze=, unrouted=, "),
         ("freeze='sundial'", "qstash_fake(freeze='sundial'): freeze='sundial' is unknown: use "),
         ("unrouted='drop'", "qstash_fake(unrouted='drop'): unrouted='drop' is unknown: use one of "),

@@ -149,7 +149,7 @@ def test_advance_takes_the_keywords_of_a_timedelta(fake):
             (),
             {"day": 1},
             TypeError,
-            r"^advance\(\) has no day=: it takes a duration, or weeks=, days=, hours=, mi",
+            r"^advance\(\) has no day= \(did you mean days=\?\); it takes duration=, weeks=, da",
         ),
         ((), {"days": -1}, ValueError, "^a duration cannot be negative"),
         (

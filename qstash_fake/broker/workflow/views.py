@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qstash_fake.broker.views import Message, View, moment, view_of
 from qstash_fake.broker.workflow.runs import Entry, Run, RunState
@@ -11,10 +11,12 @@ from qstash_fake.protocol.moments import to_datetime
 from qstash_fake.protocol.workflow import Step, as_json
 
 
-class WorkflowStep(View[Entry]):
+class WorkflowStep(View):
     """A step that is done: what a run has of it."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: Entry
 
     @property
     def id(self) -> int:
@@ -23,6 +25,7 @@ class WorkflowStep(View[Entry]):
 
     @property
     def name(self) -> str:
+        """The name that the workflow gives it."""
         return self._step.name
 
     @property
@@ -49,17 +52,21 @@ class WorkflowStep(View[Entry]):
         return f"<WorkflowStep {self.id} {self.name!r} {self.type}>"
 
 
-class WorkflowRun(View[Run]):
+class WorkflowRun(View):
     """A run of a workflow."""
 
     __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: Run
 
     @property
     def id(self) -> str:
+        """Its id."""
         return self._inner.run_id
 
     @property
     def url(self) -> str:
+        """The URL of the workflow."""
         return self._inner.url
 
     @property
