@@ -43,8 +43,9 @@ lint: $(STAMP)  ## ruff: rules and format
 	@$(PY) -m ruff check -q .
 	@$(PY) -m ruff format -q --check .
 
-types: $(STAMP)  ## mypy, strict
+types: $(STAMP)  ## mypy, strict; and basedpyright on a suite that says all its types
 	@$(PY) -m mypy
+	@$(PY) -m basedpyright --pythonpath $(PY)
 
 wheel: $(STAMP)  ## build the wheel, and use it in a second environment without the checkout
 	@rm -rf dist
