@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 SESSION = "qstash_fake_session"
+_NOT_PASSED = pytest.StashKey[bool]()  # the test has failed, or was skipped: nothing fails it at its end
 _FAKE = pytest.StashKey["QStashFake"]()  # of a test; of the run, that of wider fixtures
 _ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are entered
 
@@ -75,8 +76,12 @@ def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     if (planned := request.node.stash.get(options.PLANNED, None)) is not None:
         planned.attach(fake)
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
-        request.node.stash[_FAKE] = fake
+        request.node.stash[_FAKE], request.node.stash[_NOT_PASSED] = fake, False
         yield fake
+        if options.word_of("unused_routes", given) == "error" and not request.node.stash[_NOT_PASSED]:
+            from qstash_fake.plugin import routes
+
+            routes.refuse_unused(fake)
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +125,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         exploring.summarize(terminalreporter, told)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Warn of a marker that does nothing; by now a test has asked for the fixture, if it asks for it at all."""
+    if _FAKE not in item.stash and (sentence := options.in_vain(item)):
+        with explained(pytest.PytestWarning):  # where warnings are errors
+            item.warn(pytest.PytestWarning(sentence))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -133,8 +146,14 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
         call.excinfo = _without_own_frames(call.excinfo)
     report = yield
+    if call.when == "call" and call.excinfo is not None:
+        item.stash[_NOT_PASSED] = True
     if report.failed:
+        from qstash_fake.plugin import routes
+
         report.sections.append(("qstash_fake timeline", _timeline(fake)))
+        if sentence := routes.unused(fake):
+            report.sections.append(("qstash_fake routes", sentence))
         if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
             from qstash_fake.plugin import reports
 

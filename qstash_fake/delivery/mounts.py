@@ -143,9 +143,11 @@ class Answerers:
         origin = "://".join(urls.split(message.url)[:2])
         # LLM_URL is the fake's own, mounted in every test.
         mounted = ", ".join(mount.prefix or "every URL" for mount in self.mounts if mount.prefix != LLM_URL)
+        matched = [route for route in reversed(list(self.routes)) if route._matches(message)]
+        answer = matched[0]._way_out() if matched else f"answer it with qstash_fake.on({message.url!r}).respond(200)"
         raise UnroutedDestination(
-            f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or answer it with "
-            f"qstash_fake.on({message.url!r}).respond(200); mounted: {mounted or 'nothing'}"
+            f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or {answer}; "
+            f"mounted: {mounted or 'nothing'}"
         )
 
 

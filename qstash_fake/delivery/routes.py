@@ -134,6 +134,14 @@ class Route:
         """Tell whether *attempt* has its answer from here, and not from an application."""
         return bool(self._first or self._then) and attempt in self._calls
 
+    def _way_out(self) -> str:
+        """Return what to do about a delivery that this route matches and does not answer, for a sentence."""
+        if not self.spent:
+            return f"give {self} an answer, such as .respond(200): it has none"
+        if self._limit is None:
+            return f"let {self} answer longer, with .respond(200) after respond_with(): its answers are spent"
+        return f"let {self} answer longer: its times({self._limit}) are over"
+
     def _next_reply(self) -> Reply | None:
         """Return what it answers now, unless it is spent; None leaves the answer to whoever comes next."""
         number = self._called - self._first_from
@@ -142,6 +150,12 @@ class Route:
     def _answer_then(self, reply: Reply) -> Self:
         self._then = reply
         return self
+
+    def __str__(self) -> str:
+        """Return the call that has made it."""
+        pattern = self._pattern.pattern
+        shown = repr(pattern) if isinstance(pattern, str) else str(self._pattern)
+        return f"on({shown}{f', {self._method!r}' if self._method else ''})"
 
     def __repr__(self) -> str:
         return f"<Route {self._method or 'any method'} {self._pattern}, {self._called} calls>"

@@ -17,14 +17,21 @@ PLANNED = pytest.StashKey[Any]()
 """The plan of faults that a test is run under, an `explore.planned.Planned`."""
 _OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
 
-STRAY = ("error", "allow")
+# Option → its words; the first is what counts if nothing is said.
+WORDS = {"stray": ("error", "allow"), "unused_routes": ("allow", "error")}
 
 
-def stray(word: str) -> str:
-    """Return *word* if it says what becomes of a stray call, or raise ValueError."""
-    if word not in STRAY:
-        raise ValueError(f"stray={word!r} is unknown: use one of {', '.join(map(repr, STRAY))}")
+def word_of(option: str, options: dict[str, Any]) -> str:
+    """Return what *options* say of *option*, or raise ValueError for what is none of its words."""
+    words = WORDS[option]
+    word: str = options.get(option, words[0])
+    if word not in words:
+        raise ValueError(f"{option}={word!r} is unknown: use one of {', '.join(map(repr, words))}")
     return word
+
+
+def _word(option: str) -> Callable[[str], str]:
+    return lambda text: word_of(option, {option: text})
 
 
 # Option of the marker → what makes its value of the text of the ini option `qstash_fake_<option>`; None: pytest does.
@@ -39,11 +46,12 @@ OPTIONS: dict[str, Callable[[str], Any] | None] = {
     "url": str,
     "region": str,
     "watchdog": str,
-    "stray": stray,
+    "stray": _word("stray"),
+    "unused_routes": _word("unused_routes"),
     "explore": int,
     "faults": str,
 }
-OF_THE_PLUGIN = ("stray", "explore", "faults")  # the others are arguments of QStashFake
+OF_THE_PLUGIN = (*WORDS, "explore", "faults")  # the others are arguments of QStashFake
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -123,8 +131,20 @@ def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
             pytest.fail(f"@pytest.mark.{MARKER}: {wrong}; it takes {known}", pytrace=False)
         options |= marker.kwargs
     with explained(ValueError, where=f"@pytest.mark.{MARKER}: "):
-        stray(options.get("stray", STRAY[0]))
+        for option in WORDS:
+            word_of(option, options)
     return options
+
+
+def in_vain(item: pytest.Item) -> str:
+    """Return a sentence on a marker of the test's own that does nothing, for it takes no fake; empty if there is none.
+
+    Markers of classes and modules are for those tests that take one. A stray call is let out without a fake, too.
+    """
+    given = [marker.kwargs.keys() for marker in item.own_markers if marker.name == MARKER]
+    if not given or any(keys == {"stray"} for keys in given) or "qstash_fake" in getattr(item, "fixturenames", ()):
+        return ""
+    return f"@pytest.mark.{MARKER} does nothing in {item.nodeid}: the test does not take the fixture qstash_fake"
 
 
 def _unknown(names: list[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from qstash_fake.intercept.guard import OUTSIDE, Guard, StrayCall
-from qstash_fake.plugin.options import of_ini, of_marker
+from qstash_fake.plugin.options import of_ini, of_marker, word_of
 
 NAME = "qstash_fake_strays"
 _OF_A_WORKER = "qstash_fake_strays"  # in what a worker of pytest-xdist tells its controller
@@ -131,7 +131,7 @@ class Strays:
 
 
 def _is_allowed(options: dict[str, Any]) -> bool:
-    return bool(options.get("stray") == "allow")
+    return word_of("stray", options) == "allow"
 
 
 def _a_fake_is_active() -> bool:

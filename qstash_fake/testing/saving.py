@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ def save_report(inside: Inside, path: Path, title: str) -> Path:
     return path
 
 
-def data(broker: Broker, title: str, routes: Sequence[Route] = ()) -> dict[str, Any]:
+def data(broker: Broker, title: str, routes: Iterable[Route] = ()) -> dict[str, Any]:
     """Return what a report of *broker* shows, as JSON of no more than `MAX_BYTES` bytes if that can be."""
     with broker.lock:
         for size in SIZES:
@@ -46,7 +46,7 @@ def data(broker: Broker, title: str, routes: Sequence[Route] = ()) -> dict[str, 
     return taken
 
 
-def _taken(broker: Broker, title: str, routes: Sequence[Route], size: _Size) -> dict[str, Any]:
+def _taken(broker: Broker, title: str, routes: Iterable[Route], size: _Size) -> dict[str, Any]:
     shown = clipped(picture(broker, newest=size.messages), size.characters)
     there = {one["id"] for one in shown["messages"]}
     details = {name: detail(one, size.characters) for name, one in broker.messages.items() if name in there}

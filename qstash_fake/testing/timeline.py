@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import LogEntry, Note
@@ -20,7 +20,7 @@ MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
 MAX_COMING = 20  # lines for what is still to come
 
 
-def timeline(broker: Broker, routes: Sequence[Route] = ()) -> str:
+def timeline(broker: Broker, routes: Iterable[Route] = ()) -> str:
     """Return what happened, oldest first, and what is still to come; *routes* are those that may have answered."""
     with broker.lock:
         entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
@@ -47,7 +47,7 @@ def timeline(broker: Broker, routes: Sequence[Route] = ()) -> str:
     return "\n".join(lines)
 
 
-def _line(entry: LogEntry | Note, broker: Broker, routes: Sequence[Route]) -> str:
+def _line(entry: LogEntry | Note, broker: Broker, routes: Iterable[Route]) -> str:
     if isinstance(entry, Note):
         return f"{'—':<9} {entry.text}"
     line = f"{entry.state:<9} {_who(entry.message)}"

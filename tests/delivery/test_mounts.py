@@ -146,6 +146,27 @@ def test_an_unrouted_destination_is_an_error_that_says_what_to_do_and_the_messag
     assert len(qstash_fake.deliver_due().delivered) == 1
 
 
+WAYS_OUT = {
+    f"give on('{JOB}') an answer, such as .respond(200): it has none": lambda fake: fake.on(JOB),
+    f"let on('{JOB}', 'POST') answer longer, with .respond(200) after respond_with(): its answers are spent": (
+        lambda fake: fake.on(JOB, "POST").respond_with([503])
+    ),
+    f"let on('{JOB}') answer longer: its times(1) are over": lambda fake: fake.on(JOB).respond(503).times(1),
+}
+
+
+@pytest.mark.parametrize("way_out", WAYS_OUT)
+def test_a_route_that_matches_and_does_not_answer_is_named(qstash_fake, client, way_out):
+    WAYS_OUT[way_out](qstash_fake)
+    client.message.publish(url=JOB)
+    with pytest.raises(UnroutedDestination) as raised:
+        qstash_fake.drain()
+    assert str(raised.value) == (
+        f"no app for {JOB}: mount one with qstash_fake.mount(app, 'https://shop.example'), or {way_out}; "
+        "mounted: nothing"
+    )
+
+
 @pytest.mark.qstash_fake(unrouted="accept")
 def test_unrouted_accept_answers_200(qstash_fake, client):
     client.message.publish(url=JOB)

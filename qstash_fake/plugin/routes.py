@@ -1,0 +1,34 @@
+"""The option `unused_routes`: what becomes of a test with a route that no delivery has come to.
+
+A failing test's report names such routes in any case, for an answer that is given to a URL with a slip of the pen is
+given to nobody.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qstash_fake.errors import UsageError
+
+if TYPE_CHECKING:
+    from qstash_fake.testing.fake import QStashFake
+
+MAX_SHOWN = 5  # of the URLs that deliveries came to
+
+
+def unused(fake: QStashFake) -> str:
+    """Return a sentence on the routes of *fake* that no delivery has come to, empty if there are none."""
+    from qstash_fake.testing.fake import inside
+
+    routes = [str(route) for route in inside(fake).targets.routes if not route.called]
+    if not routes:
+        return ""
+    urls = list(dict.fromkeys(attempt.message.url for attempt in fake.attempts))
+    went = ", ".join(urls[:MAX_SHOWN]) + (f" and {len(urls) - MAX_SHOWN} more" if len(urls) > MAX_SHOWN else "")
+    return f"no delivery came to {', '.join(routes)}; deliveries went to {went or 'nobody'}"
+
+
+def refuse_unused(fake: QStashFake) -> None:
+    """Raise UsageError for routes that no delivery has come to."""
+    if sentence := unused(fake):
+        raise UsageError(f"{sentence} (unused_routes='error')")
