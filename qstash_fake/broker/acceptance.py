@@ -143,7 +143,7 @@ class Acceptance:
         return message
 
     def publish_again(self, messages: Iterable[Message], overrides: Options, now_ms: int) -> list[Message]:
-        """Make each of *messages* anew, *overrides* over its options; all, or none if one is refused.
+        """Make each of *messages* once more, *overrides* over its options; all, or none if one is refused.
 
         They are due now and stand last in their queues (assumed).
         """

@@ -265,5 +265,5 @@ def _outcome(
 def _checked(answer: Answer) -> Outcome:
     outcome = outcome_of(answer)
     if outcome.exception is not None:
-        raise UsageError(f"no route can answer so: {outcome.exception}")
+        raise UsageError(f"no route can answer like this: {outcome.exception}")
     return outcome

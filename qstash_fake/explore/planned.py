@@ -6,7 +6,7 @@ is due at the instant. A fault that never can is left over; `Record.left_over` n
 
 An attempt goes through three places, always in this order, each of which asks for its faults alone:
 
-1. `admit`, before anything has changed: `late` plans the start anew, `swap` lets another message go first.
+1. `admit`, before anything has changed: `late` plans another start, `swap` lets another message go first.
 2. `is_unreachable` and `doubles`, at the start: `down` takes the application away, `twice` sends the attempt again.
 3. `lose`, a condition between the answer and its consequences: `lost` turns any answer into none.
 """

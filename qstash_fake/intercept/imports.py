@@ -1,4 +1,4 @@
-"""What happens right after a module is imported, be it long before or in the middle of a handler."""
+"""What happens right after a module is imported: long before the test, or in the middle of a handler."""
 
 from __future__ import annotations
 

@@ -30,8 +30,7 @@ def find(
     """Return the newest of *messages* that is *wanted*, or raise AssertionError.
 
     *kind* is what the messages are, such as `delivered`; *times* how many there must be exactly, None for any
-    number but none. *background* is asked for a failure only. None is returned if there is to be none and there is
-    none.
+    number but none. Only a failure asks *background*. None is returned if *times* is 0 and no message matches.
     """
     __tracebackhide__ = True
     if times is None:

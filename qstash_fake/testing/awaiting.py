@@ -12,10 +12,22 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from qstash_fake.delivery.loops import loop_is_running
+
 
 def spelled(verb: str) -> str:
     """Return *verb* as a test calls it, such as `qstash_fake.clock.advance_async`."""
     return f"qstash_fake.{'clock.' if verb.startswith('advance') else ''}{verb}"
+
+
+def name_here(verb: str) -> str:
+    """Return the name of *verb* that works where this is asked: on an event loop, the async one."""
+    return f"{verb}_async" if loop_is_running() else verb
+
+
+def call_here(verb: str, argument: str = "") -> str:
+    """Return the call of *verb* that works where this is asked."""
+    return f"{'await ' if loop_is_running() else ''}{spelled(name_here(verb))}({argument})"
 
 
 class _Call(NamedTuple):

@@ -72,9 +72,9 @@ class Clock:
     def advance_until(self, done: Done, limit: Duration = "30d") -> Report:
         """Move forward from one instant at which something happens to the next, until *done*, and do all of each.
 
-        *done* is a function that is called before each instant, or a message that is to be delivered, dead or
-        cancelled. UsageError is raised, and the clock stands at the last instant, if it would take more than *limit*
-        or if nothing is left to happen.
+        *done* is a function that is called before each instant, or a message, which is done when it is delivered,
+        dead or cancelled. UsageError is raised if it would take more than *limit*, or if nothing is left to happen;
+        the clock then stands at the last instant.
         """
         return self._verbs.run(self._verbs.advance_until, done, limit)
 

@@ -14,6 +14,7 @@ from qstash_fake.broker.message import Message
 from qstash_fake.broker.workflow.parts import Role
 from qstash_fake.errors import DrainLimitReached
 from qstash_fake.protocol.moments import iso, to_datetime
+from qstash_fake.testing.awaiting import call_here, name_here
 
 MAX_AT_ONE_INSTANT = 10_000  # new messages to one URL; assumed: no job under test publishes more of them at once
 
@@ -34,7 +35,7 @@ class DrainLimit:
         named = ", ".join(f"{url} ({count} times)" for url, count in most)
         raise DrainLimitReached(
             f"drain() has created more than {self._limit} messages and is not done; published again and again: "
-            f"{named}; raise drain(limit=…), or go step by step with clock.advance(…)"
+            f"{named}; raise {name_here('drain')}(limit=…), or go step by step with {call_here('advance', '…')}"
         )
 
 

@@ -1,4 +1,4 @@
-"""QStashFake: what a test holds. Shows what there is as views, and passes on what is to be done."""
+"""QStashFake: what a test holds. It shows what there is as views, and hands calls on to whoever does the work."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class QStashFake(Contents):
 
     @property
     def api(self) -> ApiView:
-        """The API: `calls` are those that were made; `fail`, `drop_connection`, `chat_answer` say how it behaves."""
+        """The API: `calls` lists what was called; `fail`, `drop_connection` and `chat_answer` say how it behaves."""
         return self._api
 
     # --- what a test does ---------------------------------------------------------------------------------------

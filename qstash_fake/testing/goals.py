@@ -1,4 +1,4 @@
-"""How far a verb goes: for a duration, or until something is so."""
+"""How far a verb goes: for a duration, or until a condition holds."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qstash_fake.delivery.loops import loop_is_running
 from qstash_fake.protocol.durations import format_ms
+from qstash_fake.testing.awaiting import call_here, name_here
 from qstash_fake.testing.timekeeper import Timekeeper
 
 
@@ -38,11 +38,11 @@ def _pending(count: int, held: Iterable[str], wait_ms: int | None) -> str:
     if wait_ms is None:
         return sentence
     if wait_ms <= 0:
-        return f"{sentence}, the next is due now: deliver with {_call('deliver_due')}"
+        return f"{sentence}, the next is due now: deliver with {call_here('deliver_due')}"
     wait = format_ms(wait_ms)
     return (
-        f"{sentence}, the next is due in {wait}: deliver with {_call('clock.advance', repr(wait))}, "
-        f"or all with {_call('drain')}"
+        f"{sentence}, the next is due in {wait}: deliver with {call_here('advance', repr(wait))}, "
+        f"or all with {call_here('drain')}"
     )
 
 
@@ -53,15 +53,8 @@ def _nothing_pending(tick_ms: int | None) -> str:
     wait = format_ms(_whole_seconds(tick_ms))
     return (
         f"nothing is pending, the next schedule tick is in {wait}: come to it with "
-        f"{_call('clock.advance', repr(wait))}, drain() runs no schedule"
+        f"{call_here('advance', repr(wait))}, {name_here('drain')}() runs no schedule"
     )
-
-
-def _call(verb: str, argument: str = "") -> str:
-    """Return the call of a verb that works where this is asked."""
-    if loop_is_running():
-        return f"await qstash_fake.{verb}_async({argument})"
-    return f"qstash_fake.{verb}({argument})"
 
 
 def _whole_seconds(wait_ms: int) -> int:

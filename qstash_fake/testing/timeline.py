@@ -21,7 +21,7 @@ MAX_COMING = 20  # lines for what is still to come
 
 
 def timeline(broker: Broker, routes: Iterable[Route] = ()) -> str:
-    """Return what happened, oldest first, and what is still to come; *routes* are those that may have answered."""
+    """Return what happened, oldest first, and what is still to come; *routes* are the test's own answers."""
     with broker.lock:
         entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
         pending, held = [one for one in broker.messages.values() if one.pending], broker.held(now_ms)

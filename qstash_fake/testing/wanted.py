@@ -1,6 +1,6 @@
-"""What a test asks of a message: whether one is so, and in what one differs that is not.
+"""What a test asks of a message: whether a message matches, and in what it differs.
 
-Whether is asked of every message, and costs a comparison; in what makes sentences, and is asked for a failure only.
+Every message is compared, which must cost little. Differences are sentences, and only a failure asks for them.
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ CRITERIA: Mapping[str, Criterion] = {
     ),
     "deduplication_id": _equal(lambda message: message.options.deduplication_id),
     "status": _equal(lambda message: message.attempts[-1].status if message.attempts else None),
-    # Last: a user's function sees only what is so in every other respect.
+    # Last: a user's function sees only messages that match in every other respect.
     "where": Criterion(
         lambda wanted, message: bool(wanted(views.view_of(views.Message, message))),
         lambda wanted, message: f"{show(wanted)} said no",

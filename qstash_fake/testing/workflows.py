@@ -96,14 +96,14 @@ def find_run(
     asked_of_run: AskedOfRun,
     background: Background,
 ) -> WorkflowRun | None:
-    """Return the newest run that is so, or raise AssertionError; None if there is to be none and there is none."""
+    """Return the newest run that matches, or raise AssertionError; None if *times* is 0 and no run matches."""
     __tracebackhide__ = True
     payload = asked_of_run.get("payload", ABSENT)
     state, step = asked_of_run.get("state"), asked_of_run.get("step")
     if times is not None and times < 0:
         raise UsageError(f"times={times}: a number of runs is not negative")
     if state is not None and state not in list(RunState):
-        raise UsageError(f"state={state!r} is none: use one of {', '.join(RunState)}")
+        raise UsageError(f"state={state!r} is unknown: use one of {', '.join(RunState)}")
     inside.timekeeper.observe()
     with inside.broker.lock:
         runs, now_ms = list(inside.broker.workflows.all), inside.broker.now_ms

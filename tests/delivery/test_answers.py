@@ -389,8 +389,8 @@ def test_an_exception_after_a_long_answer_that_is_complete_counts(qstash_fake, c
     ("given", "says"),
     [
         ({"status": 600}, r"respond(600): the status is an HTTP status, a number from 100 to 599"),
-        ({"headers": {"X-Count": 1}}, f"no route can answer so: {VALUE_NUMBER}"),
-        ({"content": "ok"}, f"no route can answer so: {BODY_TEXT}"),
+        ({"headers": {"X-Count": 1}}, f"no route can answer like this: {VALUE_NUMBER}"),
+        ({"content": "ok"}, f"no route can answer like this: {BODY_TEXT}"),
     ],
 )
 def test_a_route_refuses_an_answer_that_is_none(qstash_fake, given, says):
@@ -401,7 +401,7 @@ def test_a_route_refuses_an_answer_that_is_none(qstash_fake, given, says):
 
 def test_a_route_refuses_a_response_whose_status_is_text(qstash_fake):
     response = httpx.Response("503")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no route can answer so: the answer has the status '503'"):
+    with pytest.raises(UsageError, match="no route can answer like this: the answer has the status '503'"):
         qstash_fake.on(JOB).respond_with([response])
 
 

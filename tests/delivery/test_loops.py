@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from qstash_fake import UsageError
+from qstash_fake import DrainLimitReached, UsageError
 
 JOB = "https://shop.example/jobs"
 
@@ -153,6 +153,12 @@ async def test_sync_verbs_and_failures_name_the_verb_that_works(qstash_fake, cli
     ):
         qstash_fake.drain()
     with pytest.raises(AssertionError, match=r"deliver with await qstash_fake.deliver_due_async\(\)"):
+        qstash_fake.assert_delivered()
+    with pytest.raises(DrainLimitReached, match=r"raise drain_async\(limit=…\), or .* await .*clock.advance_async\("):
+        await qstash_fake.drain_async(limit=-1)
+    qstash_fake.reset()
+    client.schedule.create(destination=JOB, cron="* * * * *")
+    with pytest.raises(AssertionError, match=r"clock.advance_async\('\w+'\), drain_async\(\) runs no schedule"):
         qstash_fake.assert_delivered()
 
 

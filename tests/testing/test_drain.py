@@ -79,7 +79,8 @@ def test_drain_gives_up_on_what_publishes_itself_for_ever(qstash_fake, client):
         qstash_fake.drain(limit=20)
     assert str(raised.value) == (
         "drain() has created more than 20 messages and is not done; published again and again: "
-        "https://shop.example/jobs (21 times); raise drain(limit=…), or go step by step with clock.advance(…)"
+        "https://shop.example/jobs (21 times); raise drain(limit=…), or go step by step with "
+        "qstash_fake.clock.advance(…)"
     )
     assert len(qstash_fake.pending) == 1  # the one that the limit has kept back
 

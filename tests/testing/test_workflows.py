@@ -158,7 +158,7 @@ def test_no_run_at_all_is_said_so(fake):
     ("asked", "problem"),
     [
         ({"times": -1}, "times=-1: a number of runs is not negative"),
-        ({"state": "DONE"}, "state='DONE' is none: use one of RUN_STARTED, RUN_SUCCESS, RUN_FAILED, RUN_CANCELED"),
+        ({"state": "DONE"}, "state='DONE' is unknown: use one of RUN_STARTED, RUN_SUCCESS, RUN_FAILED, RUN_CANCELED"),
     ],
 )
 def test_what_no_run_can_be_is_refused(fake, asked, problem):
