@@ -170,6 +170,7 @@ class Api:
         self._tell_time()
         with self.broker.lock:
             before, status, error = self.broker.accepted, 0, None
+            written = self.broker.journal.total
             try:
                 self._check_region(called_region)
                 reply = self._operate(method, target, headers, body, caller_ip)
@@ -189,7 +190,8 @@ class Api:
                 status, error = 500, f"qstash_fake failed: {failure!r}"
                 reply = error_reply(Refused(status, error))
             finally:
-                self._note((method, target), status, error, before)
+                told = error is None or (status == 400 and self.broker.journal.total > written)  # as a refused step
+                self._note((method, target), status, error, before, told=told)
             return reply
 
     def refusal(self, method: str, target: str, headers: Pairs) -> Reply | None:
@@ -199,14 +201,17 @@ class Api:
             try:
                 self._admit(method, target, headers, _declared_size(headers))
             except Refused as refused:
-                self._note((method, target), refused.status, refused.error, self.broker.accepted)
+                self._note((method, target), refused.status, refused.error, self.broker.accepted, told=False)
                 return self._refuse(refused, method, target)
             return None
 
-    def _note(self, asked: tuple[str, str], status: int, error: str | None, before: int) -> None:
-        """Note a call; one that failed stands in the journal too, for the application may have swallowed the answer."""
+    def _note(self, asked: tuple[str, str], status: int, error: str | None, before: int, *, told: bool) -> None:
+        """Note a call; one that failed stands in the journal too, for the application may have swallowed the answer.
+
+        *told* is whether the journal has a sentence on it.
+        """
         self.calls.note(self.broker, asked, status, error, before)
-        if error is not None:
+        if error is not None and not told:
             text = in_words(*asked, status, error)
             self.broker.journal.note(self.broker.now_ms, text, in_vain=asked[0] != "GET")
 

@@ -301,13 +301,14 @@ class Workflows:
     def note_refused_step(self, refused: Refused) -> None:
         """Note a step that was *refused* with 400, which SDKs take for the end of the run: they stop in silence."""
         if isinstance(refused, RunHasEnded):
-            self._note(refused.run, f"has ended ({refused.run.state}): a step of it was refused with 400")
+            ended = f"has ended ({refused.run.state}): a step of it was refused with 400"
+            self._note(refused.run, ended, in_vain=True)
             return
         what = f"a step was refused with 400, which its SDK takes for the end of the run: {refused.error}"
-        self._account.journal.note(self._now_ms, what)
+        self._account.journal.note(self._now_ms, what, in_vain=True)
 
-    def _note(self, run: Run, what: str) -> None:
-        self._account.journal.note(self._now_ms, f"run {run.run_id} of {run.url} {what}")
+    def _note(self, run: Run, what: str, *, in_vain: bool = False) -> None:
+        self._account.journal.note(self._now_ms, f"run {run.run_id} of {run.url} {what}", in_vain=in_vain)
 
 
 def _step_of_call(role: Role, options: Options) -> Step | None:
