@@ -235,6 +235,13 @@ def test_unpinned_limits_stay_until_a_message_brings_others(bench):
 
 
 @pytest.mark.protocol("4.5 unpin")
+def test_unpinning_pins_nothing_that_was_not_pinned(bench):
+    key = bench.broker.admission.keys.get_or_make("k")
+    bench.broker.unpin("k", parallelism=False, rate=False)
+    assert (key.pinned_parallelism, key.pinned_rate) == (False, False)
+
+
+@pytest.mark.protocol("4.5 unpin")
 def test_unpinning_one_limit_leaves_the_other_pinned(bench):
     key = bench.broker.admission.keys.get_or_make("k")
     bench.broker.pin("k", parallelism=2, rate=1, period_ms=10_000)
@@ -251,6 +258,22 @@ def test_resetting_the_rate_ends_the_window_now(bench):
     assert bench.advance(5) == [(0, "a")]
     bench.broker.reset_rate("k")
     assert bench.advance(100) == [(5, "b"), (65, "c")]
+
+
+def test_a_key_holds_back_those_that_wait_while_it_is_closed_and_nobody_while_it_is_open(bench):
+    for body in "abc":
+        bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=10s")
+    bench.advance(0)
+    key, start_ms = bench.broker.flow_control["k"], bench.broker.now_ms
+    assert (key.held_back(start_ms + 9_999), key.held_back(start_ms + 10_000)) == (2, 0)
+
+
+def test_a_reset_window_counts_no_start(bench):
+    bench.publish("a", flow_control_key="k", flow_control_value="rate=3,period=10s")
+    bench.advance(0)
+    bench.broker.reset_rate("k")
+    key = bench.broker.flow_control["k"]
+    assert (key.window_start_ms, key.started_in_window) == (None, 0)
 
 
 def test_the_end_of_a_window_is_the_next_event_only_while_somebody_waits_for_it(bench):

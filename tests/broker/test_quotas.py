@@ -12,7 +12,7 @@ from qstash_fake.broker import quotas
 from qstash_fake.broker.message import Outcome
 from qstash_fake.broker.quotas import PLANS, DailyLimit
 from qstash_fake.broker.url_groups import Endpoint
-from qstash_fake.errors import Refused
+from qstash_fake.errors import Refused, UsageError
 from qstash_fake.protocol.moments import LAST_MS
 from qstash_fake.protocol.options import NO_OPTIONS
 from tests.shop import START_S
@@ -267,6 +267,50 @@ def test_the_counts_of_the_free_plan(quota, limit):
         quotas.check_count(PLANS["free"], quota, limit + 1)
     assert caught.value.status == 412
     quotas.check_count(None, quota, limit + 1)
+
+
+@pytest.mark.protocol(
+    "4.11 schedules / queues / groups / endpoints per group", "4.11 parallelism", "4.11 messages/day", "4.11 retries"
+)
+@pytest.mark.parametrize(
+    ("plan", "limits"),
+    [
+        ("payg", (1_000, 100, 100, 100, 10)),
+        ("fixed-1m", (10_000, 1_000, 1_000, 1_000, 10)),
+        ("fixed-10m", (50_000, 1_000, 2_000, 2_000, 10)),
+    ],
+)
+def test_the_counts_of_the_other_plans(plan, limits):
+    names = ("maxSchedules", "maxQueues", "maxTopics", "maxEndpointsPerTopic", "maxParallelism")
+    for quota, limit in zip(names, limits, strict=True):
+        quotas.check_count(PLANS[plan], quota, limit)
+        with pytest.raises(Refused) as caught:
+            quotas.check_count(PLANS[plan], quota, limit + 1)
+        assert (caught.value.status, caught.value.error) == (
+            412,
+            f"quota {quota} exceeded, current limit: {limit}",
+        )
+    assert PLANS[plan].messages_per_day is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "over", "error"),
+    [
+        ("payg", {"timeout": "7201s"}, (400, "quota timeout exceeded, current limit: 7200")),
+        ("payg", {"delay": "31536001s"}, (400, "quota maxDelay exceeded, current limit: 31536000")),
+        ("fixed-1m", {"timeout": "21601s"}, (400, "quota timeout exceeded, current limit: 21600")),
+        ("fixed-10m", {"timeout": "43201s"}, (400, "quota timeout exceeded, current limit: 43200")),
+    ],
+)
+def test_one_second_above_the_quota_of_a_paid_plan_is_refused(new_bench, plan, over, error):
+    assert refused(new_bench(plan=plan), **over) == error
+
+
+def test_a_plan_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(UsageError) as caught:
+        quotas.named("gold")
+    assert str(caught.value) == "plan='gold' is unknown: use one of 'free', 'payg', 'fixed-1m', 'fixed-10m'"
+    assert quotas.named(None) is quotas.named("") is None
 
 
 def test_the_daily_limit_refuses_with_the_headers_that_sdks_look_for():

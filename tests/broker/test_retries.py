@@ -120,6 +120,9 @@ def test_an_expression_is_told_how_many_retries_were_made_before():
         ("86400000", DAY_MS),
         ("86400001", DAY_MS),
         ("pow(9, pow(9, 9))", DAY_MS),
+        ("pow(0, -1)", DAY_MS),
+        ("pow(0 / 0, 0)", 1),
+        ("pow(0 / 0, 2)", 0),
     ],
 )
 def test_an_expression_is_floored_and_stays_between_at_once_and_a_day(expression, wait):

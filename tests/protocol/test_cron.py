@@ -123,6 +123,7 @@ ATOI = 'failed to parse int from {0}: strconv.Atoi: parsing "{0}": {1}'.format
         ("1.5 * * * *", ATOI("1.5", "invalid syntax")),
         ("0x1 * * * *", ATOI("0x1", "invalid syntax")),
         ('" * * * *', 'failed to parse int from ": strconv.Atoi: parsing "\\"": invalid syntax'),
+        ("\\ * * * *", 'failed to parse int from \\: strconv.Atoi: parsing "\\\\": invalid syntax'),
         ("9999999999999999999 * * * *", ATOI("9999999999999999999", "value out of range")),
         ("jan * * * *", ATOI("jan", "invalid syntax")),
         ("* * * mon *", ATOI("mon", "invalid syntax")),
@@ -238,6 +239,9 @@ def test_fires_strictly_after(text, expected):
         # All days written out are no star.
         ("0 0 1-31 * 5", list(range(1, 32))),
         ("0 0 13 * 0-6", list(range(1, 32))),
+        ("0 0 1-31/1 * 5", list(range(1, 32))),
+        ("0 0 13 * 0-6/1", list(range(1, 32))),
+        ("0 0 13 * sun-sat/1", list(range(1, 32))),
         ("0 0 */15 * 0-6", list(range(1, 32))),
         # Commas alone are a side that never matches.
         ("0 0 , * 5", [2, 9, 16, 23, 30]),
@@ -315,6 +319,11 @@ def test_count_between_leaves_out_the_start_and_includes_the_end():
     assert hourly.count_between(start_ms - 1, end_ms - 1) == 3
     assert hourly.count_between(end_ms, start_ms) == 0
     assert Cron.parse("0 0 30 2 *").count_between(start_ms, end_ms) == 0
+
+
+def test_count_between_counts_no_further_than_a_bound(monkeypatch):
+    monkeypatch.setattr("qstash_fake.protocol.cron.MAX_COUNTED", 2)
+    assert Cron.parse("@hourly").count_between(ms("2026-01-01"), ms("9999-01-01")) == 2
 
 
 # Zones and summer time.

@@ -72,9 +72,9 @@ def test_where_bare_seconds_are_read_they_are_whole(text, ms):
     assert seconds_or_header_ms(text) == ms
 
 
-@pytest.mark.parametrize("text", ["1.5", "-5", "9" * 19, "\u0665"])
+@pytest.mark.parametrize("text", ["1.5", "-5", "9" * 19, "\u0665", "45\v", "X45"])
 def test_other_bare_numbers_are_no_seconds(text):
-    with pytest.raises(ValueError, match=r"time: (missing unit in|invalid) duration "):
+    with pytest.raises(ValueError, match=r"time: (missing unit in|unknown unit .* in|invalid) duration "):
         seconds_or_header_ms(text)
 
 
@@ -230,6 +230,10 @@ def test_a_go_duration_is_read_as_go_reads_it(text, ms):
         ("1S", 'time: unknown unit "S" in duration "1S"'),
         ("1.2.3s", 'time: missing unit in duration "1.2.3s"'),
         ("\u0663s", 'time: invalid duration "\\xd9\\xa3s"'),
+        ("\ud800", 'time: invalid duration "\\xed\\xa0\\x80"'),
+        ("X", 'time: invalid duration "X"'),
+        ("~\x7f\x80", 'time: invalid duration "~\x7f\\xc2\\x80"'),
+        ("\x1f ", 'time: invalid duration "\\x1f "'),
         ('1"\\', 'time: unknown unit "\\"\\\\" in duration "1\\"\\\\"'),
         ("2562047h47m16.854775808s", 'time: invalid duration "2562047h47m16.854775808s"'),
         ("99999999999999999999ns", 'time: invalid duration "99999999999999999999ns"'),

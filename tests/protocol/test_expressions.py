@@ -40,6 +40,7 @@ def test_the_examples_of_the_documentation_give_milliseconds(text, values):
     [
         ("2 + 3 * 4", 14),
         ("(2 + 3) * 4", 20),
+        ("min(9, 2 + 3)", 5),
         ("20 - 5 - 3", 12),
         ("100 / 5 / 2", 10),
         ("-3 + 10", 7),
@@ -53,11 +54,15 @@ def test_the_examples_of_the_documentation_give_milliseconds(text, values):
         ("5.", 5),
         ("9.99", 9.99),
         ("sqrt(144)", 12),
+        ("sqrt(0.25)", 0.5),
+        ("sqrt(0)", 0),
         ("abs(0 - 12)", 12),
         ("floor(1.9) * 10", 10),
         ("ceil(1.1) * 10", 20),
         ("floor(-1.1) + 10", 8),
         ("round(2.5)", 3),
+        ("round(2.4)", 2),
+        ("round(0.5)", 1),
         ("round(-2.5) + 10", 7),
         ("round(0.49999999999999994)", 0),
         ("min(7, 9)", 7),
@@ -84,6 +89,11 @@ def test_operators_and_functions_mean_what_they_say(text, result):
         ("-1 / 0", -INFINITE),
         ("1 / -0", -INFINITE),
         ("pow(0, -1)", INFINITE),
+        ("pow(0, -0.5)", INFINITE),
+        ("pow(-0, -1)", -INFINITE),
+        ("pow(-0, -2)", INFINITE),
+        ("pow(0.5, -1e9)", INFINITE),
+        ("pow(0.5, -2000.5)", INFINITE),
         ("floor(-1 / 0)", -INFINITE),
         ("1 / retried", INFINITE),
     ],
@@ -93,7 +103,20 @@ def test_what_is_too_large_is_infinite(text, result):
 
 
 @pytest.mark.parametrize(
-    "text", ["0 / 0", "sqrt(-1)", "pow(-8, 0.5)", "max(1000, 0 / 0)", "min(0 / 0, 1000)", "round(0 / 0)"]
+    "text",
+    [
+        "0 / 0",
+        "sqrt(-1)",
+        "sqrt(-0.25)",
+        "pow(-8, 0.5)",
+        "pow(0 / 0, 2)",
+        "(0 / 0) / 0",
+        "max(1000, 0 / 0)",
+        "max(0 / 0, 1000)",
+        "min(1000, 0 / 0)",
+        "min(0 / 0, 1000)",
+        "round(0 / 0)",
+    ],
 )
 def test_what_has_no_value_is_no_number(text):
     assert math.isnan(value(text))
@@ -116,7 +139,11 @@ def test_what_has_no_value_is_no_number(text):
         ("7 % 2", "found '%'", 3),
         ("2 ^ 3", "found '^'", 3),
         ("1_000", "found '_000'", 2),
-        ("Retried", "unknown name 'Retried'", 1),
+        (
+            "Retried",
+            "unknown name 'Retried', known are retried and pow, sqrt, abs, exp, floor, ceil, round, min, max",
+            1,
+        ),
         ("1 + log(2)", "unknown name 'log'", 5),
         ("__import__('os')", "unknown name '__import__'", 1),
         ("pow", "expected '(' after pow, found the end", 4),
@@ -150,6 +177,10 @@ def test_an_expression_nests_at_most_fifty_deep():
 
 def test_parentheses_side_by_side_do_not_nest():
     assert value("+".join(["(1)"] * 100)) == 100
+    with pytest.raises(ValueError, match="nested deeper than 50"):
+        Expression.parse("(1) + " + "(" * 51 + "7" + ")" * 51)
+    with pytest.raises(ValueError, match="nested deeper than 50"):
+        Expression.parse("(" * 40 + "((1)) + " + "(" * 11 + "7" + ")" * 51)
 
 
 def test_signs_do_not_nest():

@@ -27,6 +27,12 @@ def test_a_datetime_is_aware_utc_and_ends_with_the_year_9999():
     assert to_datetime(LAST_MS + 1) == to_datetime(LAST_MS) == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 
+def test_the_last_datetime_is_the_last_millisecond_of_the_year_9999():
+    assert LAST_MS == 253_402_300_799_999
+    assert moment_to_ms("9999-12-31T23:59:59.999Z") == moment_to_ms(datetime.max.replace(tzinfo=UTC)) == LAST_MS
+    assert to_datetime(LAST_MS - 1) == datetime(9999, 12, 31, 23, 59, 59, 998_000, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("after_ms", "text"),
     [(0, "2026-01-01T00:00:00Z"), (12_000, "2026-01-01T00:00:12Z"), (12_045, "2026-01-01T00:00:12.045Z")],

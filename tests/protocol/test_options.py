@@ -155,6 +155,133 @@ def test_the_last_of_two_equal_limits_counts(value):
     assert options(Flow_Control_Key="key", Flow_Control_Value=value).flow_control == FlowControl(key="key", rate=2)
 
 
+@pytest.mark.protocol("header Upstash-Not-Before")
+@pytest.mark.parametrize("text", ["1767225600000", "253402300800"])
+def test_a_time_in_milliseconds_is_refused_with_the_unit_that_it_needs(text):
+    with pytest.raises(Refused) as refusal:
+        options(Not_Before=text)
+    assert (refusal.value.status, refusal.value.error) == (
+        400,
+        f"invalid Upstash-Not-Before header: {text} is beyond the year 9999; it takes unix seconds, not milliseconds",
+    )
+
+
+@pytest.mark.protocol("header Upstash-Not-Before")
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("0", 0),
+        (" 1767225600 ", 1_767_225_600_000),
+        ("1767225600.5", 1_767_225_600_500),
+        ("1767225600.0259", 1_767_225_600_025),
+        ("253402300799", 253_402_300_799_000),
+    ],
+)
+def test_a_time_is_in_seconds_and_may_have_decimals(text, ms):
+    assert options(Not_Before=text).not_before_ms == ms
+
+
+WEEK_S, YEAR_S = 604_800, 31_536_000
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "error"),
+    [
+        ("Not-Before", "soon", "'soon' is not a time in unix seconds"),
+        ("Not-Before", "-1", "'-1' is not a time in unix seconds"),
+        ("Not-Before", "1767225600.", "'1767225600.' is not a time in unix seconds"),
+        ("Timeout", f"{YEAR_S + 1}", f"{YEAR_S + 1} is longer than a year"),
+        ("Delay", "90", 'time: missing unit in duration "90"'),
+        ("Delay", "-1s", 'duration "-1s" is negative'),
+        ("Method", "head", "'head' is not one of DELETE, GET, PATCH, POST, PUT"),
+        ("Header-Forward", "yes", "'yes' is not a boolean"),
+        ("Retries", "-1", "'-1' is not a non-negative integer"),
+        (
+            "Queue-Name",
+            "a b",
+            "'a b' has other characters than letters, digits, hyphen, period and underscore",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_refused_with_the_header_and_the_reason(header, value, error):
+    with pytest.raises(Refused) as refusal:
+        parse_options([(f"Upstash-{header}", value)])
+    assert (refusal.value.status, refusal.value.error) == (400, f"invalid Upstash-{header} header: {error}")
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "error"),
+    [
+        ("Label", "a b", "label must be alphanumeric, hyphen, underscore, or period"),
+        ("Deduplication-Id", "a:b", "DeduplicationId cannot contain ':'"),
+        ("Deduplication-Id", "a b", "DeduplicationId cannot contain whitespace"),
+        ("Callback", "shop.example", "invalid destination url: endpoint has invalid scheme, add http:// or https://"),
+        ("Cron", "* * * *", "Invalid cron expression expected exactly 5 fields, found 4: [* * * *]"),
+        (
+            "Callback-Delay",
+            "5s",
+            "Upstash-Callback-Delay can not be used: callbacks can not be delayed",
+        ),
+        (
+            "Failure-Callback-Not-Before",
+            "5",
+            "Upstash-Failure-Callback-Not-Before can not be used: callbacks can not be delayed",
+        ),
+    ],
+)
+def test_some_values_are_refused_in_words_of_their_own(header, value, error):
+    with pytest.raises(Refused) as refusal:
+        parse_options([(f"Upstash-{header}", value)])
+    assert (refusal.value.status, refusal.value.error) == (400, error)
+
+
+@pytest.mark.parametrize(("text", "ms"), [("1", 1_000), ("1s", 1_000), (f"{WEEK_S}", 604_800_000), ("7d", 604_800_000)])
+def test_a_period_is_from_a_second_to_a_week(text, ms):
+    limits = options(Flow_Control_Key="k", Flow_Control_Value=f"rate=1,period={text}").flow_control
+    assert limits == FlowControl(key="k", rate=1, period_ms=ms)
+
+
+@pytest.mark.parametrize("text", ["0", "999ms", f"{WEEK_S + 1}"])
+def test_a_period_below_a_second_or_above_a_week_is_refused(text):
+    with pytest.raises(Refused) as refusal:
+        options(Flow_Control_Key="k", Flow_Control_Value=f"rate=1,period={text}")
+    assert refusal.value.error == (
+        f"invalid Upstash-Flow-Control-Value header: '{text}' is not between a second and a week"
+    )
+
+
+def test_a_timeout_may_be_a_year():
+    assert options(Timeout=f"{YEAR_S}").timeout_ms == 31_536_000_000
+
+
+INVALID_LIMITS = (
+    "Upstash-Flow-Control-Value should be either rate=X or parallelism=Y, or both as comma-separated values"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "error"),
+    [
+        ("a b", "rate=1", "flowControlKey must be alphanumeric, hyphen, underscore, or period"),
+        *(("k", value, INVALID_LIMITS) for value in ("period=5", "rate", "rate=x", "speed=1", "rate=1,", "rate=-1")),
+        (
+            "k",
+            "",
+            "Upstash-Flow-Control-Value is missing: a flow-control key and its value go together",
+        ),
+        (
+            "",
+            "rate=1",
+            "Upstash-Flow-Control-Key is missing: a flow-control key and its value go together",
+        ),
+    ],
+)
+def test_limits_that_cannot_be_read_are_refused_in_words_of_their_own(key, value, error):
+    with pytest.raises(Refused) as refusal:
+        options(Flow_Control_Key=key, Flow_Control_Value=value)
+    assert (refusal.value.status, refusal.value.error) == (400, error)
+
+
 @pytest.mark.parametrize("text", ["", "2", "yes", " true", "tRue"])
 def test_what_go_does_not_take_for_a_boolean_is_none(text):
     with pytest.raises(ValueError, match="is not a boolean"):

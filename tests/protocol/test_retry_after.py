@@ -37,7 +37,20 @@ def test_a_date_is_exact_to_the_millisecond_of_now():
 
 @pytest.mark.parametrize(
     "value",
-    ["", "soon", "1.5", "1d", "10 s", "٣", "9" * 5_000, "Thu, 32 Jan 2026 00:00:30 GMT", "2026-01-01T00:00:30Z"],
+    [
+        "",
+        "soon",
+        "1.5",
+        "1d",
+        "10 s",
+        "10\n",
+        "\v10",
+        "X10",
+        "٣",
+        "9" * 5_000,
+        "Thu, 32 Jan 2026 00:00:30 GMT",
+        "2026-01-01T00:00:30Z",
+    ],
 )
 def test_a_value_that_cannot_be_read_says_nothing(value):
     assert wait_ms(value, NOW_MS) is None

@@ -11,6 +11,7 @@ from qstash_fake.protocol.urls import (
     Destination,
     UrlPattern,
     absolute_url,
+    is_loopback,
     normalize,
     parse_destination,
     server,
@@ -238,6 +239,34 @@ def test_a_url_is_under_its_mount_point(prefix, url):
 )
 def test_a_url_is_not_under_another_mount_point(prefix, url):
     assert not under(prefix, url)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.8.9.10", "::1", "[::1]", "[0:0::1]"])
+def test_these_hosts_are_this_machine_for_sure(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "localhost.example",
+        "127.0.0.1.example",
+        "128.0.0.1",
+        "0.0.0.0",
+        "::2",
+        "[::ffff:127.0.0.1]",
+        "::1%lo",
+        "10.0.0.1",
+    ],
+)
+def test_these_hosts_may_be_another_machine(host):
+    assert not is_loopback(host)
+
+
+def test_a_pattern_prints_as_it_was_written():
+    assert str(UrlPattern("https://shop.example/*")) == "https://shop.example/*"
+    assert str(UrlPattern(re.compile(r"https://shop\.example/\d"))) == r"/https://shop\.example/\d/"
 
 
 @pytest.mark.parametrize("remembering", [parse_destination, split, server, normalize])
