@@ -59,7 +59,8 @@ def _timeline(path: Path) -> int:
         _warn(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error))
         return 1
     with suppress(BrokenPipeError):  # `| head` has seen enough
-        print(f"{data['title']}\n\n{data['timeline']}", flush=True)
+        failure = [f"{data['failure']['summary']}\n"] if data.get("failure") else []
+        print(f"{data['title']}\n", *failure, data["timeline"], sep="\n", flush=True)
     return 0
 
 

@@ -148,7 +148,8 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and call.excinfo is not None:
         item.stash[_NOT_PASSED] = True
-    if report.failed:
+    planned = item.stash.get(options.PLANNED, None)
+    if report.failed and (planned is None or planned.counts):  # a step of a search is shown to nobody
         from qstash_fake.plugin import routes
 
         report.sections.append(("qstash_fake timeline", _timeline(fake)))
@@ -157,7 +158,7 @@ def pytest_runtest_makereport(
         if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
             from qstash_fake.plugin import reports
 
-            report.sections.append(("qstash_fake report", reports.write(item, fake, folder)))
+            report.sections.append(("qstash_fake report", reports.write(item, report, fake, folder)))
     # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
     if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
         # The test has failed; what would fail it at its end is told here, not as a second error.

@@ -61,7 +61,7 @@ class Scenario:
         first: list[Reports] = []
 
         def run(plan: Plan) -> Trial:
-            reports, record, broke = self._run(plan, self._item.parent)
+            reports, record, broke = self._run(plan, self._item.parent, counts=False)
             if not first:
                 first.append(reports)
             skipped = plan == PLAIN and not all(report.passed for report in reports) and not _only_unexpected(reports)
@@ -118,9 +118,9 @@ class Scenario:
 
     # --- one run ----------------------------------------------------------------------------------------------
 
-    def _run(self, plan: Plan, nextitem: Any) -> tuple[Reports, Record, bool]:
+    def _run(self, plan: Plan, nextitem: Any, *, counts: bool = True) -> tuple[Reports, Record, bool]:
         """Run the test once under *plan*; return its reports, what the plan has met, and whether the test broke."""
-        item, planned, heard = self._item, Planned(plan), Heard()
+        item, planned, heard = self._item, Planned(plan, counts=counts), Heard()
         self._renew()
         item.stash[self._key] = planned
         item.config.pluginmanager.register(heard)

@@ -84,10 +84,11 @@ class Record(NamedTuple):
 
 
 class Planned:
-    """The faults of *plan* on one fake; a `Disturbance` of its broker."""
+    """The faults of *plan* on one fake; a `Disturbance` of its broker. *counts*: the run is no step of a search."""
 
-    def __init__(self, plan: Plan = PLAIN) -> None:
+    def __init__(self, plan: Plan = PLAIN, *, counts: bool = True) -> None:
         self.plan = plan
+        self.counts = counts
         self._waiting = list(plan)
         self._fired: list[Fired] = []
         self._met: dict[tuple[Message, int], Met] = {}

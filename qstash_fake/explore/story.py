@@ -27,12 +27,16 @@ def broken(what: str, record: Record, again: str, found: Found | None = None) ->
         return f"{what} was run under no plan: it fails as it is"
     does = "this" if len(record.plan) == 1 else "all of this"
     begins = f"{what} passes as it is, and fails if" if found is not None else f"{what} fails when"
-    lines = [f"{begins} QStash does {does}, which it is free to do:"]
-    lines += [f"  - {one.words}" for one in record.fired]
-    lines += [f"  - {fault} did not come to pass" for fault in record.left_over]
+    lines = [f"{begins} QStash does {does}, which it is free to do:", *_faults(record)]
     lines += [f"plan:  {record}", f"again: {again}"]
     if found is not None:
         lines.append(f"tried: {found}")
+    return "\n".join(lines)
+
+
+def under(record: Record) -> str:
+    """Return which plan a run was under, in words; nothing for the plain one."""
+    lines = [f"run under the plan {record}:", *_faults(record)] if record.plan else []
     return "\n".join(lines)
 
 
@@ -45,3 +49,11 @@ def does_not_fit(what: str, record: Record) -> str:
         "attempt, it is the last one, or nothing else was due beside it; "
         + (f"possible besides: {named}" if possible else "no fault is possible besides")
     )
+
+
+def _faults(record: Record) -> list[str]:
+    """Return a line for each fault of a plan: those that came to pass, then the others."""
+    return [
+        *(f"  - {one.words}" for one in record.fired),
+        *(f"  - {fault} did not come to pass" for fault in record.left_over),
+    ]

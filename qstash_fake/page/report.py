@@ -22,18 +22,23 @@ Json = dict[str, Any]
 MARK = "<!-- a report of qstash_fake -->"  # tells our files from others in the same folder
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+_WHY = re.compile(r'<meta name="description" content="([^"]*)">')
 _ESCAPED = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
 class Saved(NamedTuple):
-    """A report in a folder."""
+    """A report in a folder, and why its test has failed, in a line."""
 
     name: str
     title: str
+    why: str = ""
 
 
-def page(data: Json, title: str) -> str:
-    """Return the page that shows *data*, a picture with the details of its messages, as one file."""
+def page(data: Json, title: str, why: str = "") -> str:
+    """Return the page that shows *data*, a picture with the details of its messages, as one file.
+
+    *why* is for the index: why the test has failed, in a line.
+    """
     code = script()
     inside = f'<script type="application/json" id="data">{json.dumps(data).translate(_ESCAPED)}</script>'
     body = re.search(r"<body>.*</body>", files()[INDEX], re.DOTALL)
@@ -42,13 +47,14 @@ def page(data: Json, title: str) -> str:
         title,
         f"script-src {_hash(code)}; ",
         body[0].replace("</body>", f"{inside}\n<script>{code}</script>\n</body>"),
+        why,
     )
 
 
 def index(saved: Iterable[Saved]) -> str:
     """Return the page that leads to the reports of a folder."""
     rows = [
-        f'<li><a href="{html.escape(one.name, quote=True)}">{html.escape(one.title)}</a></li>'
+        f'<li><a href="{html.escape(one.name, quote=True)}">{html.escape(one.title)}</a>{_small(one.why)}</li>'
         for one in sorted(saved, key=lambda one: one.title)
     ]
     count = f"{len(rows)} failing test{'s' * (len(rows) != 1)}"
@@ -59,9 +65,10 @@ def index(saved: Iterable[Saved]) -> str:
 def saved_in(folder: Path) -> list[Saved]:
     """Return the reports of *folder*, the index left out."""
     return [
-        Saved(path.name, html.unescape(found[1]) if (found := _TITLE.search(_head(path))) else path.name)
+        Saved(path.name, _found(_TITLE, head) or path.name, _found(_WHY, head))
         for path in sorted(folder.glob("*.html"))
         if path.name != INDEX and is_ours(path)
+        for head in [_head(path)]
     ]
 
 
@@ -84,7 +91,15 @@ def _head(path: Path) -> str:
         return opened.read(4096)
 
 
-def _document(title: str, allowed: str, body: str) -> str:
+def _found(what: re.Pattern[str], head: str) -> str:
+    return html.unescape(found[1]) if (found := what.search(head)) else ""
+
+
+def _small(text: str) -> str:
+    return f"<small>{html.escape(text)}</small>" if text else ""
+
+
+def _document(title: str, allowed: str, body: str, why: str = "") -> str:
     allowed += f"style-src {_hash(style())}; img-src data:"
     policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     return "\n".join(
@@ -94,6 +109,7 @@ def _document(title: str, allowed: str, body: str) -> str:
             '<html lang="en">',
             '<head><meta charset="utf-8">',
             f"<title>{html.escape(title)}</title>",
+            *([f'<meta name="description" content="{html.escape(why, quote=True)}">'] if why else []),
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">',

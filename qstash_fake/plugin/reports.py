@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qstash_fake.plugin.options import REPORT
+from qstash_fake.plugin.options import PLANNED, REPORT
 
 if TYPE_CHECKING:
     from qstash_fake.testing.fake import QStashFake
+    from qstash_fake.testing.saving import Failure
 
+_WRITTEN = pytest.StashKey[tuple["QStashFake", list["Failure"]]]()
+"""The failures of a test in its run with this fake: its own, and that of its tear-down."""
 INDEX = "index.html"
 NAME = "qstash_fake reports"
 MAX_NAME = 80  # characters of a file's name before its hash; file systems end at 255 bytes
@@ -33,13 +36,16 @@ def configure(config: pytest.Config, given: str) -> None:
     config.pluginmanager.register(_Index(folder), NAME)
 
 
-def write(item: pytest.Item, fake: QStashFake, folder: str) -> str:
-    """Write the report of a failing test into *folder* and return what to tell of it."""
+def write(item: pytest.Item, report: pytest.TestReport, fake: QStashFake, folder: str) -> str:
+    """Write the report of a test that has failed as *report* says into *folder*; return what to tell of it."""
     from qstash_fake.testing.fake import inside
     from qstash_fake.testing.saving import save_report
 
+    if (before := item.stash.get(_WRITTEN, None)) is None or before[0] is not fake:
+        before = item.stash[_WRITTEN] = fake, []
+    before[1].append(_failure(item, report))
     try:
-        path = save_report(inside(fake), Path(folder) / _name_of(item.nodeid), item.nodeid)
+        path = save_report(inside(fake), Path(folder) / _name_of(item.nodeid), item.nodeid, _joined(before[1]))
     except Exception as error:  # noqa: BLE001 - raised here, it would end the whole run
         return f"cannot be written: {error!r}"
     here = item.config.invocation_params.dir.resolve()
@@ -80,6 +86,29 @@ def _check(folder: Path, given: str) -> None:
         )
 
 
+def _failure(item: pytest.Item, report: pytest.TestReport) -> Failure:
+    """Return why a test has failed, as pytest tells it, and under which plan of faults."""
+    from qstash_fake.testing.saving import Failure
+
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = report.longreprtext
+    summary = next(iter((crash.message if crash is not None else text).splitlines()), "")
+    if report.when != "call":
+        summary = f"{report.when}: {summary}"
+    planned = item.stash.get(PLANNED, None)
+    if planned is not None and planned.plan:
+        from qstash_fake.explore import story
+
+        record = planned.record()
+        summary, text = f"under {record}: {summary}", f"{story.under(record)}\n\n{text}"
+    return Failure(summary, text)
+
+
+def _joined(failures: list[Failure]) -> Failure:
+    first, *_ = failures
+    return first._replace(text="\n\n".join(one.text for one in failures))
+
+
 def _name_of(nodeid: str) -> str:
-    readable = re.sub(r"[^\w.-]+", "-", nodeid).strip("-")[-MAX_NAME:]
+    readable = re.sub(r"[^\w.-]+", "-", nodeid)[-MAX_NAME:].strip("-")
     return f"{readable}-{hashlib.sha256(nodeid.encode()).hexdigest()[:8]}.html"

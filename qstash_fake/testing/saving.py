@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from qstash_fake.broker.broker import Broker
 from qstash_fake.delivery.routes import Route
 from qstash_fake.page import report
+from qstash_fake.protocol.redaction import NOTHING
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.picture import clipped, detail, picture
 from qstash_fake.testing.timeline import timeline
@@ -24,15 +26,32 @@ class _Size(NamedTuple):
     characters: int
 
 
+class Failure(NamedTuple):
+    """Why a test has failed: in a line, and as pytest tells it."""
+
+    summary: str
+    text: str
+
+
+# The text of a failure may show what is compared, and that may be what a message hides.
+HIDDEN = Failure("the text of the failure is not in this report: a message hides its body or headers", "")
+LONGEST_LINE, LONGEST_FAILURE = 300, 50_000  # characters
+
 # From the most to the least; the first that fits is taken, the last in any case.
 SIZES = (_Size(5000, 20_000), _Size(5000, 2000), _Size(2000, 1000), _Size(500, 500), _Size(100, 200), _Size(20, 100))
 
 
-def save_report(inside: Inside, path: Path, title: str) -> Path:
-    """Write the report of a fake to *path*, making its folder; return where it is."""
+def save_report(inside: Inside, path: Path, title: str, failure: Failure | None = None) -> Path:
+    """Write the report of a fake to *path*, making its folder; return where it is.
+
+    *failure* is left out where something is redacted.
+    """
     inside.timekeeper.observe()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report.page(data(inside.broker, title, inside.targets.routes), title), encoding="utf-8")
+    if failure is not None:
+        failure = HIDDEN if _hides(inside.broker) else _bounded(failure)
+    shown = data(inside.broker, title, inside.targets.routes) | {"failure": failure and failure._asdict()}
+    path.write_text(report.page(shown, title, failure.summary if failure else ""), encoding="utf-8")
     return path
 
 
@@ -44,6 +63,21 @@ def data(broker: Broker, title: str, routes: Iterable[Route] = ()) -> dict[str, 
             if len(json.dumps(taken)) <= MAX_BYTES:
                 break
     return taken
+
+
+def _hides(broker: Broker) -> bool:
+    """Tell whether a message, a run or a schedule of *broker* redacts anything."""
+    with broker.lock:
+        hidden = itertools.chain(
+            (message.redaction for message in broker.messages.values()),
+            (run.redaction for run in broker.workflows.all),
+            (schedule.request.options.redaction or NOTHING for schedule in broker.schedules.by_id.values()),
+        )
+        return any(one != NOTHING for one in hidden)
+
+
+def _bounded(failure: Failure) -> Failure:
+    return Failure(clipped(failure.summary, LONGEST_LINE), clipped(failure.text, LONGEST_FAILURE))
 
 
 def _taken(broker: Broker, title: str, routes: Iterable[Route], size: _Size) -> dict[str, Any]:

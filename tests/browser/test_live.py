@@ -7,6 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from qstash_fake import QStashFake
+from qstash_fake.testing.fake import inside
+from qstash_fake.testing.saving import Failure, save_report
 from tests.browser.hostile import BODY, HEADER, MARKUP
 from tests.browser.test_looks import fill, tab
 from tests.server.conftest import serving
@@ -161,4 +164,15 @@ def test_a_saved_report_shows_the_same_without_a_server(saved, open_page, name):
     assert HEADER in shown
     assert page.locator(".detail .acts button, .verbs").count() == 0
     assert "top-secret" not in page.content()
+    assert page.locator("img").count() == 0
+
+
+def test_a_saved_report_says_why_its_test_has_failed(tmp_path, open_page):
+    with QStashFake(start="2026-01-01T00:00:00Z") as fake:
+        path = save_report(inside(fake), tmp_path / "r.html", "test_it", Failure(f"assert {BODY!r}", f"E  {BODY}\nend"))
+    page = open_page(path.as_uri())
+    assert page.locator(".failure summary").inner_text() == f"assert {BODY!r}"
+    assert not page.locator(".failure pre").is_visible()
+    page.locator(".failure summary").press("Enter")
+    assert page.locator(".failure pre").inner_text() == f"E  {BODY}\nend"
     assert page.locator("img").count() == 0

@@ -2,6 +2,7 @@
 
 import pytest
 
+from qstash_fake.page.report import data_of, saved_in
 from tests.plugin.runs import report_of
 
 # A shop that counts where it should set: one delivery more is one invoice more.
@@ -126,6 +127,29 @@ def test_in_part(qstash_fake):
         "the plain run, all 5 single faults, 10 plans of 2 faults, 4 plans of 3 faults"
     )
     assert report_of(explored(test, "-v"), " qstash_fake exploration ") == [every, whole, more, part]
+
+
+def test_a_report_is_written_by_the_run_that_counts_alone_and_names_its_plan(explored, pytester):
+    test = f"""
+RUNS = []
+
+@explored
+def test_it(qstash_fake):{BROKEN}
+
+@explored
+def test_fails_in_its_second_run(qstash_fake):
+    publish()
+    qstash_fake.drain()
+    RUNS.append(1)
+    assert len(RUNS) != 2
+"""
+    explored(test, "--qstash-fake-report=out").assert_outcomes(failed=2)
+    (saved,) = saved_in(pytester.path / "out")
+    assert (saved.title, saved.why) == ("test_it.py::test_it", "under twice@/jobs#1.1: assert 2 == 1")
+    assert data_of(pytester.path / "out" / saved.name)["failure"]["text"].splitlines()[:2] == [
+        "run under the plan twice@/jobs#1.1:",
+        "  - attempt 1 of POST https://shop.example/jobs at +5m is sent twice",
+    ]
 
 
 # --- how it is asked for ----------------------------------------------------------------------------------------------

@@ -85,3 +85,50 @@ def test_a_report_that_cannot_be_written_says_why_and_the_test_is_told_as_ever(r
     result.assert_outcomes(passed=1, failed=3)
     (told,) = report_of(result, "qstash_fake report -")
     assert told.startswith("cannot be written: ")
+
+
+def test_a_report_says_why_its_test_has_failed_and_so_does_the_index(run, pytester):
+    run(SUITE, "--qstash-fake-report=out")
+    one, other = saved_in(pytester.path / "out")
+    assert {one.why, other.why} == {"AssertionError: assert 'a/b' == 'c'", "AssertionError: assert '<i>' == 'c'"}
+    failure = data_of(pytester.path / "out" / one.name)["failure"]
+    assert failure["summary"] == one.why
+    assert '>       assert name == "c"' in failure["text"].splitlines()
+    index = (pytester.path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "<small>AssertionError: assert &#x27;&lt;i&gt;&#x27; == &#x27;c&#x27;</small>" in index
+
+
+def test_the_failure_of_the_tear_down_stands_behind_that_of_the_test(run, pytester):
+    run(
+        """
+@pytest.fixture
+def shop(qstash_fake):
+    yield
+    assert False, "not closed"
+
+def test_fails(shop):
+    assert False, "not paid"
+
+def test_ends_badly(shop):
+    pass
+""",
+        "--qstash-fake-report=out",
+    )
+    failures = [data_of(pytester.path / "out" / one.name)["failure"] for one in saved_in(pytester.path / "out")]
+    texts = {one["summary"].partition("\n")[0]: one["text"] for one in failures}
+    assert list(texts) == ["teardown: AssertionError: not closed", "AssertionError: not paid"]
+    assert "not paid" in texts["AssertionError: not paid"]
+    assert "not closed" in texts["AssertionError: not paid"]
+
+
+@pytest.mark.parametrize("hidden", ['redact={"body": True}', 'redact={"header": ["X-Card"]}'])
+def test_what_a_message_hides_is_not_told_by_the_text_of_the_failure(run, pytester, hidden):
+    test = f"""
+def test_fails(qstash_fake):
+    publish({hidden})
+    assert "4242" == "my-secret"
+"""
+    run(test, "--qstash-fake-report=out")
+    (saved,) = saved_in(pytester.path / "out")
+    assert saved.why == "the text of the failure is not in this report: a message hides its body or headers"
+    assert "my-secret" not in (pytester.path / "out" / saved.name).read_text(encoding="utf-8")

@@ -113,8 +113,11 @@ export function App({ source }) {
           </button>`,
       )}
     </nav>
-    ${picture.left_out && html`<p class="notice">This report is cut: ${picture.left_out}; ${picture.cut}.</p>`}
-    ${source.live && picture.fixed_clock && html`<p class="notice">${picture.fixed_clock}</p>`}
+    <div class="notices">
+      ${picture.failure && html`<${Failure} ...${picture.failure} />`}
+      ${picture.left_out && html`<p class="notice">This report is cut: ${picture.left_out}; ${picture.cut}.</p>`}
+      ${source.live && picture.fixed_clock && html`<p class="notice">${picture.fixed_clock}</p>`}
+    </div>
     <main class="content" aria-label=${shown[0]}>
       ${isEmpty ? html`<${Empty} source=${source} control=${() => setTab("Control")} />` : shown[1](on)}
     </main>
@@ -181,6 +184,15 @@ function Filter({ picture, messages, text, setText, kinds, setKinds }) {
 
 function counted(shown, all) {
   return shown === all ? `${all} message${all === 1 ? "" : "s"}` : `${shown} of ${all}`;
+}
+
+// Why the test has failed: a line, and behind it all that pytest tells.
+function Failure({ summary, text }) {
+  if (!text) return html`<p class="notice failure">${summary}</p>`;
+  return html`<details class="notice failure">
+    <summary>${summary}</summary>
+    <pre tabindex="0">${text}</pre>
+  </details>`;
 }
 
 function Logo() {
