@@ -44,7 +44,7 @@ NEED_A_RETRY = frozenset({"lost", "down"})
 FAMILIES: Mapping[str, tuple[str, ...]] = {"late": ("late1h", "late1m")}
 DEFAULT = tuple(kind for kind in KINDS if kind != OF_A_PUBLISH)  # the SDKs answer a lost publish with real sleeping
 
-_POINT = re.compile(r"(?P<host>[^/#@]*)(?P<path>/[^#]*)#(?P<number>[1-9]\d*)(?:\.(?P<attempt>[1-9]\d*))?")
+_POINT = re.compile(r"(?P<host>[^/#@]*)(?P<path>/[^#]*)#(?P<number>[1-9]\d{0,8})(?:\.(?P<attempt>[1-9]\d{0,8}))?")
 _ENCODED = {"+": "%2B", "#": "%23", " ": "%20"}
 
 
@@ -96,6 +96,8 @@ def place_of(url: str) -> tuple[str, str]:
 
 def kinds_of(names: str | Iterable[str]) -> tuple[str, ...]:
     """Return the kinds that *names* stand for, in the order of KINDS; a text is split at commas and blanks."""
+    if not isinstance(names, Iterable):
+        raise UsageError(f"faults={names!r}: give the names of faults, such as ('twice', 'lost')")
     names = names.replace(",", " ").split() if isinstance(names, str) else tuple(names)
     if unknown := [name for name in names if name not in KINDS and name not in FAMILIES]:
         known = ", ".join([*KINDS, *FAMILIES])

@@ -53,6 +53,11 @@ def test_a_plan_reads_like_this():
         ("twice", "'twice' names no point of a run: it reads like twice@/jobs/invoice#1.1"),
         ("twice@/jobs", "'twice@/jobs' names no point of a run: it reads like twice@/jobs/invoice#1.1"),
         ("twice@/jobs#0.1", "'twice@/jobs#0.1' names no point of a run: it reads like twice@/jobs/invoice#1.1"),
+        pytest.param(
+            f"twice@/jobs#{'9' * 5000}.1",
+            f"'twice@/jobs#{'9' * 5000}.1' names no point of a run: it reads like twice@/jobs/invoice#1.1",
+            id="a number that Python refuses to read",
+        ),
         ("twice@/jobs#1", "'twice@/jobs#1' names no point of a run: it reads like twice@/jobs/invoice#1.1"),
         (
             "publish_lost@/jobs#1.1",
@@ -84,6 +89,7 @@ def test_faults_are_named_one_by_one_or_as_a_family():
             f"faults='thrice': there is no such fault, use some of {ALL}, late",
         ),
         ("", "faults= names no fault: leave it out for all that need no real time"),
+        (None, "faults=None: give the names of faults, such as ('twice', 'lost')"),
     ],
 )
 def test_faults_that_there_are_not_are_told(names, problem):
