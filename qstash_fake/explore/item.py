@@ -26,8 +26,13 @@ from qstash_fake.explore.search import Found, Trial, Verdict, search
 
 Reports = Sequence[pytest.TestReport]
 SECTION = "qstash_fake exploration"
-# What a test that holds tells of its exploration, as a property of its reports: in part, or every single fault.
-EXPLORED, IN_PART = "qstash_fake_explored", "qstash_fake_explored_in_part"
+# What a test that holds tells of its exploration, as a property of its reports: under every single fault it holds,
+# under those of the kinds that it names, or under a part of them.
+EXPLORED, OF_ITS_KINDS, IN_PART = (
+    "qstash_fake_explored",
+    "qstash_fake_explored_of_its_kinds",
+    "qstash_fake_explored_in_part",
+)
 _TOLD_MEANWHILE = ("pytest_runtest_logreport", "pytest_exception_interact")
 
 
@@ -58,19 +63,19 @@ class Scenario:
     def explore(self, runs: int, kinds: tuple[str, ...], seed: int) -> Reports:
         """Search for the smallest plan that breaks the test; return the reports of the run that counts."""
         self._kinds = kinds
-        first: list[Reports] = []
+        first: list[tuple[Reports, Record]] = []
 
         def run(plan: Plan) -> Trial:
             reports, record, broke = self._run(plan, self._item.parent, counts=False)
             if not first:
-                first.append(reports)
+                first.append((reports, record))
             skipped = plan == PLAIN and not all(report.passed for report in reports) and not _only_unexpected(reports)
             return Trial(broke or skipped, record.possible)
 
         with _unheard(self._item.config):
-            found = search(run, runs=runs, seed=seed)
+            found = search(run, runs=runs, seed=seed, kinds=kinds)
         reports, record, broke = self._run(found.plan, self._nextitem)
-        self._tell(found, first[0], reports, record, broke=broke)
+        self._tell(found, *first[0], reports, record, broke=broke)
         return reports
 
     def run_again(self, text: str, kinds: tuple[str, ...]) -> Reports:
@@ -83,8 +88,10 @@ class Scenario:
             _fail(reports, story.does_not_fit(self._item.name, record))
         return reports
 
-    def _tell(self, found: Found, first: Reports, reports: Reports, record: Record, *, broke: bool) -> None:
-        """Add to *reports* what the search has found."""
+    def _tell(
+        self, found: Found, first: Reports, plain: Record, reports: Reports, record: Record, *, broke: bool
+    ) -> None:
+        """Add to *reports* what the search has found; *first* and *plain* are those of its first run."""
         name = self._item.name
         match found.verdict:
             case Verdict.BREAKS if broke:
@@ -96,9 +103,11 @@ class Scenario:
             case Verdict.HOLDS if broke:
                 _fail(reports, story.DOES_NOT_REPEAT.format(what=name, runs=found.runs))
             case Verdict.HOLDS:
-                kind = EXPLORED if found.tried[1] == found.singles else IN_PART
+                every = OF_ITS_KINDS if found.is_narrowed else EXPLORED
+                kind = every if found.tried[1] == found.singles else IN_PART
+                text = f"{found}{story.no_swap(plain, self._kinds)}"
                 for report in reports:
-                    report.user_properties = [*report.user_properties, (kind, str(found))]
+                    report.user_properties = [*report.user_properties, (kind, text)]
             case Verdict.FAILS_ANYWAY if not broke and any(_broke(report) for report in first):
                 failed = next(report for report in first if _broke(report))
                 _fail(reports, f"{story.FAILED_AT_FIRST.format(what=name)}\n\n{failed.longreprtext}")

@@ -44,7 +44,7 @@ def explore(
             errors[plan] = error
         return Trial(error is not None, record.possible)
 
-    found = search(run, runs=runs, seed=options.get("seed", 0))
+    found = search(run, runs=runs, seed=options.get("seed", 0), kinds=kinds)
     if found.verdict is Verdict.HOLDS:
         return found
     if found.verdict is Verdict.FAILS_ANYWAY:
@@ -65,7 +65,7 @@ def _run_again(
         raise _told(error, record, timeline, None)
     if record.left_over:
         raise UsageError(story.does_not_fit("the scenario", record))
-    found = Found(1)
+    found = Found(1, kinds)
     found.tried[len(plan)] += 1
     return found
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from qstash_fake.explore.plans import PLAIN, Fault, Plan
+from qstash_fake.explore.plans import DEFAULT, PLAIN, Fault, Plan
 
 CANDIDATES = 20  # drawn for each run that is left: several draws may name the same plan
 
@@ -51,6 +51,8 @@ class Found:
     """The result of a search: the *verdict*, the smallest *plan* for BREAKS, and what was covered."""
 
     limit: int
+    kinds: tuple[str, ...] = DEFAULT
+    """The kinds of faults that were looked for."""
     verdict: Verdict = Verdict.HOLDS
     plan: Plan = PLAIN
     singles: int = 0
@@ -67,14 +69,21 @@ class Found:
         """How many runs the search took, what came afterwards left out."""
         return self.tried.total()
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether some kinds were left out that are tried unless others are named."""
+        return not set(DEFAULT) <= set(self.kinds)
+
     def __str__(self) -> str:
         """Return what was covered, in words."""
         parts = ["the plain run"]
+        of = f" of {', '.join(self.kinds)}" if self.is_narrowed else ""
         if self.singles:
-            every = self.tried[1] == self.singles
-            parts.append(f"{'all ' if every else f'{self.tried[1]} of '}{self.singles} single faults")
+            every = "the one single fault" if self.singles == 1 else f"all {self.singles} single faults"
+            some = f"{self.tried[1]} of {self.singles} single fault{'s' * (self.singles != 1)}"
+            parts.append(f"{every if self.tried[1] == self.singles else some}{of}")
         else:
-            parts.append("and no fault is possible")
+            parts.append(f"and no fault{of} is possible")
         parts += [
             f"{count} plan{'s' * (count != 1)} of {size} faults"
             for size, count in sorted(self.tried.items())
@@ -85,9 +94,12 @@ class Found:
         return words + (f"; {self.afterwards} more to confirm and to shrink" if self.afterwards else "")
 
 
-def search(run: Run, *, runs: int, seed: int = 0) -> Found:
-    """Search in at most *runs* runs for a plan that breaks *run*; to confirm and to shrink it takes a few more."""
-    found = Found(runs)
+def search(run: Run, *, runs: int, seed: int = 0, kinds: tuple[str, ...] = DEFAULT) -> Found:
+    """Search in at most *runs* runs for a plan that breaks *run*; to confirm and to shrink it takes a few more.
+
+    *kinds* are those of the faults that *run* calls possible, for the words of the result.
+    """
+    found = Found(runs, kinds)
     first = run(PLAIN)
     found.tried[0] += 1
     if first.broke:

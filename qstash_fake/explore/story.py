@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from qstash_fake.explore.planned import Record
 from qstash_fake.explore.plans import text_of
 from qstash_fake.explore.search import Found
@@ -49,6 +51,14 @@ def does_not_fit(what: str, record: Record) -> str:
         "attempt, it is the last one, or nothing else was due beside it; "
         + (f"possible besides: {named}" if possible else "no fault is possible besides")
     )
+
+
+def no_swap(plain: Record, kinds: Collection[str]) -> str:
+    """Return what to say where *kinds* have `swap`, several messages came, and no order could be another one."""
+    messages = {fault.point._replace(attempt=0) for fault in plain.possible}
+    if "swap" not in kinds or len(messages) < 2 or any(fault.kind == "swap" for fault in plain.possible):
+        return ""
+    return "; nothing to swap, for no two messages were due at one instant"
 
 
 def _faults(record: Record) -> list[str]:

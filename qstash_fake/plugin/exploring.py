@@ -5,25 +5,29 @@ Imported when the first test asks for exploration; until then `plugin.options` a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+import pluggy
 import pytest
 
 from qstash_fake.errors import UsageError
 from qstash_fake.plugin.options import PLAN, PLANNED, RUNS, of_ini, of_marker
+from qstash_fake.plugin.order import assigns
 
 
 def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run *item* under plans, and tell the session of one run; None if it is none of those that are explored."""
-    from qstash_fake.explore.item import Scenario
     from qstash_fake.explore.plans import DEFAULT, kinds_of
 
     text, options = item.config.getoption(PLAN), _options(item)
     runs = 0 if options is None else _runs(item.config, options)
     if options is None or (text is None and runs == 0):
         return None
+    from qstash_fake.explore.item import Scenario  # needs names of pytest's that `_options` has looked for
+
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     scenario, kinds = Scenario(item, nextitem, PLANNED), kinds_of(options.get("faults", DEFAULT))
     try:
@@ -42,9 +46,9 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
 
 def summarize(terminalreporter: Any, reports: Iterable[pytest.TestReport]) -> None:
     """Say what was explored and holds; with -v of each test, without it of those that may need more runs."""
-    from qstash_fake.explore.item import EXPLORED, IN_PART, SECTION
+    from qstash_fake.explore.item import EXPLORED, IN_PART, OF_ITS_KINDS, SECTION
 
-    told: dict[str, list[str]] = {EXPLORED: [], IN_PART: []}
+    told: dict[str, list[str]] = {EXPLORED: [], OF_ITS_KINDS: [], IN_PART: []}
     for report in reports:
         for name, text in report.user_properties:
             if name in told:
@@ -52,10 +56,13 @@ def summarize(terminalreporter: Any, reports: Iterable[pytest.TestReport]) -> No
     if not any(told.values()):
         return
     terminalreporter.section(SECTION)
-    if whole := told[EXPLORED]:
-        terminalreporter.line(f"{_tests(len(whole))} under every single fault, and under what else was tried")
-        for line in whole if terminalreporter.verbosity > 0 else ():
-            terminalreporter.line(line)
+    for kind, which in ((EXPLORED, ""), (OF_ITS_KINDS, " of the kinds that faults= names")):
+        if whole := told[kind]:
+            terminalreporter.line(
+                f"{_tests(len(whole))} under every single fault{which}, and under what else was tried"
+            )
+            for line in whole if terminalreporter.verbosity > 0 else ():
+                terminalreporter.line(line)
     if in_part := told[IN_PART]:
         terminalreporter.line(f"{_tests(len(in_part))} under what was tried; more runs try more ({RUNS}=N)")
         for line in in_part:
@@ -81,7 +88,25 @@ def asked_runs(options: dict[str, Any]) -> int:
         raise ValueError(f"explore={runs!r}: give the number of runs, such as 100, or 0 for none")
     if "faults" in options:
         kinds_of(options["faults"])
+    if runs and (missing := missing_names()):
+        raise UsageError(
+            f"this pytest has no {' and no '.join(missing)}, which exploration needs: use another version of pytest "
+            "and pluggy, or explore=0"
+        )
     return runs
+
+
+def missing_names() -> list[str]:
+    """Return the private names of pytest and pluggy that exploration needs and that are not there."""
+    from _pytest import runner
+
+    found = {
+        # A list that the hook itself calls: a property would give a copy, and nothing would be silent.
+        "HookCaller._hookimpls": inspect.ismemberdescriptor(getattr(pluggy.HookCaller, "_hookimpls", None)),
+        "runtestprotocol": hasattr(runner, "runtestprotocol"),
+        "Item._report_sections": assigns(pytest.Item, "__init__", "_report_sections"),
+    }
+    return [name for name, is_there in found.items() if not is_there]
 
 
 def _options(item: pytest.Item) -> dict[str, Any] | None:

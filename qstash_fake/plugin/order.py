@@ -94,8 +94,8 @@ def missing_names(session: pytest.Session) -> list[str]:
         "Session._fixturemanager": hasattr(session, "_fixturemanager"),
         "FixtureManager.getfixtureclosure": hasattr(fixtures.FixtureManager, "getfixtureclosure"),
         **{f"FuncFixtureInfo.{name}": hasattr(info, name) for name in _OF_THE_INFO},
-        "Function._fixtureinfo": _assigns(pytest.Function, "__init__", "_fixtureinfo"),
-        "Function._request": _assigns(pytest.Function, "_initrequest", "_request"),
+        "Function._fixtureinfo": assigns(pytest.Function, "__init__", "_fixtureinfo"),
+        "Function._request": assigns(pytest.Function, "_initrequest", "_request"),
     }
     return [name for name, is_there in found.items() if not is_there]
 
@@ -103,7 +103,7 @@ def missing_names(session: pytest.Session) -> list[str]:
 _OF_THE_INFO = ("names_closure", "name2fixturedefs")
 
 
-def _assigns(owner: type, method: str, name: str) -> bool:
+def assigns(owner: type, method: str, name: str) -> bool:
     """Tell whether *method* of *owner* gives instances an attribute *name*."""
     code = getattr(getattr(owner, method, None), "__code__", None)
     return code is not None and name in code.co_names

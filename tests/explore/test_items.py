@@ -1,8 +1,10 @@
 """Tests of pytest under plans: kinds of tests, what counts once, and the text that a user sees."""
 
+import pluggy
 import pytest
 
 from qstash_fake.page.report import data_of, saved_in
+from qstash_fake.plugin.exploring import missing_names
 from tests.plugin.runs import report_of
 
 # A shop that counts where it should set: one delivery more is one invoice more.
@@ -150,6 +152,39 @@ def test_fails_in_its_second_run(qstash_fake):
         "run under the plan twice@/jobs#1.1:",
         "  - attempt 1 of POST https://shop.example/jobs at +5m is sent twice",
     ]
+
+
+def test_with_some_kinds_of_faults_alone_the_summary_does_not_claim_all_of_them(explored):
+    test = """
+@pytest.mark.qstash_fake(explore=9, faults=("late1m",), freeze="off")
+def test_it(qstash_fake):
+    publish()
+    qstash_fake.drain()
+"""
+    assert report_of(explored(test, "-v"), " qstash_fake exploration ") == [
+        "1 test holds under every single fault of the kinds that faults= names, and under what else was tried",
+        "  test_it.py::test_it: 2 of at most 9 runs, all that there are: the plain run, the one single fault of late1m",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("delays", "told"),
+    [
+        (("1m", "2m"), "; nothing to swap, for no two messages were due at one instant"),
+        (("1m", "1m"), ""),
+        (("1m",), ""),
+    ],
+)
+def test_the_summary_says_where_no_order_could_be_another_one(explored, delays, told):
+    test = f"""
+@pytest.mark.qstash_fake(explore=30, faults=("swap", "late1m"), start="2026-01-01T00:00:00Z", freeze="off")
+def test_it(qstash_fake):
+    for delay in {delays!r}:
+        publish(delay=delay)
+    qstash_fake.drain()
+"""
+    *_, line = report_of(explored(test, "-v"), " qstash_fake exploration ")
+    assert "".join(line.partition(";")[1:]) == told
 
 
 # --- how it is asked for ----------------------------------------------------------------------------------------------
@@ -504,3 +539,30 @@ def test_pdb_is_entered_in_the_run_that_counts_alone(explored, monkeypatch):
 def shortened(result):
     """The lines of the short summary."""
     return [line for line in result.outlines if line.startswith("FAILED ")]
+
+
+# --- names that are not promised --------------------------------------------------------------------------------------
+
+
+def test_a_private_name_that_is_gone_is_told_by_tests_that_are_explored_and_by_no_others(explored, monkeypatch):
+    monkeypatch.setattr("qstash_fake.plugin.exploring.missing_names", lambda: ["HookCaller._hookimpls"])
+    result = explored("@explored\ndef test_it(qstash_fake): pass\n\ndef test_plain(qstash_fake): pass")
+    result.assert_outcomes(passed=1, errors=1)
+    told = (
+        "@pytest.mark.qstash_fake: this pytest has no HookCaller._hookimpls, which exploration needs: use another "
+        "version of pytest and pluggy, or explore=0"
+    )
+    assert told in result.outlines
+
+
+def test_this_pytest_has_the_names():
+    assert missing_names() == []
+
+
+def test_names_that_are_missing_are_found(monkeypatch):
+    with monkeypatch.context() as patch:  # no longer than that: pytest itself needs them to tell a failure
+        patch.setattr(pluggy.HookCaller, "_hookimpls", property(lambda self: []))
+        patch.delattr("_pytest.runner.runtestprotocol")
+        patch.setattr(pytest.Item, "__init__", lambda self: None)
+        missing = missing_names()
+    assert missing == ["HookCaller._hookimpls", "runtestprotocol", "Item._report_sections"]

@@ -43,7 +43,8 @@ def test_what_breaks_raises_its_own_error_with_the_plan_and_the_timeline():
         f"  - the answer of attempt 1 of POST {JOBS} at +5m is lost, and QStash tries again\n"
         "plan:  lost@/jobs#1.1\n"
         'again: explore(scenario, only="lost@/jobs#1.1")\n'
-        "tried: 2 of at most 100 runs: the plain run, 1 of 3 single faults; 1 more to confirm and to shrink"
+        "tried: 2 of at most 100 runs: the plain run, 1 of 3 single faults of lost, late1h, late1m; "
+        "1 more to confirm and to shrink"
     )
     assert "— FAULT lost@/jobs#1.1: the answer is lost" in " ".join(timeline.split())
 

@@ -104,6 +104,15 @@ def test_a_scenario_without_a_delivery_has_nothing_to_explore():
     assert str(found) == "1 of at most 100 runs, all that there are: the plain run, and no fault is possible"
 
 
+def test_where_kinds_were_left_out_the_result_names_those_that_were_looked_for():
+    found = search(Synthetic(faults=FAULTS[:6]), runs=7, kinds=("twice", "lost"))
+    assert str(found) == "7 of at most 7 runs: the plain run, all 6 single faults of twice, lost"
+    found = search(Synthetic(faults=FAULTS[:1]), runs=1, kinds=("twice",))
+    assert str(found) == "1 of at most 1 runs: the plain run, 0 of 1 single fault of twice"
+    found = search(Synthetic(faults=[]), runs=7, kinds=("swap",))
+    assert str(found) == "1 of at most 7 runs, all that there are: the plain run, and no fault of swap is possible"
+
+
 def test_a_scenario_that_fails_as_it_is_is_not_explored():
     scenario = Synthetic(PLAIN)
     assert search(scenario, runs=100).verdict is Verdict.FAILS_ANYWAY
