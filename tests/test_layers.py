@@ -40,7 +40,13 @@ LIGHT = {
     "__init__": {f"{PACKAGE}.errors"},
     "errors": set[str](),
     **{f"intercept/{name}": LIGHT_INTERCEPT for name in ("__init__", "cloud", "guard", "imports", "patch")},
-    "plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", "pytest", *LIGHT_INTERCEPT},
+    "plugin": {
+        f"{PACKAGE}.errors",
+        f"{PACKAGE}.plugin",
+        "pluggy",
+        "pytest",
+        *LIGHT_INTERCEPT,
+    },  # which pytest has imported
     "pytest_plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", f"{PACKAGE}.intercept.entered", "pytest"},
     "intercept/entered": LIGHT_INTERCEPT,
 }
