@@ -153,6 +153,39 @@ def test_a_run_shows_its_steps_and_can_be_cancelled(still, page):
     page.wait_for_selector(".run >> text=cancelled")
 
 
+def test_a_long_body_is_shown_in_part_until_all_of_it_is_asked_for(still, page):
+    still.publish(JOBS, b"x" * 300_000)
+    page.locator(".name").first.click()
+    body = page.locator(".detail .text pre")
+    expect(body).to_have_text("x" * 100_000 + "…")
+    page.get_by_role("button", name="Show all 300000 characters").click()
+    expect(body).to_have_text("x" * 300_000)
+
+
+def test_an_attempt_without_an_answer_shows_none(still, page):
+    still.control("routes", url=f"{JOBS}/off", refuse_connection=True)
+    still.publish(f"{JOBS}/off", retries="0")
+    still.control("deliver-due")
+    page.locator(".name").first.click()
+    page.wait_for_selector(".attempts .problem")
+    assert page.locator(".attempts h4").count() == 0
+
+
+def test_a_step_that_sleeps_is_not_done(still, page):
+    from tests.workflows import URL, a_step, marks
+
+    still.control("routes", url=URL, status=200, headers={"Upstash-Workflow-Sdk-Version": "1"})
+    still.client.post(f"/v2/publish/{URL}", headers=marks("wfr_1", init=True))
+    still.control("deliver-due")
+    sleep = {"Upstash-Delay": "11d"}
+    step = a_step(1, "trial", stepType="SleepFor", sleepFor="11d")
+    still.client.post(f"/v2/publish/{URL}", headers=marks("wfr_1") | sleep, content=step)
+    tab(page, "Workflows")
+    expect(page.locator(".steps .state")).to_have_text(["done", "sleeping", "to come"])
+    still.control("advance", duration="11d")
+    expect(page.locator(".steps .state").nth(1)).to_have_text("done")
+
+
 @pytest.mark.parametrize("name", ["Timeline", "Messages", "Dead letters"])
 def test_a_saved_report_shows_the_same_without_a_server(saved, open_page, name):
     page = open_page(saved.as_uri())

@@ -4,6 +4,8 @@ import { endOf, outcomeOf, shortId, wordOf } from "./model.js";
 import { Act, State } from "./table.js";
 import { duration, moment, relative } from "./time.js";
 
+const LONG = 100_000; // characters: a browser takes seconds for a text of some megabytes
+
 export function Detail({ source, picture, id, open, close, run, now }) {
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState("");
@@ -93,7 +95,7 @@ export function Detail({ source, picture, id, open, close, run, now }) {
                 </ol>`
           }
           <h3>Body <small>${detail.bytes} bytes</small></h3>
-          <${Text} text=${detail.body ?? detail.bodyBase64 ?? ""} base64=${detail.bodyBase64 !== undefined} />
+          <${Text} key=${id} text=${detail.body ?? detail.bodyBase64 ?? ""} base64=${detail.bodyBase64 !== undefined} />
           <h3>Headers</h3>
           <${Headers} header=${detail.header} nothing="None was forwarded." />`
       }
@@ -149,6 +151,7 @@ function Attempt({ attempt, now }) {
       </summary>
       ${attempt.error && html`<p class="problem">${attempt.error}</p>`}
       ${
+        attempt.status > 0 &&
         attempt.body !== undefined &&
         html`<h4>Answer</h4>
           <${Text} text=${attempt.body} /><${Headers} header=${attempt.header} nothing="It had no headers." />`
@@ -195,8 +198,10 @@ function Headers({ header = {}, nothing }) {
 // A body as text, JSON with line breaks where that is what it is.
 export function Text({ text, base64 }) {
   const [raw, setRaw] = useState(false);
+  const [isWhole, setWhole] = useState(false);
+  const isCut = text.length > LONG && !isWhole;
   let pretty = null;
-  if (/^\s*[[{]/.test(text)) {
+  if (!isCut && /^\s*[[{]/.test(text)) {
     try {
       pretty = JSON.stringify(JSON.parse(text), null, 2);
     } catch {
@@ -207,12 +212,18 @@ export function Text({ text, base64 }) {
   return html`<div class="text">
     ${base64 && html`<p class="nothing">No UTF-8, in Base64:</p>`}
     ${
+      isCut &&
+      html`<button type="button" class="small" onClick=${() => setWhole(true)}>
+        Show all ${text.length} characters
+      </button>`
+    }
+    ${
       pretty !== null &&
       pretty !== text &&
       html`<button type="button" class="small" aria-pressed=${raw} onClick=${() => setRaw(!raw)}>
         As it was sent
       </button>`
     }
-    <pre tabindex="0">${raw || pretty === null ? text : pretty}</pre>
+    <pre tabindex="0">${isCut ? `${text.slice(0, LONG)}…` : raw || pretty === null ? text : pretty}</pre>
   </div>`;
 }

@@ -18,6 +18,9 @@ const OF_STEPS = {
   STEP_RETRY: ["retry", "retrying"],
   STEP_FAILED: ["failed", "failed"],
   STEP_CANCELED: ["canceled", "cancelled"],
+  // No states of QStash: a step that sleeps is a result already, of which the message is not due yet.
+  SLEEPS: ["created", "sleeping"],
+  TO_COME: ["created", "to come"],
 };
 
 function Word({ of, state }) {
@@ -49,6 +52,7 @@ export function Runs({ source, picture, open, selected, run, now }) {
   const steps = chosen.steps.flatMap((group) =>
     group.steps.map((step) => ({ ...step, beside: group.type === "parallel" })),
   );
+  const waiting = new Set(messages.filter((one) => one.state === "CREATED" && !one.attempts).map((one) => one.id));
   const isDead = chosen.dlqId && Object.values(picture.dead).includes(chosen.dlqId);
   return html`<div class="runs">
     <nav aria-label="Runs">
@@ -103,7 +107,7 @@ export function Runs({ source, picture, open, selected, run, now }) {
             html`<li key=${index}>
               <details>
                 <summary>
-                  <${Word} of=${OF_STEPS} state=${step.state} /> <b>${step.stepName ?? "next"}</b>${" "}
+                  <${Word} of=${OF_STEPS} state=${stateOf(step, waiting)} /> <b>${step.stepName ?? "next"}</b>${" "}
                   <small>${besideOf(step)}</small>
                 </summary>
                 <${Text} text=${step.out ?? step.callBody ?? ""} />
@@ -117,6 +121,13 @@ export function Runs({ source, picture, open, selected, run, now }) {
       </ol>
     </div>
   </div>`;
+}
+
+// The state of *step*, or what it is where its message is among those that are *waiting* for their first attempt.
+function stateOf({ state, messageId, stepName, stepType = "" }, waiting) {
+  if (!waiting.has(messageId)) return state;
+  if (stepType.startsWith("Sleep")) return "SLEEPS";
+  return stepName === undefined ? "TO_COME" : state;
 }
 
 function textOf({ standing, workflowRunCreatedAt, workflowRunCompletedAt }) {
