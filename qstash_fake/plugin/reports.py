@@ -43,8 +43,8 @@ def write(item: pytest.Item, report: pytest.TestReport, fake: QStashFake, folder
 
     if (before := item.stash.get(_WRITTEN, None)) is None or before[0] is not fake:
         before = item.stash[_WRITTEN] = fake, []
-    before[1].append(_failure(item, report))
     try:
+        before[1].append(_failure(item, report))
         path = save_report(inside(fake), Path(folder) / _name_of(item.nodeid), item.nodeid, _joined(before[1]))
     except Exception as error:  # noqa: BLE001 - raised here, it would end the whole run
         return f"cannot be written: {error!r}"
@@ -57,23 +57,34 @@ class _Index:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._problem = ""
 
     def pytest_sessionstart(self) -> None:
         from qstash_fake.page.report import is_ours
 
-        for path in self._folder.glob("*.html") if self._folder.is_dir() else ():
-            if is_ours(path):
-                path.unlink()
+        try:
+            if (index := self._folder / INDEX).exists() and not is_ours(index):
+                raise pytest.UsageError(f"{REPORT} would write over {index}, which is not its own: name another folder")
+            for path in self._folder.glob("*.html"):
+                if is_ours(path):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"{REPORT} cannot use the folder {self._folder}: {error}") from None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         from qstash_fake.page import report
 
-        if saved := report.saved_in(self._folder):
-            (self._folder / INDEX).write_text(report.index(saved), encoding="utf-8")
+        try:
+            if saved := report.saved_in(self._folder):
+                (self._folder / INDEX).write_text(report.index(saved), encoding="utf-8")
+        except OSError as error:  # raised here, it would hide what the run has told
+            self._problem = f"qstash_fake reports: no index of them can be written: {error}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if (index := self._folder / INDEX).is_file():
+        if self._problem:
+            terminalreporter.write_line(self._problem)
+        elif (index := self._folder / INDEX).is_file():
             terminalreporter.write_line(f"qstash_fake reports: {index}")
 
 

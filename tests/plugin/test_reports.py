@@ -7,6 +7,7 @@ import re
 import pytest
 
 from qstash_fake.page.report import data_of, saved_in
+from qstash_fake.plugin.reports import MAX_NAME
 from tests.plugin.runs import report_of
 
 SUITE = """
@@ -132,3 +133,40 @@ def test_fails(qstash_fake):
     (saved,) = saved_in(pytester.path / "out")
     assert saved.why == "the text of the failure is not in this report: a message hides its body or headers"
     assert "my-secret" not in (pytester.path / "out" / saved.name).read_text(encoding="utf-8")
+
+
+def test_a_page_of_the_user_is_not_written_over(run, pytester):
+    mine = pytester.path / "htmlcov" / "index.html"
+    mine.parent.mkdir()
+    mine.write_text("<p>mine</p>", encoding="utf-8")
+    result = run(SUITE, "--qstash-fake-report=htmlcov")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = f"--qstash-fake-report would write over {mine}, which is not its own: name another folder"
+    assert f"ERROR: {told}" in result.errlines
+    assert mine.read_text(encoding="utf-8") == "<p>mine</p>"
+
+
+def test_a_folder_that_cannot_be_read_ends_the_run_before_its_first_test(run, pytester, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    run(SUITE, "--qstash-fake-report=out")
+    monkeypatch.setattr("qstash_fake.page.report.is_ours", refuse)
+    result = run(SUITE, "--qstash-fake-report=out")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --qstash-fake-report cannot use the folder */out: *Permission denied*"])
+
+
+def test_an_index_that_cannot_be_written_leaves_the_outcome_of_the_run(run, pytester):
+    (pytester.path / "out").mkdir()
+    test = "def test_fails(qstash_fake):\n    import os; os.mkdir('out/index.html'); assert False"
+    result = run(test, "--qstash-fake-report=out")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["qstash_fake reports: no index of them can be written: *Is a directory*"])
+
+
+def test_the_name_of_a_file_begins_with_no_dash(run, pytester):
+    name = "test_".ljust(MAX_NAME - 1, "a")  # with the dash before it, as long as a name may be
+    run(f"def {name}(qstash_fake): assert False", "--qstash-fake-report=out")
+    (saved,) = saved_in(pytester.path / "out")
+    assert saved.name.startswith("test_aaa")
