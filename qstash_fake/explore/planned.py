@@ -97,6 +97,8 @@ class Planned:
         self._aside: dict[Message, Message] = {}
         """Messages that wait until another has started, which is the value."""
         self._may_swap: set[Message] = set()
+        self._lost: set[tuple[str, str]] = set()
+        """Where the publish went, as host and path, whose answer was lost just now."""
         self._since_ms: int | None = None
 
     def attach(self, fake: QStashFake) -> None:
@@ -190,13 +192,20 @@ class Planned:
         return Outcome(error=LOST, duration_ms=outcome.duration_ms, exception=outcome.exception)
 
     def loses_answer(self, accepted_before: int) -> bool:
-        """Tell whether the answer to a publish is lost that made the messages after the first *accepted_before*."""
+        """Tell whether the answer to a publish is lost that made the messages after the first *accepted_before*.
+
+        A publish to the same URL right after one that was lost is the client's next try. It is no point of its own: a
+        search that loses each try in turn ends with a client that gives up, and waits in real time for that.
+        """
         self._number()
-        loses = False
+        loses, tried_again, self._lost = False, self._lost, set[tuple[str, str]]()
         for message in list(takewhile(lambda one: one.sequence > accepted_before, reversed(self._places))):
-            self._met[message, 0] = Met(message, self._places[message], 0, may_swap=False)
+            place = self._places[message]
+            if place[:2] not in tried_again:
+                self._met[message, 0] = Met(message, place, 0, may_swap=False)
             if (fault := self._next(message, OF_A_PUBLISH, attempt=0)) is not None:
                 self._fire(fault, message, attempt=0)
+                self._lost.add(place[:2])
                 loses = True
         return loses
 

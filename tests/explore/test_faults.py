@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from qstash import QStash
 
 from qstash_fake.explore.planned import LOST
 from qstash_fake.testing.fake import inside
@@ -266,6 +267,14 @@ def test_publish_lost_accepts_the_message_and_breaks_the_connection():
         assert len(fake.messages) == 2
         assert words(planned) == [f"the answer to the publish of POST {JOBS} (message 2) at +0s is lost"]
         assert [str(fault) for fault in planned.record(["publish_lost"]).possible] == ["publish_lost@/jobs#1"]
+
+
+def test_the_next_try_of_a_publish_that_was_lost_is_not_lost_in_turn():
+    with under("publish_lost@/jobs#1") as (fake, planned):
+        QStash("t", retry={"retries": 1, "backoff": lambda retries: 0}).message.publish(url=JOBS)
+        publish(fake)
+        assert len(fake.messages) == 3
+        assert [str(fault) for fault in planned.record(["publish_lost"]).possible] == ["publish_lost@/jobs#3"]
 
 
 def started(fake):
