@@ -10,6 +10,7 @@ warnings of the others are dropped.
 
 from __future__ import annotations
 
+import os
 import shlex
 import warnings
 from collections.abc import Iterator, Sequence
@@ -114,7 +115,7 @@ class Scenario:
 
     def _explain(self, reports: Reports, record: Record, found: Found | None) -> None:
         """Add to the report that failed what the plan is, and how it is run again."""
-        again = f"pytest {shlex.quote(self._item.nodeid)} --qstash-fake-plan={shlex.quote(str(record))}"
+        again = f"pytest {shlex.quote(_seen_from_here(self._item))} --qstash-fake-plan={shlex.quote(str(record))}"
         text = story.broken(self._item.name, record, again, found)
         report = next((report for report in reports if _broke(report)), None)
         if report is None:  # a subtest has failed, and has told its own failure
@@ -162,6 +163,16 @@ def _unheard(config: pytest.Config) -> Iterator[None]:
             exits.callback(hooks.__setitem__, slice(None), list(hooks))
             hooks.clear()
         yield
+
+
+def _seen_from_here(item: pytest.Item) -> str:
+    """Return the id of *item* as pytest takes it where it was started, which may be below its root."""
+    file, colons, inside = item.nodeid.partition("::")
+    config = item.config
+    if config.invocation_params.dir != config.rootpath:
+        with suppress(ValueError):  # another drive
+            file = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
+    return f"{file}{colons}{inside}"
 
 
 def _broke(report: pytest.TestReport) -> bool:

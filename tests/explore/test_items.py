@@ -76,6 +76,13 @@ def test_the_command_of_the_report_fails_in_the_same_way(run):
     ]
 
 
+def test_the_command_of_the_report_is_right_where_pytest_was_started(explored, pytester, monkeypatch):
+    pytester.makeini("[pytest]")
+    monkeypatch.chdir(pytester.mkdir("below"))
+    result = explored(f"@explored\ndef test_it(qstash_fake):{BROKEN}", "..")
+    assert "again: pytest ../test_it.py::test_it --qstash-fake-plan='twice@/jobs#1.1'" in result.outlines
+
+
 def test_a_plan_that_does_not_fit_any_more_fails_the_test_and_names_what_does(run):
     result = run(WHOLE, "--qstash-fake-plan=late1h@/mail#1.1")
     result.assert_outcomes(failed=1)
