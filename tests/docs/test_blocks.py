@@ -61,3 +61,7 @@ def test_the_first_steps_show_how_the_output_of_make_demo_ends(capsys):
     timeline.main()
     shown = text_of("docs/start.md").split("`make demo` ends with:\n\n```text\n")[1].split("```")[0]
     assert capsys.readouterr().out.endswith("\n" + shown)
+
+
+def test_no_page_has_marks_of_a_conflict():
+    assert [name for name in NAMES if re.search(r"^(<{7}|>{7}) ", text_of(name), re.MULTILINE)] == []
