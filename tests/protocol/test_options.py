@@ -177,7 +177,7 @@ def test_a_time_in_milliseconds_is_refused_with_the_unit_that_it_needs(text):
         ("253402300799", 253_402_300_799_000),
     ],
 )
-def test_a_time_is_in_seconds_and_may_have_decimals(text, ms):
+def test_upstash_not_before_is_in_seconds_and_may_have_decimals(text, ms):
     assert options(Not_Before=text).not_before_ms == ms
 
 
