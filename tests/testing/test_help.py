@@ -23,8 +23,8 @@ def help_of(thing):
 
 @pytest.mark.parametrize("kind", HELD)
 def test_help_is_short_and_has_a_sentence_for_each_name(kind):
-    text = help_of(kind)
-    assert len(text.splitlines()) <= (220 if kind is QStashFake else 100)
+    # From 3.13 on a long signature has a line for each parameter.
+    assert len(help_of(kind).splitlines()) <= (350 if kind is QStashFake else 120)
     public = {name: inspect.getattr_static(kind, name) for name in dir(kind) if not name.startswith("_")}
     said = {name: inspect.getdoc(thing) for name, thing in public.items() if not inspect.ismemberdescriptor(thing)}
     assert [name for name, sentence in said.items() if not sentence] == []
@@ -46,8 +46,9 @@ def test_every_keyword_is_spelled_out():
             "(self, duration: 'Duration | None' = None, *, weeks=…, days=…, hours=…, minutes=…, seconds=…, "
             "milliseconds=…, microseconds=…) -> 'Report'"
         )
-    (line,) = (line for line in help_of(QStashFake).splitlines() if line.startswith(" |  assert_workflow("))
-    assert line.endswith("*, times: 'int | None' = None, payload=…, state=…, step=…) -> 'WorkflowRun'")
+    assert str(inspect.signature(QStashFake.assert_workflow)).endswith(
+        "*, times: 'int | None' = None, payload=…, state=…, step=…) -> 'WorkflowRun'"
+    )
 
 
 def test_each_keyword_of_an_assertion_is_explained():
