@@ -125,9 +125,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         exploring.summarize(terminalreporter, told)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """Warn of a marker that does nothing; by now a test has asked for the fixture, if it asks for it at all."""
+    yield  # where a warning is an error, the fixtures have ended all the same
     if _FAKE not in item.stash and (sentence := options.in_vain(item)):
         with explained(pytest.PytestWarning):  # where warnings are errors
             item.warn(pytest.PytestWarning(sentence))

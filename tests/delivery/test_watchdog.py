@@ -201,7 +201,6 @@ def test_a_limit_that_cannot_be_read_is_refused():
         QStashFake(watchdog="soon")
 
 
-@short
 @pytest.mark.parametrize("raises", [True, False])
 def test_a_startup_that_does_not_end_is_given_up(client, raises):
     async def app(scope, receive, send):
