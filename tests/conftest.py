@@ -1,14 +1,18 @@
 """Settings that all tests share."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from qstash import QStash
 
 pytest_plugins = ["pytester"]
 
-# Two runs of the suite say the same; `--hypothesis-profile=explore` looks for what this one does not meet.
+# Two runs of the suite say the same; `make fuzz` looks for what they do not meet.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("explore", deadline=None, max_examples=1_000, print_blob=True)
+settings.register_profile("fuzz", deadline=None, max_examples=3_000, print_blob=True)
+# For `make mutants`, where a test runs a thousand times: a failure is enough, its smallest example is not looked for.
+settings.register_profile(
+    "quick", deadline=None, derandomize=True, database=None, max_examples=30, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("repeatable")
 
 

@@ -23,9 +23,9 @@ def test_the_wheel_ships_the_package_alone():
     assert (ROOT / "qstash_fake" / "py.typed").is_file()
 
 
-def test_the_extras_are_those_the_documentation_names():
+def test_the_extras_are_those_that_users_and_checkouts_need():
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(extras) == {"server", "time-machine", "docs", "dev"}
+    assert set(extras) == {"server", "time-machine", "docs", "dev", "proof"}
 
 
 def test_the_runtime_needs_no_more_than_it_says():

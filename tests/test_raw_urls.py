@@ -153,7 +153,7 @@ URL = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=max(200, settings().max_examples))
 @example("https://shop.example/??")
 @given(URL | URL.map(lambda url: url.replace("//", "//shop.example/", 1)))
 def test_whatever_url_is_accepted_can_be_delivered(url):

@@ -123,7 +123,7 @@ BATCHES = st.lists(
 ).map(lambda items: json.dumps(items).encode())
 
 
-attack = settings(max_examples=200, deadline=None)  # no deadline: other tests may have the cores
+attack = settings(max_examples=max(200, settings().max_examples))  # `make fuzz` has more
 
 
 def answer_whatever(method, target, headers, body):
