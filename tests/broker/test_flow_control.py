@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qstash_fake.broker.agenda import Agenda
 from qstash_fake.broker.message import Outcome
 from tests.times import FIRST_RETRY_S
 
@@ -266,6 +267,18 @@ def test_a_key_holds_back_those_that_wait_while_it_is_closed_and_nobody_while_it
     bench.advance(0)
     key, start_ms = bench.broker.flow_control["k"], bench.broker.now_ms
     assert (key.held_back(start_ms + 9_999), key.held_back(start_ms + 10_000)) == (2, 0)
+
+
+def test_a_key_asks_once_for_each_window_to_be_woken(bench):
+    for body in "ab":
+        bench.publish(body, flow_control_key="k", flow_control_value="rate=1,period=10s")
+    bench.advance(0)
+    key, asked = bench.broker.flow_control["k"], []
+    key.wake_ms, key.agenda = None, Agenda()
+    key.agenda.put = lambda at_ms, event: asked.append(at_ms)
+    for second in range(3):
+        key.found_closed(bench.broker.now_ms + second * 1_000)
+    assert asked == [bench.broker.now_ms + 10_000]
 
 
 def test_a_reset_window_counts_no_start(bench):

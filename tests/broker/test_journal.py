@@ -63,6 +63,46 @@ def test_a_message_that_fails_has_the_steps_that_the_real_one_has(bench):
     assert bench.states(retried) == ["CREATED", "ACTIVE", "ERROR", "RETRY", "ACTIVE", "DELIVERED"]
 
 
+def test_each_step_has_its_time_and_the_status_of_its_attempt(bench):
+    bench.answers, bench.takes = {"a": [503, 200], "b": [500]}, {"a": 2, "b": 1}
+    bench.publish("a", retry_delay="5000")
+    bench.publish("b", retries=0)
+    bench.advance(60)
+    steps = [
+        (entry.message.text, (entry.time_ms - START_MS) // 1000, str(entry.state), entry.status)
+        for entry in bench.broker.journal.entries()
+    ]
+    assert [step[1:] for step in steps if step[0] == "a"] == [
+        (0, "CREATED", None),
+        (0, "ACTIVE", 503),
+        (2, "ERROR", 503),
+        (2, "RETRY", 503),
+        (7, "ACTIVE", 200),
+        (9, "DELIVERED", 200),
+    ]
+    assert [step[1:] for step in steps if step[0] == "b"] == [
+        (0, "CREATED", None),
+        (0, "ACTIVE", 500),
+        (1, "ERROR", 500),
+        (1, "FAILED", 500),
+    ]
+
+
+def test_a_cancellation_in_flight_is_logged_with_the_answer_that_came(bench):
+    message = bench.publish("a")
+    delivery = bench.broker.start(bench.broker.next_message(bench.broker.now_ms))
+    bench.broker.cancel([message])
+    bench.broker.complete(delivery, Outcome(status=500))
+    bench.broker.observe(bench.broker.now_ms)
+    assert [(str(entry.state), entry.status) for entry in bench.broker.journal.entries()] == [
+        ("CREATED", None),
+        ("ACTIVE", 500),
+        ("CANCEL_REQUESTED", None),
+        ("ERROR", 500),
+        ("CANCELED", 500),
+    ]
+
+
 def test_an_error_entry_says_what_went_wrong(bench):
     bench.answers = {"a": [503], "b": [Outcome(error="timeout")]}
     bench.publish("a", retries=0)

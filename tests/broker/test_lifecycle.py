@@ -69,6 +69,11 @@ def test_everything_else_is_tried_again(status):
     assert judge(a_message(), Outcome(status=status), START_MS) == RetryAt(START_MS + FIRST_RETRY_S * 1_000)
 
 
+def test_a_date_that_an_answer_asks_for_counts_from_the_end_of_the_attempt():
+    asked = Outcome(status=503, headers=(("Retry-After", "Thu, 01 Jan 2026 00:00:30 GMT"),))
+    assert judge(a_message(), asked, START_MS + 10_000) == RetryAt(START_MS + 30_000)
+
+
 def test_the_attempt_after_the_last_retry_fails_for_good():
     assert isinstance(judge(a_message(attempts=3), Outcome(status=500), START_MS), RetryAt)
     assert judge(a_message(attempts=4), Outcome(status=500), START_MS) == Failed()

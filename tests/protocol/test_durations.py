@@ -57,6 +57,10 @@ def test_a_header_is_what_go_reads_with_days_weeks_months_and_years(text, ms):
         ("300y", 'time: invalid duration "300y"'),
         ("-5s", 'duration "-5s" is negative'),
         ("-1ns", 'duration "-1ns" is negative'),
+        ("X5s", 'time: invalid duration "X5s"'),
+        ("5sX", 'time: unknown unit "sX" in duration "5sX"'),
+        ("x" * 80, f'time: invalid duration "{"x" * 80}"'),
+        ("x" * 81, f'time: invalid duration "{"x" * 77}..."'),
     ],
 )
 def test_a_header_that_is_no_duration_is_refused_in_the_words_of_go(text, refusal):
