@@ -179,7 +179,7 @@ class Api:
                 if disturbance is not None and self.broker.accepted > before and disturbance.loses_answer(before):
                     raise ConnectionDropped("the connection broke before the answer")
             except ConnectionDropped as dropped:
-                error = str(dropped)
+                status, error = 0, str(dropped)  # whoever called has no status, though the message was accepted
                 raise
             except Refused as refused:
                 reply, status, error = self._refuse(refused, method, target), refused.status, refused.error

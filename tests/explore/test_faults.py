@@ -265,6 +265,8 @@ def test_publish_lost_accepts_the_message_and_breaks_the_connection():
         with pytest.raises(httpx.ConnectError, match="the connection broke before the answer"):
             httpx.post(f"https://qstash.upstash.io/v2/publish/{JOBS}", headers=token)
         assert len(fake.messages) == 2
+        assert [call.status for call in fake.api.calls] == [201, 0]
+        assert f"+0s — the connection of POST /v2/publish/{JOBS} broke before an answer came" in told(fake)
         assert words(planned) == [f"the answer to the publish of POST {JOBS} (message 2) at +0s is lost"]
         assert [str(fault) for fault in planned.record(["publish_lost"]).possible] == ["publish_lost@/jobs#1"]
 
