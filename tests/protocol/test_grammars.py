@@ -243,11 +243,13 @@ def seconds(read: Callable[[str], object], texts: list[str]) -> float:
 def test_the_time_grows_with_the_length_of_the_text_and_no_faster(name):
     """Eight times the length may take thirty times as long, which no quadratic reader keeps."""
     read = READERS[name].read
-    ratios = []
-    for attempt in range(3):  # each with texts of its own, for some readers remember
+
+    def ratio(attempt):
         short, long = (
             [f"{start}{unit * (size // len(unit))}{attempt}" for unit in HOSTILE for start in ("", "https://a/")]
             for size in (4_000, 32_000)
         )
-        ratios.append(seconds(read, long) / seconds(read, short))
-    assert min(ratios) < 30
+        return seconds(read, long) / seconds(read, short)
+
+    # One good attempt is enough. Each has texts of its own, for some readers remember.
+    assert any(ratio(attempt) < 30 for attempt in range(3))
