@@ -31,6 +31,7 @@ def test_the_blocks_of_a_page_do_what_it_says(page, pytester, monkeypatch):
         monkeypatch.setenv("QSTASH_TOKEN", "made-up")
         monkeypatch.setenv("COLUMNS", "80")
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)  # of another suite in this process
         pytester.syspathinsert()
         Reader(pytester, stack).follow(page)
 

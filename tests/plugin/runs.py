@@ -15,6 +15,7 @@ MODULES = (
     "jwt",
     "yaml",
     "vcr",
+    "httpcore2",
 )
 for module in MODULES:
     import_module(module)
