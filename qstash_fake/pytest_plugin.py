@@ -28,6 +28,7 @@ VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH
 SESSION = "qstash_fake_session"
 _NOT_PASSED = pytest.StashKey[bool]()  # the test has failed, or was skipped: nothing fails it at its end
 _FAKE = pytest.StashKey["QStashFake"]()  # of a test; of the run, that of wider fixtures
+_IS_AT_WORK = pytest.StashKey[bool]()  # whether the fake of a test has begun in this run of it, and not ended
 _ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are entered
 
 
@@ -77,7 +78,9 @@ def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
         planned.attach(fake)
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
         request.node.stash[_FAKE], request.node.stash[_NOT_PASSED] = fake, False
+        request.node.stash[_IS_AT_WORK] = True
         yield fake
+        request.node.stash[_IS_AT_WORK] = False
         if options.word_of("unused_routes", given) == "error" and not request.node.stash[_NOT_PASSED]:
             from qstash_fake.plugin import routes
 
@@ -142,7 +145,7 @@ def pytest_runtest_makereport(
     own = item.stash.get(_FAKE, None)
     shared = item.config.stash.get(_FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
     fake = own or shared
-    if fake is None or call.when == "setup":
+    if fake is None or (call.when == "setup" and not _has_happened(item, own)):
         return (yield)
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
         call.excinfo = _without_own_frames(call.excinfo)
@@ -168,6 +171,13 @@ def pytest_runtest_makereport(
         except UsageError as error:
             report.sections.append(("qstash_fake", str(error)))
     return report
+
+
+def _has_happened(item: pytest.Item, fake: QStashFake | None) -> bool:
+    """Tell whether something has happened with the *fake* of a set-up; one of an earlier run of *item* is none."""
+    from qstash_fake.testing.fake import inside
+
+    return fake is not None and item.stash.get(_IS_AT_WORK, False) and inside(fake).broker.journal.total > 0
 
 
 def _mount(fake: QStashFake, app: Any) -> None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from qstash_fake import pytest_plugin
 from qstash_fake.page.report import data_of, saved_in
 from qstash_fake.plugin.reports import MAX_NAME
 from tests.plugin.runs import report_of
@@ -170,3 +171,50 @@ def test_the_name_of_a_file_begins_with_no_dash(run, pytester):
     run(f"def {name}(qstash_fake): assert False", "--qstash-fake-report=out")
     (saved,) = saved_in(pytester.path / "out")
     assert saved.name.startswith("test_aaa")
+
+
+def test_a_fixture_that_fails_after_a_publish_leaves_a_timeline_and_a_report(run, pytester):
+    result = run(
+        """
+@pytest.fixture
+def order(qstash_fake):
+    publish()
+    assert False, "no order"
+
+@pytest.fixture
+def broken(qstash_fake):
+    assert False, "nothing was published"
+
+def test_it(order): pass
+
+def test_without_a_publish(broken): pass
+""",
+        "--qstash-fake-report=out",
+    )
+    result.assert_outcomes(errors=2)
+    (saved,) = saved_in(pytester.path / "out")
+    assert (saved.title, saved.why) == ("test_it.py::test_it", "setup: AssertionError: no order")
+    assert report_of(result, " qstash_fake timeline ")[1].endswith("POST https://shop.example/jobs")
+
+
+def test_a_set_up_without_its_fake_shows_nothing_of_the_run_before(run, monkeypatch):
+    made, runs = pytest_plugin._made, []
+
+    def not_always(*args):
+        runs.append(args)
+        if len(runs) in (2, 4):  # the run that breaks, and the one that counts
+            pytest.fail("no fake")
+        return made(*args)
+
+    monkeypatch.setattr(pytest_plugin, "_made", not_always)
+    result = run(
+        """
+@pytest.mark.qstash_fake(explore=5, freeze="off", unrouted="accept")
+def test_it(qstash_fake):
+    publish()
+    qstash_fake.drain()
+"""
+    )
+    result.assert_outcomes(errors=1)
+    assert len(runs) == 4
+    result.stdout.no_fnmatch_line("* qstash_fake timeline *")
