@@ -144,6 +144,8 @@ DELIVERED_HEADERS = {
     "upstash-retried": "0",
     "upstash-signature": "e" * 400,
     "upstash-caller-ip": "127.0.0.1",
+    "upstash-region": "US-EAST-1",
+    "accept-encoding": "gzip",
 }
 SCOPE = {
     "type": "http",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from qstash_fake.broker.message import Attempt, Message
+from qstash_fake.broker.message import Attempt, Message, State
 from qstash_fake.protocol.http import encode
 from qstash_fake.protocol.moments import to_datetime
 
@@ -33,6 +33,10 @@ class Step(StrEnum):
     FAILED = "FAILED"
     CANCEL_REQUESTED = "CANCEL_REQUESTED"
     CANCELED = "CANCELED"
+
+
+STEPS = {state: Step(state) for state in State}
+"""The step into each state."""
 
 
 class LogEntry(NamedTuple):

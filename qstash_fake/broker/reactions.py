@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from qstash_fake.broker import callbacks
 from qstash_fake.broker.agenda import Event, Rank
-from qstash_fake.broker.journal import Step
+from qstash_fake.broker.journal import STEPS, Step
 from qstash_fake.broker.lifecycle import Canceled, Delivered, Failed, Move, RetryAt, Verdict, judge, move
 from qstash_fake.broker.message import Attempt, Message, Outcome
 
@@ -128,7 +128,7 @@ def finish(broker: Account, message: Message, how: Move, attempt: Attempt | None
     """Bring *message* into a terminal state, log that, and remember it for a time."""
     move(message, how)
     message.finished_ms = broker.now_ms
-    broker.journal.log(broker.now_ms, Step(message.state), message, attempt)
+    broker.journal.log(broker.now_ms, STEPS[message.state], message, attempt)
     broker.store.finished(message)
 
 

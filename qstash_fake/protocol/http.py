@@ -64,7 +64,11 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     A value with a character that is no byte (one that a test wrote, not one that `decode` gave)
     goes as UTF-8.
     """
-    return [(name.encode(), value_bytes(value)) for name, value in headers]
+    pairs = tuple(headers)
+    try:
+        return [(name.encode(), value.encode("latin-1")) for name, value in pairs]
+    except UnicodeEncodeError:
+        return [(name.encode(), value_bytes(value)) for name, value in pairs]
 
 
 def value_bytes(value: str) -> bytes:
