@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,19 +85,9 @@ class Attempt:
     """What a user holds of it."""
 
     @property
-    def at(self) -> datetime:
-        """When it started, aware UTC."""
-        return to_datetime(self.started_ms)
-
-    @property
     def status(self) -> int | None:
         """The HTTP status of the answer; 0 without an answer, None while in flight."""
         return self.outcome.status if self.outcome else None
-
-    @property
-    def headers(self) -> httpx.Headers:
-        """The headers of the answer."""
-        return httpx.Headers(encode(self.outcome.headers) if self.outcome else [])
 
     @property
     def body(self) -> bytes:
@@ -114,11 +103,6 @@ class Attempt:
     def exception(self) -> BaseException | None:
         """What the application raised while it handled the delivery."""
         return self.outcome.exception if self.outcome else None
-
-    @property
-    def duration(self) -> timedelta | None:
-        """How long it took in virtual time; None while in flight."""
-        return timedelta(milliseconds=self.outcome.duration_ms) if self.outcome else None
 
     def __repr__(self) -> str:
         result = "in flight" if self.outcome is None else self.error or self.status
@@ -170,10 +154,6 @@ class Message:
     def text(self) -> str:
         """The body as text; bytes that are not UTF-8 are replaced."""
         return self.body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """Return the body, parsed as JSON."""
-        return jsonlib.loads(self.body)
 
     @property
     def headers(self) -> httpx.Headers:

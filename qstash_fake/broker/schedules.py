@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qstash_fake.broker.agenda import Agenda, Event, Rank
@@ -12,7 +11,6 @@ from qstash_fake.broker.journal import Journal
 from qstash_fake.broker.message import Message, State
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.cron import Cron
-from qstash_fake.protocol.moments import to_datetime
 from qstash_fake.protocol.publish import PublishRequest
 
 if TYPE_CHECKING:
@@ -51,16 +49,6 @@ class Schedule:
     def destination(self) -> str:
         """The URL, or the name of the URL group."""
         return str(self.request.destination)
-
-    @property
-    def next_at(self) -> datetime | None:
-        """The next tick, aware UTC; None while paused, and for a cron that never fires."""
-        return None if self.next_ms is None else to_datetime(self.next_ms)
-
-    @property
-    def last_at(self) -> datetime | None:
-        """The last tick, aware UTC; None before the first."""
-        return None if self.last_ms is None else to_datetime(self.last_ms)
 
     @property
     def last_states(self) -> dict[str, str]:

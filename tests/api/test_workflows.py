@@ -456,6 +456,20 @@ def deliver_with_wait(qstash, run_id="wfr_1"):
     complete(qstash.broker, delivery)
 
 
+def test_a_run_that_has_ended_waits_for_nothing(qstash):
+    start(qstash)
+    deliver_with_wait(qstash)
+    qstash.broker.workflows.finish(run_of(qstash), None)
+    assert qstash.broker.workflows.events.waiters.of("ready") == []
+    assert qstash.json("POST", "/v2/notify/ready") == []
+
+
+def test_a_dead_letter_of_a_run_says_that_its_failure_function_is_still_to_be_called(qstash):
+    fail(qstash)
+    (dead,) = qstash.json("GET", "/v2/workflows/dlq")["messages"]
+    assert dead["failureCallbackInfo"]["state"] == "CALLBACK_INPROGRESS"
+
+
 @pytest.mark.protocol("W wait and notify")
 def test_an_event_for_one_run_is_kept_until_that_run_waits(qstash):
     start(qstash)

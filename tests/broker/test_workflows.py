@@ -7,6 +7,8 @@ import pytest
 from qstash_fake import UsageError
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.workflow import store
+from qstash_fake.broker.workflow.runs import RunMove
+from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import NO_OPTIONS
 from qstash_fake.protocol.publish import parse_publish
 from tests.workflows import URL, a_step, complete, marks
@@ -101,3 +103,26 @@ def test_the_cost_of_a_step_does_not_grow_with_those_before_it():
     deliver_steps(1)
     few, many = (instructions(partial(deliver_steps, count)) for count in (10, 100))
     assert many < 11 * few
+
+
+def test_a_callback_that_belongs_to_a_run_which_is_not_there_is_a_plain_message():
+    broker = Broker(START_MS)
+    callback = {"Upstash-Callback": URL, "Upstash-Callback-Workflow-RunId": "wfr_gone"}
+    broker.publish(parse_publish("https://shop.example/jobs", list(callback.items()), b"", caller_ip=""))
+    complete(broker, start_next(broker))
+    report = start_next(broker).message
+    assert (report.url, report.part, list(broker.workflows.by_id)) == (URL, None, [])
+
+
+def test_a_move_that_a_run_cannot_make_is_a_bug():
+    broker = Broker(START_MS)
+    start_and_return(broker, "wfr_1")
+    run = broker.workflows.by_id["wfr_1"]
+    with pytest.raises(AssertionError, match="cannot RETURN"):
+        run.move(RunMove.RETURN, START_MS)
+
+
+def test_a_workflow_is_started_and_appended_to_at_a_url():
+    broker = Broker(START_MS)
+    with pytest.raises(Refused, match=r"^a workflow is published to a URL$"):
+        broker.publish(parse_publish("a-group", list(marks(init=True).items()), b"", caller_ip=""))
