@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 from hashlib import blake2b
 
 _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -10,11 +11,17 @@ _DIGITS = bytes(_BASE58[byte % 58] for byte in range(256))
 
 
 class Ids:
-    """A source of ids. Unique within one instance, the same for the same *seed*."""
+    """A source of ids. Unique within one instance, the same for the same *seed*; *series* makes them others."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, series: bytes = b"") -> None:
+        self._seed, self._series = seed, series
         self._key = str(seed).encode()[:64]
         self._counter = itertools.count()
+
+    @cached_property
+    def forged(self) -> Ids:
+        """Ids for what a test makes up: they take nothing from the counter, and change no later id."""
+        return Ids(self._seed, b"forged")
 
     def message(self) -> str:
         """`msg_` and 59 base58 digits, the length of today's real ones."""
@@ -33,7 +40,7 @@ class Ids:
         return "sig_" + self._digits(28)
 
     def _digits(self, count: int) -> str:
-        return _base58(blake2b(b"%d" % next(self._counter), key=self._key, digest_size=count))
+        return _base58(blake2b(b"%d" % next(self._counter), key=self._key, person=self._series, digest_size=count))
 
 
 def token_id(message_id: str, number: int) -> str:

@@ -30,11 +30,11 @@ def signed_request(
     is_json = not isinstance(body, (bytes, str))
     text = json.dumps(body) if is_json else body
     content = text if isinstance(text, bytes) else text.encode()
-    message_id = ids.message()
+    message_id = ids.forged.message()
     signature = sign(
         url + "/another" if wrong_url else url,
         content,
-        ids.signing_key() if wrong_key else keys.current,
+        ids.forged.signing_key() if wrong_key else keys.current,
         token_id(message_id, 0),
         age_s=EXPIRED_S if expired else 0,
     )

@@ -36,3 +36,12 @@ def test_each_attempt_of_each_message_has_a_token_id_of_its_own():
     one, other = ids.message(), ids.message()
     assert len({token_id(message, number) for message in (one, other) for number in range(1_000)}) == 2_000
     assert token_id(one, 3) == token_id(one, 3)
+
+
+def test_a_forged_id_is_no_other_id_and_changes_no_later_one():
+    forging, plain = Ids(7), Ids(7)
+    forged = [forging.forged.message(), forging.forged.message()]
+    genuine = [plain.message() for _ in range(10)]
+    assert [forging.message() for _ in range(10)] == genuine
+    assert len({*forged, *genuine}) == 12
+    assert Ids(7).forged.message() == forged[0]
