@@ -97,7 +97,7 @@ def change_state(broker: Broker, ended: Ended) -> None:
             finish(broker, message, Move.CANCEL, attempt)
         case Failed():
             finish(broker, message, Move.GIVE_UP, attempt)
-        case RetryAt(at_ms):
+        case RetryAt(at_ms):  # pragma: no branch - there is no other verdict
             move(message, Move.ERR)
             message.due_ms = at_ms
             broker.journal.log(broker.now_ms, Step.RETRY, message, attempt, at_ms)

@@ -46,6 +46,16 @@ def test_events_come_in_the_order_of_their_time():
     assert taken(agenda) == [10, 20, 30]
 
 
+def test_what_no_longer_holds_brings_nothing_of_the_next_millisecond_forward():
+    agenda = Agenda()
+    agenda.put(11, Named("first of all", Rank.END))
+    dropped = Named("dropped", Rank.END)
+    agenda.put(10, dropped)
+    dropped.valid = False
+    assert agenda.pop_due(10) is None
+    assert agenda.pop_due(11) is not None
+
+
 def test_at_one_instant_an_end_comes_before_a_tick_before_a_start_before_a_wake():
     agenda = Agenda()
     for rank in (Rank.WAKE, Rank.START, Rank.TICK, Rank.END):

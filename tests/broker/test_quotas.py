@@ -327,6 +327,14 @@ def test_the_daily_limit_refuses_with_the_headers_that_sdks_look_for():
     }
 
 
+def test_a_day_that_is_used_up_has_nothing_left():
+    daily = DailyLimit(10)
+    daily.take(10, 0)
+    with pytest.raises(Refused) as caught:
+        daily.take(1, 0)
+    assert ("RateLimit-Remaining", "0") in caught.value.headers
+
+
 def test_what_is_refused_is_not_counted():
     daily = DailyLimit(10)
     daily.take(8, 0)
