@@ -183,7 +183,7 @@ class SyncDriver:
                 app.lifespan = None
             self._lifespans.clear()
             left = asyncio.all_tasks() - {asyncio.current_task()}
-            names += sorted(_name(task) for task in left)
+            names += sorted(_name(task) for task in left if not task.cancelling())  # the others were told to end
             for task in left:
                 task.cancel()
             if left:

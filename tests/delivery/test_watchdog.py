@@ -215,6 +215,23 @@ def test_a_startup_that_does_not_end_is_given_up(client, raises):
         assert fake.messages[0].state == "FAILED"
 
 
+@short
+def test_a_startup_that_was_given_up_and_cleans_up_is_no_task_that_was_left_running(client):
+    async def app(scope, receive, send):
+        await receive()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(1_000):
+                await asyncio.sleep(0)
+
+    with QStashFake(start=START, watchdog="10ms") as fake:
+        fake.mount(app)
+        client.message.publish(url=JOB, retries=0)
+        with pytest.raises(UsageError, match=r"^the application did not answer lifespan\.startup within 10ms"):
+            fake.drain()
+
+
 def test_a_shutdown_that_does_not_end_is_given_up(client):
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
