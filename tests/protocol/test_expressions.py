@@ -162,6 +162,13 @@ def test_a_faulty_expression_is_refused_with_the_fault_and_its_column(text, what
     assert what in str(caught.value)
 
 
+@pytest.mark.parametrize(("text", "shown"), [("1 +", "1 +"), ("!" * 80, "!" * 80), ("!" * 81, "!" * 77 + "...")])
+def test_a_refusal_shows_the_expression_and_cuts_a_long_one(text, shown):
+    with pytest.raises(ValueError, match=r"^invalid retry delay expression ") as caught:
+        Expression.parse(text)
+    assert str(caught.value).startswith(f"invalid retry delay expression '{shown}': expected a number")
+
+
 def test_an_expression_has_at_most_a_thousand_characters():
     assert value("1" + "+1" * 499 + " ") == 500
     with pytest.raises(ValueError, match="longer than 1000 characters"):
