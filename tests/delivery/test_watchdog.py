@@ -215,7 +215,6 @@ def test_a_startup_that_does_not_end_is_given_up(client, raises):
         assert fake.messages[0].state == "FAILED"
 
 
-@short
 def test_a_startup_that_was_given_up_and_cleans_up_is_no_task_that_was_left_running(client):
     async def app(scope, receive, send):
         await receive()

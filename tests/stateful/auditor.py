@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from qstash_fake.broker.journal import LogEntry
 from tests.shop import SHOP
@@ -173,7 +172,7 @@ class Auditor:
 
     def on_error(self, entry, message):
         attempt = entry.attempt
-        assert entry.time_ms == attempt.started_ms + attempt.duration / timedelta(milliseconds=1), "ended early or late"
+        assert entry.time_ms == attempt.started_ms + attempt.outcome.duration_ms, "ended early or late"
         if limits := message.options.flow_control:
             self.keys[limits.key].in_flight -= 1
 
