@@ -278,3 +278,16 @@ def test_any_text_is_read_or_refused_with_a_value_error(text):
 @given(st.floats(min_value=0, max_value=1e17))
 def test_a_float_means_the_decimal_number_it_prints_as(seconds):
     assert to_ms(seconds) == math.floor(Fraction(repr(seconds)) * 1_000)
+
+
+@pytest.mark.parametrize("seconds", [10**18, float(10**18), -(10**18)])
+def test_a_number_of_more_than_eighteen_digits_is_refused(seconds):
+    with pytest.raises(ValueError, match=r"^a duration has at most 18 digits of seconds$"):
+        to_ms(seconds)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("soon", "soon"), ("x" * 80, "x" * 80), ("x" * 81, "x" * 77 + "...")])
+def test_a_text_that_is_no_duration_is_shown_and_cut_where_it_is_long(text, shown):
+    with pytest.raises(ValueError, match=r"^invalid duration ") as caught:
+        to_ms(text)
+    assert str(caught.value).startswith(f"invalid duration '{shown}': write numbers with the units")
