@@ -269,9 +269,7 @@ def test_the_counts_of_the_free_plan(quota, limit):
     quotas.check_count(None, quota, limit + 1)
 
 
-@pytest.mark.protocol(
-    "4.11 schedules / queues / groups / endpoints per group", "4.11 parallelism", "4.11 messages/day", "4.11 retries"
-)
+@pytest.mark.protocol("4.11 schedules / queues / groups / endpoints per group", "4.11 parallelism", "4.11 messages/day")
 @pytest.mark.parametrize(
     ("plan", "limits"),
     [
