@@ -128,7 +128,7 @@ def go_duration_ms(text: str, units_ns: Mapping[str, int] = _GO_UNITS_NS) -> int
             raise ValueError(f"time: missing unit in duration {_quoted(text)}")
         if unit not in units_ns:
             raise ValueError(f"time: unknown unit {_quoted(unit)} in duration {_quoted(text)}")
-        decimals = fraction[:18]  # a nanosecond of a year is the sixteenth
+        decimals = fraction[:40]  # a nanosecond of a year is the sixteenth; zeros may stand before it
         total_ns += int(whole.lstrip("0") or "0") * units_ns[unit]
         total_ns += int(decimals or "0") * units_ns[unit] // 10 ** len(decimals)
     if total_ns > _GO_MAX_NS:
