@@ -212,7 +212,7 @@ def url_pattern(url: str | re.Pattern[str]) -> UrlPattern:
     """Return *url* as a pattern, or raise UsageError for one that can match nothing."""
     if isinstance(url, str) and not is_url(url) and url != "*":
         raise UsageError(f"{url!r} is no URL: it begins with http:// or https://, or is a compiled regex")
-    return UrlPattern(re.compile(".*") if url == "*" else url)
+    return UrlPattern(url)
 
 
 def is_url(value: object) -> bool:

@@ -207,6 +207,8 @@ def _test(pattern: str | re.Pattern[str]) -> Callable[[str], object]:
     """Return the function that tells whether *pattern* means a URL; made once for each pattern."""
     if isinstance(pattern, re.Pattern):
         return pattern.fullmatch
+    if pattern == "*":
+        return lambda _: True
     if pattern.endswith("*"):
         start = _prefix(pattern[:-1])
         return lambda url: normalize(url).startswith(start)
