@@ -28,11 +28,18 @@ def snapshot(broker: Broker) -> Json:
             "held": {one.message_id: reason for one, reason in broker.held(now_ms).items()},
             "dead_letters": [wire.dead_letter(one) for one in broker.dead_letters.values()],
             "schedules": [wire.schedule(one) for one in broker.schedules.by_id.values()],
-            "queues": [wire.queue(one) for one in broker.queues.values()],
-            "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
-            "flow_control": [wire.flow_control(one, now_ms) for one in broker.flow_control.values()],
+            **ways(broker),
             "workflows": [run_history.run(one) for one in broker.workflows.all],
         }
+
+
+def ways(broker: Broker) -> Json:
+    """Return what messages go through, as the API shows it: the queues, URL groups and flow-control keys there are."""
+    return {
+        "queues": [wire.queue(one) for one in broker.queues.values()],
+        "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
+        "flow_control": [wire.flow_control(one, broker.now_ms) for one in broker.flow_control.values()],
+    }
 
 
 def message(value: Message) -> Json:

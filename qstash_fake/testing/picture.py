@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from qstash_fake.api import run_history, wire
+from qstash_fake.api.snapshot import ways
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.ids import token_id
 from qstash_fake.broker.journal import LogEntry, Note
@@ -50,9 +51,7 @@ def picture(broker: Broker, since: int | None = None, *, newest: int | None = No
             "held": {one.message_id: reason for one, reason in broker.held(now_ms).items()},
             "dead": {one.message.message_id: dlq_id for dlq_id, one in broker.dead_letters.items()},
             "schedules": [{**wire.schedule(one), "ticks": _ticks(one)} for one in broker.schedules.by_id.values()],
-            "queues": [wire.queue(one) for one in broker.queues.values()],
-            "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],
-            "flow_control": [wire.flow_control(one, now_ms) for one in broker.flow_control.values()],
+            **ways(broker),
             "runs": [run(one, now_ms) for one in runs],
             "runs_left_out": len(broker.workflows.all) - len(runs),
             "notes": _notes(broker),
