@@ -187,10 +187,6 @@ class Routes:
         del self._all[route]
         self._group(route).remove(route)
 
-    def clear(self) -> None:
-        """Forget all routes."""
-        self.__init__()  # type: ignore[misc]
-
     def matching(self, message: Message) -> Iterator[Route]:
         """Yield the routes that match *message*, those that are spent left out, the newest first."""
         newest_first: Iterable[Route] = reversed(self._others)

@@ -19,6 +19,7 @@ from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.delivery.drivers import SyncDriver
 from qstash_fake.delivery.kinds.functions import Function
 from qstash_fake.delivery.mounts import Answerers
+from qstash_fake.delivery.routes import Routes
 from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
 from qstash_fake.intercept.entered import Entered, told_of_clients
@@ -96,7 +97,7 @@ class Inside:
         if disturbance is not None:
             disturbance.join(broker)
         self.timekeeper.broker = self._deliveries.broker = self.api.broker = broker
-        self.targets.routes.clear()
+        self.targets.routes = Routes()
         self.api.reset()
 
     def _chat(self, request: httpx.Request) -> httpx.Response:
