@@ -64,11 +64,9 @@ def index(saved: Iterable[Saved]) -> str:
 
 def saved_in(folder: Path) -> list[Saved]:
     """Return the reports of *folder*, the index left out."""
+    heads = ((path, _head(path)) for path in sorted(folder.glob("*.html")) if path.name != INDEX and path.is_file())
     return [
-        Saved(path.name, _found(_TITLE, head) or path.name, _found(_WHY, head))
-        for path in sorted(folder.glob("*.html"))
-        if path.name != INDEX and is_ours(path)
-        for head in [_head(path)]
+        Saved(path.name, _found(_TITLE, head) or path.name, _found(_WHY, head)) for path, head in heads if MARK in head
     ]
 
 
