@@ -22,11 +22,13 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run *item* under plans, and tell the session of one run; None if it is none of those that are explored."""
     from qstash_fake.explore.plans import DEFAULT, kinds_of
 
-    text, options = item.config.getoption(PLAN), _options(item)
-    runs = 0 if options is None else _runs(item.config, options)
-    if options is None or (text is None and runs == 0):
+    if (asked := _asked(item)) is None:
         return None
-    from qstash_fake.explore.item import Scenario  # needs names of pytest's that `_options` has looked for
+    options, runs = asked
+    text = item.config.getoption(PLAN)
+    if text is None and runs == 0:
+        return None
+    from qstash_fake.explore.item import Scenario  # needs names of pytest's that `_asked` has looked for
 
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     scenario, kinds = Scenario(item, nextitem, PLANNED), kinds_of(options.get("faults", DEFAULT))
@@ -109,19 +111,16 @@ def missing_names() -> list[str]:
     return [name for name, is_there in found.items() if not is_there]
 
 
-def _options(item: pytest.Item) -> dict[str, Any] | None:
-    """Return the options of *item*; None if they are wrong, which the set-up of the fixture tells."""
+def _asked(item: pytest.Item) -> tuple[dict[str, Any], int] | None:
+    """Return the options of *item* and in how many runs to explore it; None if they are wrong.
+
+    What the command line says counts for tests that are explored at all. The set-up of the fixture tells what is wrong.
+    """
     with suppress(UsageError, TypeError, ValueError, pytest.fail.Exception):
         options = of_ini(item.config) | of_marker(item)
-        asked_runs(options)
-        return options
+        asked, given = asked_runs(options), item.config.getoption(RUNS)
+        return options, given if asked and given is not None else asked
     return None
-
-
-def _runs(config: pytest.Config, options: dict[str, Any]) -> int:
-    """Return in how many runs to explore; what the command line says counts for tests that are explored at all."""
-    asked, given = asked_runs(options), config.getoption(RUNS)
-    return given if asked and given is not None else asked
 
 
 def _tests(count: int) -> str:
