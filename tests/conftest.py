@@ -1,10 +1,16 @@
 """Settings that all tests share."""
 
+import os
+
 import pytest
 from hypothesis import Phase, settings
 from qstash import QStash
 
 pytest_plugins = ["pytester"]
+
+# With these, pytest prints a failure whole in its summary. Tests assert what a user reads at a terminal.
+for _variable in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(_variable, None)
 
 # Two runs of the suite say the same; `make fuzz` looks for what they do not meet.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
