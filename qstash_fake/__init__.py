@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from qstash_fake.errors import DrainLimitReached, QStashFakeError, UnroutedDestination, UsageError
-
 if TYPE_CHECKING:
     from qstash_fake.api.calls import ApiCall
     from qstash_fake.api.view import ApiView
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from qstash_fake.broker.workflow.runs import RunState
     from qstash_fake.broker.workflow.views import WorkflowRun, WorkflowStep
     from qstash_fake.delivery.routes import OneAnswer, Route
+    from qstash_fake.errors import DrainLimitReached, QStashFakeError, UnroutedDestination, UsageError
     from qstash_fake.protocol.durations import Duration
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.clock import Clock
@@ -70,6 +69,7 @@ _HOMES = {
     "Attempt": "broker.views",
     "Clock": "testing.clock",
     "DeadLetter": "broker.views",
+    "DrainLimitReached": "errors",
     "Duration": "protocol.durations",
     "Endpoint": "broker.url_groups",
     "FlowControlKey": "broker.account_views",
@@ -78,6 +78,7 @@ _HOMES = {
     "Message": "broker.views",
     "OneAnswer": "delivery.routes",
     "QStashFake": "testing.fake",
+    "QStashFakeError": "errors",
     "Queue": "broker.account_views",
     "Report": "testing.report",
     "Route": "delivery.routes",
@@ -86,8 +87,10 @@ _HOMES = {
     "SigningKeys": "broker.account_views",
     "State": "broker.message",
     "Step": "broker.journal",
+    "UnroutedDestination": "errors",
     "Url": "testing.wanted",
     "UrlGroup": "broker.account_views",
+    "UsageError": "errors",
     "WorkflowRun": "broker.workflow.views",
     "WorkflowStep": "broker.workflow.views",
     "Workflows": "testing.workflows",

@@ -1,52 +1,43 @@
-"""The pytest plugin: its fixtures, and what it adds to the report of a failing test.
+"""The pytest plugin: its fixtures, and its hooks.
 
-At collection it imports only pytest; the fake is imported when a test asks for it.
+Every pytest run loads this module and what it imports at once. What a test with a fake needs, `plugin.fakes` and
+`plugin.failures`, is imported by the first of them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.intercept.entered import Entered, told_of_clients
-from qstash_fake.plugin import options, order, strays
-from qstash_fake.plugin.options import explained
-from qstash_fake.plugin.order import Order
-from qstash_fake.plugin.strays import Strays
+from qstash_fake.intercept import CLIENTS
+from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.plugin import hooks_in, options, order, strays
 
 if TYPE_CHECKING:
+    from qstash_fake.intercept.entered import Entered
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.fake import QStashFake
 
-VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 SESSION = "qstash_fake_session"
-_NOT_PASSED = pytest.StashKey[bool]()  # the test has failed, or was skipped: nothing fails it at its end
-_FAKE = pytest.StashKey["QStashFake"]()  # of a test; of the run, that of wider fixtures
-_IS_AT_WORK = pytest.StashKey[bool]()  # whether the fake of a test has begun in this run of it, and not ended
-_ENTERED = pytest.StashKey[Entered]()  # the test clients of the run that are entered
+_ENTERED = pytest.StashKey["Entered"]()  # the test clients of the run that are entered
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     options.add_options(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
-    pluginmanager.register(Strays(config), strays.NAME)  # the earliest moment: conftest files come later
-    pluginmanager.register(Order(_mount), order.NAME)
+    pluginmanager.register(strays.Strays(config), strays.NAME)  # the earliest moment: conftest files come later
+    pluginmanager.register(order.Order(), order.NAME)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     options.add_marker(config)
     options.check_command_line(config)
-    config.stash[_ENTERED] = Entered()
-    exits = ExitStack()
-    exits.enter_context(told_of_clients(config.stash[_ENTERED]))
-    config.add_cleanup(exits.close)
+    clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: _entered(config)))
+    clients.start()
+    config.add_cleanup(clients.stop)
     if (folder := config.getoption("qstash_fake_report", None)) is not None:
         from qstash_fake.plugin import reports
 
@@ -68,43 +59,26 @@ def qstash_fake(_qstash_begun: QStashFake) -> QStashFake:
 @pytest.fixture
 def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     """The fake of a test, active before its other fixtures, unless somebody asks for it while the test runs."""
-    if order.BEGUN not in request.node.fixturenames:
-        for name in VARIABLES:
-            _restore_last(request.getfixturevalue("monkeypatch"), name)
-    given = options.of_ini(request.config) | options.of_marker(request.node)
-    options.check_exploration(given)
-    fake = _made(request.config, given)
-    if (planned := request.node.stash.get(options.PLANNED, None)) is not None:
-        planned.attach(fake)
-    with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
-        request.node.stash[_FAKE], request.node.stash[_NOT_PASSED] = fake, False
-        request.node.stash[_IS_AT_WORK] = True
-        yield fake
-        request.node.stash[_IS_AT_WORK] = False
-        if options.word_of("unused_routes", given) == "error" and not request.node.stash[_NOT_PASSED]:
-            from qstash_fake.plugin import routes
+    from qstash_fake.plugin import fakes
 
-            routes.refuse_unused(fake)
+    yield from fakes.of_test(request, _entered(request.config))
 
 
 @pytest.fixture(scope="session")
 def qstash_fake_session(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     """A QStash for fixtures of wider scope; the `qstash_fake` of a test answers in its place while it is there."""
-    from qstash_fake.testing.fake import inside
+    from qstash_fake.plugin import fakes
 
-    fake = _made(request.config, options.of_ini(request.config))
-    inside(fake).timekeeper.freezes_between_verbs = False  # what runs then are tests that do not know of it
-    with explained(UsageError), fake:
-        request.config.stash[_FAKE] = fake
-        yield fake
+    yield from fakes.of_session(request.config, _entered(request.config))
 
 
 @pytest.fixture
 def qstash_server(qstash_fake: QStashFake) -> Iterator[LocalServer]:
     """The test's qstash_fake on a loopback port, for subprocesses and clients that cannot be intercepted."""
+    from qstash_fake.errors import UsageError
     from qstash_fake.server.serve import beside_a_test
 
-    with explained(UsageError), beside_a_test(qstash_fake) as server:
+    with options.explained(UsageError), beside_a_test(qstash_fake) as server:
         yield server
 
 
@@ -132,8 +106,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """Warn of a marker that does nothing; by now a test has asked for the fixture, if it asks for it at all."""
     yield  # where a warning is an error, the fixtures have ended all the same
-    if _FAKE not in item.stash and (sentence := options.in_vain(item)):
-        with explained(pytest.PytestWarning):  # where warnings are errors
+    if options.FAKE not in item.stash and (sentence := options.in_vain(item)):
+        with options.explained(pytest.PytestWarning):  # where warnings are errors
             item.warn(pytest.PytestWarning(sentence))
 
 
@@ -141,98 +115,25 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep our own frames out of a failing test's traceback, and add what there is to know to its report."""
-    own = item.stash.get(_FAKE, None)
-    shared = item.config.stash.get(_FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
-    fake = own or shared
-    if fake is None or (call.when == "setup" and not _has_happened(item, own)):
+    """Tell of the fake in the report of a test that has one."""
+    shared = item.config.stash.get(options.FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
+    if shared is None and options.FAKE not in item.stash:
         return (yield)
-    if call.excinfo is not None and not item.config.getoption("fulltrace"):
-        call.excinfo = _without_own_frames(call.excinfo)
-    report = yield
-    if call.when == "call" and call.excinfo is not None:
-        item.stash[_NOT_PASSED] = True
-    planned = item.stash.get(options.PLANNED, None)
-    if report.failed and (planned is None or planned.counts):  # a step of a search is shown to nobody
-        from qstash_fake.plugin import routes
+    from qstash_fake.plugin import failures
 
-        report.sections.append(("qstash_fake timeline", _timeline(fake)))
-        if sentence := routes.unused(fake):
-            report.sections.append(("qstash_fake routes", sentence))
-        if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
-            from qstash_fake.plugin import reports
-
-            report.sections.append(("qstash_fake report", reports.write(item, report, fake, folder)))
-    # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
-    if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
-        # The test has failed; what would fail it at its end is told here, not as a second error.
-        try:
-            own.verify()
-        except UsageError as error:
-            report.sections.append(("qstash_fake", str(error)))
-    return report
+    return (yield from failures.report(item, call, shared))
 
 
-def _has_happened(item: pytest.Item, fake: QStashFake | None) -> bool:
-    """Tell whether something has happened with the *fake* of a set-up; one of an earlier run of *item* is none."""
-    from qstash_fake.testing.fake import inside
+def _entered(config: pytest.Config) -> Entered:
+    """Return the test clients that are entered in this run; watching begins when it is first asked for them."""
+    if (entered := config.stash.get(_ENTERED, None)) is None:
+        from qstash_fake.intercept.entered import Entered
 
-    return fake is not None and item.stash.get(_IS_AT_WORK, False) and inside(fake).broker.journal.total > 0
-
-
-def _mount(fake: QStashFake, app: Any) -> None:
-    if app is not None:
-        with explained(UsageError):
-            fake.mount(app)
+        entered = config.stash[_ENTERED] = Entered()
+        entered.start()
+        config.add_cleanup(entered.stop)
+    return entered
 
 
-def _made(config: pytest.Config, given: dict[str, Any]) -> QStashFake:
-    """Return a fake with the options that are *given*; it knows the clients that wider fixtures have entered."""
-    from qstash_fake.testing.fake import QStashFake, inside
-
-    arguments = options.of_the_fake(given)
-    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({shown}): "):
-        fake = QStashFake(**arguments)
-    inside(fake).know(config.stash[_ENTERED])
-    inside(fake).tells_timeline = False  # the report has it as a section
-    return fake
-
-
-def _timeline(fake: QStashFake) -> str:
-    try:
-        return fake.timeline()
-    except Exception as error:  # noqa: BLE001 - raised here, it would end the whole run
-        return f"cannot be shown: {error!r}"
-
-
-def _restore_last(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Have a monkeypatch that was there before us, and ends after us, restore a variable to what it is now."""
-    before = os.environ.get(name)
-    monkeypatch.setenv(name, before or "")
-    if before is None:
-        del os.environ[name]
-
-
-def _without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
-    """Return *excinfo* without the frames of this package, unless it ends in them by a mistake of our own."""
-    everything = list(_frames(excinfo.tb))
-    theirs = [frame for frame in everything if not _is_own(frame)]
-    on_purpose = isinstance(excinfo.value, (QStashFakeError, AssertionError, TypeError, ValueError))
-    if not theirs or not (on_purpose or everything[-1] is theirs[-1]):
-        return excinfo
-    shown = None
-    for frame in reversed(theirs):
-        shown = TracebackType(shown, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-    assert shown is not None
-    return pytest.ExceptionInfo.from_exc_info((excinfo.type, excinfo.value, shown))
-
-
-def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
-    while tb is not None:
-        yield tb
-        tb = tb.tb_next
-
-
-def _is_own(frame: TracebackType) -> bool:
-    return str(frame.tb_frame.f_globals.get("__name__")).startswith("qstash_fake.")
+def __dir__() -> list[str]:
+    return hooks_in(globals())

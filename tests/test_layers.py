@@ -35,20 +35,16 @@ LAYERS = (
 )
 
 # The guard stands in every run.
-LIGHT_INTERCEPT = {"pytest", *(f"{PACKAGE}.intercept.{name}" for name in ("cloud", "guard", "imports", "patch"))}
+LIGHT_INTERCEPT = {
+    "pytest",
+    *(f"{PACKAGE}.intercept.{name}" for name in ("CLIENTS", "cloud", "guard", "imports", "patch")),
+}
+LIGHT_PLUGIN = {*LIGHT_INTERCEPT, *(f"{PACKAGE}.plugin.{name}" for name in ("hooks_in", "options", "order", "strays"))}
 LIGHT = {
-    "__init__": {f"{PACKAGE}.errors"},
-    "errors": set[str](),
+    "__init__": set[str](),
     **{f"intercept/{name}": LIGHT_INTERCEPT for name in ("__init__", "cloud", "guard", "imports", "patch")},
-    "plugin": {
-        f"{PACKAGE}.errors",
-        f"{PACKAGE}.plugin",
-        "pluggy",
-        "pytest",
-        *LIGHT_INTERCEPT,
-    },  # which pytest has imported
-    "pytest_plugin": {f"{PACKAGE}.errors", f"{PACKAGE}.plugin", f"{PACKAGE}.intercept.entered", "pytest"},
-    "intercept/entered": LIGHT_INTERCEPT,
+    **{f"plugin/{name}": LIGHT_PLUGIN for name in ("__init__", "options", "order", "strays")},
+    "pytest_plugin": LIGHT_PLUGIN,
 }
 
 PURE_LAYERS = ("protocol", "broker")
@@ -196,9 +192,9 @@ def test_the_layers_of_the_documentation_are_these_in_this_order():
         ("engines/a.py", "import importlib\nimportlib.import_module('qstash_fake.testing.timeline')", 2),
         ("helpers.py", "", 1),
         ("__init__.py", "from qstash_fake.testing.fake import QStashFake", 1),
-        ("errors.py", "import httpx", 1),
+        ("intercept/guard.py", "import httpx", 1),
         ("pytest_plugin.py", "import pytest\nimport httpx", 2),
-        ("plugin/a.py", "from qstash_fake.testing.fake import QStashFake", 1),
+        ("plugin/options.py", "from qstash_fake.testing.fake import QStashFake", 1),
         ("intercept/guard.py", "from qstash_fake.intercept import httpx", 1),
         ("pytest_plugin.py", "class Late:\n    from qstash_fake.testing.fake import QStashFake", 2),
         ("protocol/a.py", "import time", 1),

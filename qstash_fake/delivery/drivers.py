@@ -51,7 +51,8 @@ class SyncDriver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lifespans: list[tuple[AsyncApp, Lifespan]] = []
         self.clients: Clients = []
-        """The test clients that are entered: each runs the lifespan of its application on a loop of its own."""
+        """The test clients that are entered: each runs the lifespan of its application on a loop of its own.
+        Whoever watches the clients puts a list here, and keeps it."""
         self._begun: list[asyncio.Task[Any]] = []
         """The tasks that have begun since the last turns were given."""
         self._left: set[asyncio.Task[Any]] = set()
@@ -97,12 +98,11 @@ class SyncDriver:
             self._begun = [task for task in self._begun if task is not lifespan.task]
         return outcome_of(await app.send_async(request))
 
-    def client_enters(self, client: Any, portal: str | None) -> None:
-        """End the lifespan of the application of *client*, which is about to start one; the client answers from now on.
+    def client_enters(self, client: Any) -> None:
+        """End the lifespan of the application of *client*, which is about to start one.
 
         What a lifespan keeps in its application belongs to one loop, and there is one place for it: of two lifespans
-        at once, each waits in its shutdown for what the other has made. *portal* is the client's attribute with the
-        way to its loop; None if there is no way, and requests go to the application without a lifespan of ours.
+        at once, each waits in its shutdown for what the other has made.
         """
         ours = [(app, lifespan) for app, lifespan in self._lifespans if lifespan.app is client.app]
         if self._loop is not None and not loop_is_running():
@@ -111,11 +111,6 @@ class SyncDriver:
                     self._lifespans.remove((app, lifespan))
                     app.lifespan = None
                     self._loop.run_until_complete(lifespan.shutdown(self.limit_ms))
-        self.clients.append((client, portal))
-
-    def client_leaves(self, client: Any) -> None:
-        """Answer for the application of *client* again."""
-        self.clients = [one for one in self.clients if one[0] is not client]
 
     def _client_of(self, app: AsyncApp) -> AsyncApp | None:
         """Return what answers for *app* while a client of it is entered, None if none is."""

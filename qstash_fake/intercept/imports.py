@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-Then = Callable[[ModuleType], None]
+Then = Callable[[ModuleType], object]
 
 
 class AfterImport:

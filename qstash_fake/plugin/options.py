@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from qstash_fake.errors import UsageError
-
 MARKER = "qstash_fake"
 RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fake-report"
 FOLDER = "qstash-fake-report"  # of the reports
+FAKE = pytest.StashKey[Any]()
+"""The QStashFake of a test; in the run's stash, that of wider fixtures."""
 PLANNED = pytest.StashKey[Any]()
 """The plan of faults that a test is run under, an `explore.planned.Planned`."""
 _OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
@@ -99,6 +99,7 @@ def may_be_explored(item: pytest.Item) -> bool:
 def check_exploration(options: dict[str, Any]) -> None:
     """Fail for options of exploration that cannot be."""
     if "explore" in options or "faults" in options:
+        from qstash_fake.errors import UsageError
         from qstash_fake.plugin.exploring import asked_runs
 
         with explained(UsageError, TypeError, ValueError, where=f"@pytest.mark.{MARKER}: "):

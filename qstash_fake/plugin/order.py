@@ -18,10 +18,12 @@ itself or by a client. Instead:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+from qstash_fake.plugin import hooks_in
 
 NAME = "qstash_fake_order"
 _SCOPES = ("session", "package", "module", "class", "function")  # in which order pytest sets up
@@ -29,10 +31,9 @@ FAKE, BEGUN, APP = "qstash_fake", "_qstash_begun", "qstash_app"
 
 
 class Order:
-    """The hooks that put the fixtures in their places, in one run; *mount* is given a fake and the application."""
+    """The hooks that put the fixtures in their places, in one run."""
 
-    def __init__(self, mount: Callable[[Any, Any], None]) -> None:
-        self._mount = mount
+    def __init__(self) -> None:
         self._missing: list[str] | None = None
         """The names of pytest's that are not promised and not there; looked for when the first test needs them."""
         self._half_set_up: list[str] = []
@@ -66,9 +67,14 @@ class Order:
         if self._to_be_mounted:
             item, fake = self._to_be_mounted[-1]
             if not self._half_set_up or _needed_by_app(item).isdisjoint(self._half_set_up):
+                from qstash_fake.plugin import fakes
+
                 self._to_be_mounted.pop()
-                self._mount(fake, item._request.getfixturevalue(APP))
+                fakes.mount(fake, item._request.getfixturevalue(APP))
         return result
+
+    def __dir__(self) -> list[str]:
+        return hooks_in(vars(Order))
 
     def _arrange(self, node: Any) -> None:
         if self._missing is None:

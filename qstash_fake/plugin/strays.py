@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from qstash_fake.intercept.guard import OUTSIDE, Guard, StrayCall
+from qstash_fake.plugin import hooks_in
 from qstash_fake.plugin.options import of_ini, of_marker, word_of
 
 NAME = "qstash_fake_strays"
@@ -120,6 +121,9 @@ class Strays:
             terminalreporter.section("qstash_fake", red=True, bold=True)
             for stray in self._outside:
                 terminalreporter.line(stray)
+
+    def __dir__(self) -> list[str]:
+        return hooks_in(vars(Strays))
 
     # --- options --------------------------------------------------------------------------------------------------
 

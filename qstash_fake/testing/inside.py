@@ -22,7 +22,7 @@ from qstash_fake.delivery.mounts import Answerers
 from qstash_fake.delivery.routes import Routes
 from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
-from qstash_fake.intercept.entered import Entered, told_of_clients
+from qstash_fake.intercept.entered import Entered
 from qstash_fake.intercept.hosts import Hosts
 from qstash_fake.intercept.libraries import intercepted
 from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
@@ -54,7 +54,7 @@ class Inside:
         """Whether a failing assertion shows the timeline; not where a plugin puts it into the report."""
         self.targets = Answerers(unrouted)
         self.driver = SyncDriver(watchdog_ms)
-        self._told_of_clients = functools.partial(told_of_clients, self.driver)
+        self._entered: Entered | None = None
         self.timekeeper = Timekeeper(broker, choose(freeze), runs=start_ms is None)
         self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
@@ -67,9 +67,8 @@ class Inside:
         return self.timekeeper.broker
 
     def know(self, entered: Entered) -> None:
-        """Take the clients that wider fixtures have entered for what they are, and hear of others from *entered*."""
-        self.driver.clients = list(entered.clients)
-        self._told_of_clients = functools.partial(entered.telling, self.driver)
+        """Take *entered*, which somebody watches for longer than this fake, for the test clients that are entered."""
+        self._entered = entered
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -79,7 +78,7 @@ class Inside:
         with ExitStack() as exits:
             exits.enter_context(variables(of_a_fake(url, token)))
             exits.enter_context(intercepted(self.api, hosts))
-            exits.enter_context(self._told_of_clients())
+            exits.enter_context(self._clients())
             exits.callback(self.timekeeper.close)
             exits.callback(self.verbs.close)
             exits.callback(self._deliveries.close)
@@ -87,6 +86,19 @@ class Inside:
             if not self.timekeeper.runs and self.timekeeper.freezes_between_verbs:
                 self.timekeeper.stand_still()
             self.verbs.open()
+            yield
+
+    @contextmanager
+    def _clients(self) -> Iterator[None]:
+        """Show the driver which test clients are entered."""
+        with ExitStack() as exits:
+            entered = self._entered
+            if entered is None:
+                entered = Entered()
+                entered.start()
+                exits.callback(entered.stop)
+            self.driver.clients = entered.clients
+            exits.enter_context(entered.telling(self.driver.client_enters))
             yield
 
     def reset(self) -> None:

@@ -8,7 +8,7 @@ from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
-from qstash_fake.pytest_plugin import VARIABLES
+from qstash_fake.plugin.fakes import VARIABLES
 from qstash_fake.testing.environment import DEV_TOKEN, URL
 from tests.shop import JOBS
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from qstash_fake.pytest_plugin import VARIABLES
+from qstash_fake.plugin.fakes import VARIABLES
 from tests.plugin.runs import PUBLISH
 
 

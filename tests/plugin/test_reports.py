@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from qstash_fake import pytest_plugin
 from qstash_fake.page.report import data_of, saved_in
+from qstash_fake.plugin import fakes
 from qstash_fake.plugin.reports import MAX_NAME
 from tests.plugin.runs import report_of
 
@@ -198,7 +198,7 @@ def test_without_a_publish(broken): pass
 
 
 def test_a_set_up_without_its_fake_shows_nothing_of_the_run_before(run, monkeypatch):
-    made, runs = pytest_plugin._made, []
+    made, runs = fakes._made, []
 
     def not_always(*args):
         runs.append(args)
@@ -206,7 +206,7 @@ def test_a_set_up_without_its_fake_shows_nothing_of_the_run_before(run, monkeypa
             pytest.fail("no fake")
         return made(*args)
 
-    monkeypatch.setattr(pytest_plugin, "_made", not_always)
+    monkeypatch.setattr(fakes, "_made", not_always)
     result = run(
         """
 @pytest.mark.qstash_fake(explore=5, freeze="off", unrouted="accept")
