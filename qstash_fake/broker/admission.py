@@ -53,9 +53,8 @@ class Admission:
         """Return the first waiting message all of whose gates are open at *now_ms*; it goes on waiting."""
         if not self._has_room():
             return None
-        while (lane := self.lanes.first_open(now_ms)) is not None:
-            head = lane.head()
-            assert head is not None
+        while (found := self.lanes.first_open(now_ms)) is not None:
+            lane, head = found
             following = self._following_lane(head, lane)
             if following is None:
                 return head

@@ -133,10 +133,11 @@ class Broker(Account):
             else:
                 self.admission.start(message, self.now_ms)
                 move(message, Move.START)
-                duplicate = next((matches for matches in self._duplicate_next if matches(message.url)), None)
-                if duplicate is not None:
-                    self._duplicate_next.remove(duplicate)
-                lost = duplicate is not None
+                for matches in self._duplicate_next:
+                    if matches(message.url):
+                        self._duplicate_next.remove(matches)
+                        lost = True
+                        break
                 if self.disturbance is not None:
                     lost = self.disturbance.doubles(message) or lost
                 if lost:

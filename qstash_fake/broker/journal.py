@@ -103,6 +103,9 @@ class Note:
     """Whether it is a call that was to change something, and made no message."""
 
 
+Row = tuple[Step | Note, "Message | None", "Attempt | None"]
+
+
 class Journal:
     """Entries and notes, oldest first. Each has a number, from 0 on; at least the newest `MAX_ENTRIES` are kept."""
 
@@ -170,6 +173,14 @@ class Journal:
         """Return what has a *number* of this or more and is still kept, oldest first."""
         first = max(0, number - self._forgotten)
         return list(map(_made, zip(*(column[first:] for column in self._columns), strict=True)))
+
+    def rows_since(self, number: int) -> Iterator[Row]:
+        """Yield what `since` returns without making entries: the step or the note, its message and its attempt.
+
+        What is yielded later was copied now.
+        """
+        first = max(0, number - self._forgotten)
+        return zip(self._steps[first:], self._messages[first:], self._attempts[first:], strict=True)
 
     def newest(self, before: int | None = None) -> Iterator[tuple[int, LogEntry | Note]]:
         """Yield numbers and entries, newest first, from just below the number *before*; costs what is taken."""

@@ -131,19 +131,19 @@ class Lanes:
                 lane.promised = place
                 heapq.heappush(self._promising, (place, next(self._counter), lane))
 
-    def first_open(self, now_ms: int) -> Lane | None:
-        """Return the lane whose head comes first among those whose gate is open at *now_ms*."""
+    def first_open(self, now_ms: int) -> tuple[Lane, Message] | None:
+        """Return the lane whose head comes first among those whose gate is open at *now_ms*, and that head."""
         while self._promising:
             promise, _, lane = self._promising[0]
             if lane.promised == promise:
                 head = lane.head()
-                is_kept = head is not None and place_of(head) == promise
-                if is_kept and lane.gate.is_open(now_ms):
-                    return lane
-                lane.promised = None
-                if is_kept:
-                    lane.gate.found_closed(now_ms)
-                else:
+                if head is None or place_of(head) != promise:
+                    lane.promised = None
                     self.look_again(lane)
+                elif lane.gate.is_open(now_ms):
+                    return lane, head
+                else:
+                    lane.promised = None
+                    lane.gate.found_closed(now_ms)
             heapq.heappop(self._promising)
         return None

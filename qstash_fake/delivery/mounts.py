@@ -111,7 +111,7 @@ class Answerers:
         for route in self.routes.matching(message):
             passed.append(route)
             if (reply := route._next_reply()) is not None:
-                return Answerer(Fixed(reply.outcome), tuple(passed), self._conditions(passed, reply.condition))
+                return Answerer(reply.app, tuple(passed), self._conditions(passed, reply.condition))
         mount = self.mount_for(message.url)
         app = mount.app if mount else self._unrouted(message)
         return Answerer(app, tuple(passed), self._conditions(passed))
@@ -125,10 +125,10 @@ class Answerers:
 
     def _conditions(self, passed: list[Route], replied: Condition | None = None) -> tuple[Condition, ...]:
         """Return the chain for a delivery that *passed* these routes: the newest `takes` counts, then the reply's."""
-        if not passed:
-            return self.conditions
-        taking = next((route._takes for route in passed if route._takes), None)
-        return (*(one for one in (taking, replied) if one), *self.conditions)
+        own = [route._takes for route in passed if route._takes][:1]
+        if replied is not None:
+            own.append(replied)
+        return (*own, *self.conditions) if own else self.conditions
 
     def _around(self, lifespan: Lifespan) -> list[AsyncApp]:
         """Return the mounted applications that *lifespan* runs around."""

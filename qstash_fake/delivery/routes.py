@@ -18,6 +18,7 @@ from qstash_fake.broker.store import MAX_DONE
 from qstash_fake.broker.views import Attempt, view_of
 from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.conditions import Condition, takes, times_out
+from qstash_fake.delivery.kinds.functions import Fixed
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, to_ms
 from qstash_fake.protocol.keywords import did_you_mean, keywords, made_by_the_fake
@@ -30,7 +31,7 @@ OneAnswer = int | Mapping[str, Any] | httpx.Response
 class Reply(NamedTuple):
     """What a route answers once, and the condition that its answer brings with it."""
 
-    outcome: Outcome
+    app: Fixed
     condition: Condition | None = None
 
 
@@ -67,11 +68,11 @@ class Route:
 
         After `respond_with` this, like `time_out` and `refuse_connection`, is for the calls after its list.
         """
-        return self._answer_then(Reply(_outcome(status, json, text, content, headers)))
+        return self._answer_then(Reply(Fixed(_outcome(status, json, text, content, headers))))
 
     def respond_with(self, answers: Iterable[OneAnswer]) -> Self:
         """Answer with one after the other; after the last this route is spent, unless it is told what comes then."""
-        given = [Reply(_one(answer)) for answer in answers]
+        given = [Reply(Fixed(_one(answer))) for answer in answers]
         if not given:
             raise UsageError("respond_with([]) answers nothing: give at least one status")
         self._first, self._first_from, self._then = given, self._called, None
@@ -79,11 +80,11 @@ class Route:
 
     def time_out(self) -> Self:
         """Never answer: the attempt fails after the message's timeout, or after 15 minutes without one."""
-        return self._answer_then(Reply(Outcome(error="timeout"), times_out))
+        return self._answer_then(Reply(Fixed(Outcome(error="timeout")), times_out))
 
     def refuse_connection(self) -> Self:
         """Fail at once, without an answer."""
-        return self._answer_then(Reply(Outcome(error="connection refused")))
+        return self._answer_then(Reply(Fixed(Outcome(error="connection refused"))))
 
     def takes(self, duration: Duration) -> Self:
         """Let the answer, this route's or the application's, take *duration* of virtual time."""

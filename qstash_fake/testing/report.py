@@ -2,45 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from qstash_fake.broker.broker import Broker
-from qstash_fake.broker.journal import LogEntry, Step
-from qstash_fake.broker.views import Attempt, Message, moment, view_of
+from qstash_fake.broker.journal import Note, Row, Step
+from qstash_fake.broker.views import Attempt, Message, View, moment, view_of
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Report:
-    """What a verb has done; `str()` is one line for people."""
+class Told(NamedTuple):
+    """What the rows of a report tell, in the order of the journal."""
 
     attempts: tuple[Attempt, ...]
     delivered: tuple[Message, ...]
     dead: tuple[Message, ...]
     fired: tuple[Message, ...]
-    """The messages that schedule ticks made."""
-    held: Mapping[str, int]
-    """How many messages are due but wait, by what they wait for."""
     skipped: int
-    """How many schedule ticks a drain passed over."""
-    now: datetime
-    next_due: datetime | None
+
+
+@dataclass(eq=False)
+class Inner:
+    """What a report hangs on. Few tests look at one, and a year has a million rows: the first look reads them."""
+
+    rows: Iterator[Row]
+    held: Mapping[str, int]
+    now_ms: int
+    next_ms: int | None
+
+    @cached_property
+    def told(self) -> Told:
+        attempts: list[Attempt] = []
+        messages: dict[Step, list[Message]] = {Step.DELIVERED: [], Step.FAILED: [], Step.CREATED: []}
+        skipped = 0
+        for step, message, attempt in self.rows:
+            if isinstance(step, Note):
+                skipped += step.skipped_ticks
+            elif message is not None and step in messages:
+                messages[step].append(view_of(Message, message))
+            elif attempt is not None and step is Step.ACTIVE:
+                attempts.append(view_of(Attempt, attempt))
+        return Told(
+            attempts=tuple(attempts),
+            delivered=tuple(messages[Step.DELIVERED]),
+            dead=tuple(messages[Step.FAILED]),
+            fired=tuple(message for message in messages[Step.CREATED] if message.schedule_id),
+            skipped=skipped,
+        )
+
+
+class Report(View):
+    """What a verb has done; `str()` is one line for people."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:
+        _inner: Inner
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that began, in order."""
+        return self._inner.told.attempts
+
+    @property
+    def delivered(self) -> tuple[Message, ...]:
+        """The messages that were delivered, in order."""
+        return self._inner.told.delivered
+
+    @property
+    def dead(self) -> tuple[Message, ...]:
+        """The messages that became dead letters, in order."""
+        return self._inner.told.dead
+
+    @property
+    def fired(self) -> tuple[Message, ...]:
+        """The messages that schedule ticks made."""
+        return self._inner.told.fired
+
+    @property
+    def held(self) -> Mapping[str, int]:
+        """How many messages are due but wait, by what they wait for."""
+        return self._inner.held
+
+    @property
+    def skipped(self) -> int:
+        """How many schedule ticks a drain passed over."""
+        return self._inner.told.skipped
+
+    @property
+    def now(self) -> datetime:
+        """When the verb ended, in virtual time."""
+        return to_datetime(self._inner.now_ms)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next thing happens by itself, None if nothing will."""
+        return moment(self._inner.next_ms)
 
     def __str__(self) -> str:
-        attempts = f"{len(self.attempts)} attempt{'s' * (len(self.attempts) != 1)}"
-        parts = [f"{attempts}, {len(self.delivered)} delivered, {len(self.dead)} dead"]
-        if self.fired:
-            parts.append(f"{len(self.fired)} fired by schedules")
-        parts += [f"{count} held: {reason}" for reason, count in self.held.items()]
-        if self.skipped:
-            parts.append(f"{self.skipped} schedule tick{'s' * (self.skipped != 1)} skipped")
+        inner, told = self._inner, self._inner.told
+        attempts = f"{len(told.attempts)} attempt{'s' * (len(told.attempts) != 1)}"
+        parts = [f"{attempts}, {len(told.delivered)} delivered, {len(told.dead)} dead"]
+        if told.fired:
+            parts.append(f"{len(told.fired)} fired by schedules")
+        parts += [f"{count} held: {reason}" for reason, count in inner.held.items()]
+        if told.skipped:
+            parts.append(f"{told.skipped} schedule tick{'s' * (told.skipped != 1)} skipped")
         parts.append(f"now {iso(self.now)}")
-        if self.next_due:
-            parts.append(f"next due in {format_ms((self.next_due - self.now) // timedelta(milliseconds=1))}")
+        if inner.next_ms is not None:
+            parts.append(f"next due in {format_ms(inner.next_ms - inner.now_ms)}")
         return "; ".join(parts)
 
     def __repr__(self) -> str:
@@ -49,25 +123,6 @@ class Report:
 
 def report_since(broker: Broker, number: int) -> Report:
     """Return the report of a verb that began when the journal's next entry had this *number*."""
-    attempts: list[Attempt] = []
-    messages: dict[Step, list[Message]] = {Step.DELIVERED: [], Step.FAILED: [], Step.CREATED: []}
-    skipped = 0
     with broker.lock:
-        for _, entry in broker.journal.oldest(number - 1):
-            if not isinstance(entry, LogEntry):
-                skipped += entry.skipped_ticks
-            elif entry.state in messages:
-                messages[entry.state].append(view_of(Message, entry.message))
-            elif entry.state is Step.ACTIVE and entry.attempt is not None:
-                attempts.append(view_of(Attempt, entry.attempt))
-        held, next_ms, now_ms = broker.held_counts(), broker.next_event_ms(), broker.now_ms
-    return Report(
-        attempts=tuple(attempts),
-        delivered=tuple(messages[Step.DELIVERED]),
-        dead=tuple(messages[Step.FAILED]),
-        fired=tuple(message for message in messages[Step.CREATED] if message.schedule_id),
-        skipped=skipped,
-        held=MappingProxyType(held),
-        now=to_datetime(now_ms),
-        next_due=moment(next_ms),
-    )
+        rows, now_ms = broker.journal.rows_since(number), broker.now_ms
+        return Report(Inner(rows, MappingProxyType(broker.held_counts()), now_ms, broker.next_event_ms()))
