@@ -143,7 +143,6 @@ class Broker(Account):
                 if lost:
                     self._again.append(message)
             attempt = Attempt(
-                message=message,
                 started_ms=self.now_ms,
                 retried=message.retried,
                 lost=lost,
@@ -166,7 +165,7 @@ class Broker(Account):
             if attempt.lost:
                 attempt.outcome = outcome
                 return
-            end, end_ms = End(self, attempt, outcome), attempt.started_ms + outcome.duration_ms
+            end, end_ms = End(self, delivery.message, attempt, outcome), attempt.started_ms + outcome.duration_ms
             if end_ms <= self.now_ms:
                 end.happen(end_ms)
             else:

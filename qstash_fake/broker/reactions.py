@@ -39,15 +39,16 @@ class Ended(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class End(Event):
-    """The running *attempt* ends with *outcome*."""
+    """The running *attempt* of *message* ends with *outcome*."""
 
     broker: Broker
+    message: Message
     attempt: Attempt
     outcome: Outcome
     rank: ClassVar[Rank] = Rank.END
 
     def happen(self, at_ms: int) -> None:
-        attempt, message = self.attempt, self.attempt.message
+        message, attempt = self.message, self.attempt
         assert attempt.outcome is None, f"{attempt!r} has ended already"
         following = ORDINARY if message.part is None else message.part.following
         verdict = judge(message, self.outcome, self.broker.now_ms)

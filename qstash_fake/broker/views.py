@@ -146,7 +146,7 @@ class Message(View):
     @property
     def attempts(self) -> list[Attempt]:
         """Its attempts, in start order."""
-        return [view_of(Attempt, attempt) for attempt in self._inner.attempts]
+        return [attempt_of(self._inner, attempt) for attempt in self._inner.attempts]
 
     @property
     def queue(self) -> str | None:
@@ -187,14 +187,20 @@ class Message(View):
 class Attempt(View):
     """One attempt to deliver a message."""
 
-    __slots__ = ()
+    __slots__ = ("_message",)
     if TYPE_CHECKING:
         _inner: InnerAttempt
+        _message: InnerMessage
+
+    @made_by_the_fake
+    def __init__(self, inner: InnerAttempt, message: InnerMessage) -> None:
+        super().__init__(inner)
+        object.__setattr__(self, "_message", message)
 
     @property
     def message(self) -> Message:
         """The message that it delivered."""
-        return view_of(Message, self._inner.message)
+        return view_of(Message, self._message)
 
     @property
     def at(self) -> datetime:
@@ -240,6 +246,15 @@ class Attempt(View):
     def lost(self) -> bool:
         """Whether the answer never reached QStash: the first of two deliveries asked for with `duplicate_next`."""
         return self._inner.lost
+
+    def __repr__(self) -> str:
+        result = "in flight" if self.status is None else self.error or self.status
+        return f"<Attempt retried={self.retried} of {self._message.message_id[:12]}… {result}>"
+
+
+def attempt_of(message: InnerMessage, inner: InnerAttempt) -> Attempt:
+    """Return the view of an attempt of *message*: the same object each time."""
+    return view_of(lambda attempt: Attempt(attempt, message), inner)
 
 
 class DeadLetter(View):
@@ -306,7 +321,7 @@ class LogEntry(View):
     @property
     def attempt(self) -> Attempt | None:
         """The attempt that it is about, if it is about one."""
-        return None if self._inner.attempt is None else view_of(Attempt, self._inner.attempt)
+        return None if self._inner.attempt is None else attempt_of(self._inner.message, self._inner.attempt)
 
     @property
     def message_id(self) -> str:

@@ -30,15 +30,15 @@ class Answerer(NamedTuple):
     routes: tuple[Route, ...]
     conditions: tuple[Condition, ...]
 
-    def begin(self, attempt: Attempt) -> None:
-        """Note that *attempt* has started."""
+    def begin(self, message: Message, attempt: Attempt) -> None:
+        """Note that an *attempt* of *message* has started."""
         for route in self.routes:
-            route._note(attempt)
+            route._note(message, attempt)
 
-    def settle(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+    def settle(self, message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
         """Return what QStash sees of *outcome*, with its virtual duration."""
         for condition in self.conditions:
-            outcome = condition(attempt.message, attempt, outcome)
+            outcome = condition(message, attempt, outcome)
         return outcome
 
 

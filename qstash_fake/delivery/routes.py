@@ -15,7 +15,7 @@ import httpx
 from qstash_fake.broker.message import Attempt as InnerAttempt
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.broker.store import MAX_DONE
-from qstash_fake.broker.views import Attempt, view_of
+from qstash_fake.broker.views import Attempt, attempt_of
 from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.conditions import Condition, takes, times_out
 from qstash_fake.delivery.kinds.functions import Fixed
@@ -42,7 +42,7 @@ class Route:
     def __init__(self, pattern: UrlPattern, method: str | None) -> None:
         self._pattern = pattern
         self._method = method
-        self._calls: deque[InnerAttempt] = deque(maxlen=MAX_DONE)
+        self._calls: deque[tuple[Message, InnerAttempt]] = deque(maxlen=MAX_DONE)
         self._called = 0
         self._first: list[Reply] = []
         """Given one after the other, from the call `_first_from` on."""
@@ -118,13 +118,13 @@ class Route:
     @property
     def calls(self) -> list[Attempt]:
         """The attempts that came here, in start order; as many of the newest as the broker keeps messages."""
-        return [view_of(Attempt, attempt) for attempt in self._calls]
+        return [attempt_of(*call) for call in self._calls]
 
     # --- for `mounts` alone: a test has the names above ---------------------------------------------------------
 
-    def _note(self, attempt: InnerAttempt) -> None:
+    def _note(self, message: Message, attempt: InnerAttempt) -> None:
         """Count an attempt that came here."""
-        self._calls.append(attempt)
+        self._calls.append((message, attempt))
         self._called += 1
 
     def _matches(self, message: Message) -> bool:
@@ -133,7 +133,7 @@ class Route:
 
     def _has_answered(self, attempt: InnerAttempt) -> bool:
         """Tell whether *attempt* has its answer from here, and not from an application."""
-        return bool(self._first or self._then) and attempt in self._calls
+        return bool(self._first or self._then) and any(attempt is one for _, one in self._calls)
 
     def _way_out(self) -> str:
         """Return what to do about a delivery that this route matches and does not answer, for a sentence."""

@@ -130,7 +130,7 @@ class Deliveries:
             broker.complete(delivery, failed(came))
             raise Raised(came)
         raised = came.exception
-        broker.complete(delivery, answerer.settle(delivery.attempt, came))
+        broker.complete(delivery, answerer.settle(delivery.message, delivery.attempt, came))
         if raised is not None and self.raise_app_exceptions:
             raise Raised(_annotated(raised, delivery.message, delivery.attempt.retried))
         self.events += 1
@@ -155,7 +155,7 @@ def _start(
     if at_instant is not None and not isinstance(answerer.app, Fixed):  # who answers always the same reads no clock
         at_instant(broker.now_ms)
     delivery = broker.start(message)
-    answerer.begin(delivery.attempt)
+    answerer.begin(message, delivery.attempt)
     return delivery, answerer
 
 

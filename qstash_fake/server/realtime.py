@@ -85,7 +85,7 @@ class RealTime:
             outcome = understood(outcome, delivery.content.headers)
         except Exception as error:  # noqa: BLE001 - one delivery that cannot be made must not stop the others
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
-        outcome = answerer.settle(delivery.attempt, outcome)
+        outcome = answerer.settle(delivery.message, delivery.attempt, outcome)
         broker.observe(self._now_ms())
         outcome.duration_ms = max(outcome.duration_ms, broker.now_ms - delivery.attempt.started_ms)
         broker.complete(delivery, outcome)

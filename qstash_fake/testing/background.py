@@ -42,7 +42,7 @@ class Background:
 
     def signature(self, message: Message) -> list[str]:
         """Return the line on the URL that *message* was signed for, if its handler has answered 401."""
-        url = signed_for(message.attempts[-1], self._inside.targets.routes) if message.attempts else None
+        url = signed_for(message, message.attempts[-1], self._inside.targets.routes) if message.attempts else None
         return [f"the delivery was signed for {url}: the handler has to verify it with this URL"] if url else []
 
     def outlook(self) -> str:

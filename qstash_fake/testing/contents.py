@@ -13,7 +13,7 @@ from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import Step
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
-from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, view_of
+from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, attempt_of, view_of
 from qstash_fake.testing import timeline
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.workflows import Workflows
@@ -55,7 +55,11 @@ class Contents:
         """Every attempt, in start order."""
         with self._broker.lock:
             entries = self._broker.journal.entries()
-        return [view_of(Attempt, entry.attempt) for entry in entries if entry.state is Step.ACTIVE and entry.attempt]
+        return [
+            attempt_of(entry.message, entry.attempt)
+            for entry in entries
+            if entry.state is Step.ACTIVE and entry.attempt
+        ]
 
     @property
     def dlq(self) -> list[DeadLetter]:

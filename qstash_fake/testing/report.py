@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.journal import Note, Row, Step
-from qstash_fake.broker.views import Attempt, Message, View, moment, view_of
+from qstash_fake.broker.views import Attempt, Message, View, attempt_of, moment, view_of
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
 
@@ -45,8 +45,8 @@ class Inner:
                 skipped += step.skipped_ticks
             elif message is not None and step in messages:
                 messages[step].append(view_of(Message, message))
-            elif attempt is not None and step is Step.ACTIVE:
-                attempts.append(view_of(Attempt, attempt))
+            elif message is not None and attempt is not None and step is Step.ACTIVE:
+                attempts.append(attempt_of(message, attempt))
         return Told(
             attempts=tuple(attempts),
             delivered=tuple(messages[Step.DELIVERED]),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qstash_fake.broker.message import Attempt
+from qstash_fake.broker.message import Attempt, Message
 from qstash_fake.delivery.routes import Route
 
 
-def signed_for(attempt: Attempt, routes: Iterable[Route]) -> str | None:
-    """Return the URL that *attempt* was signed for if a handler has answered it with 401, else None.
+def signed_for(message: Message, attempt: Attempt, routes: Iterable[Route]) -> str | None:
+    """Return the URL that an *attempt* of *message* was signed for if a handler has answered it with 401, else None.
 
     An application behind a proxy, or a test client with a base URL of its own, sees another URL than QStash has
     called. A Receiver that is given that URL refuses the signature. What a route answers, no handler has answered.
     """
     if attempt.status != 401 or any(route._has_answered(attempt) for route in routes):
         return None
-    return attempt.message.url
+    return message.url

@@ -37,7 +37,7 @@ def a_message(state=State.ACTIVE, *, attempts=1, retries=3):
         max_retries=retries,
         state=state,
     )
-    message.attempts = tuple(Attempt(message=message, started_ms=START_MS, retried=n) for n in range(attempts))
+    message.attempts = tuple(Attempt(started_ms=START_MS, retried=n) for n in range(attempts))
     return message
 
 

@@ -33,7 +33,7 @@ def a_message(*, attempts=1, retries=99, retry_delay=None):
         max_retries=retries,
         state=State.ACTIVE,
     )
-    message.attempts = tuple(Attempt(message=message, started_ms=START_MS, retried=n) for n in range(attempts))
+    message.attempts = tuple(Attempt(started_ms=START_MS, retried=n) for n in range(attempts))
     return message
 
 
