@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
 
 from qstash_fake.broker.agenda import Agenda, Event, Rank
 from qstash_fake.broker.flow_control import FlowControlKey, FlowControlKeys
@@ -32,6 +30,7 @@ class Admission:
         self.in_flight = 0
         self.parallelism = parallelism
         self._agenda = agenda
+        self._start = Start(self)
         self._free = Lane(Gate())
 
     def plan(self, message: Message, now_ms: int) -> None:
@@ -39,7 +38,7 @@ class Admission:
         if message.due_ms <= now_ms:
             self.wait(message)
         else:
-            self._agenda.put(message.due_ms, Start(message, self))
+            self._agenda.put(message.due_ms, self._start, message)
 
     def wait(self, message: Message) -> None:
         """Let *message*, which is due, wait for its first gate."""
@@ -177,17 +176,16 @@ class Admission:
         return "the account's parallelism is used up"
 
 
-@dataclass(slots=True, eq=False)
-class Start(Event):
-    """The next attempt of *message* falls due: it begins to wait for its gates."""
+class Start(Event[Message]):
+    """The next attempt of a message falls due: it begins to wait for its gates."""
 
-    message: Message
-    admission: Admission
-    rank: ClassVar[Rank] = Rank.START
+    rank = Rank.START
 
-    def holds(self, at_ms: int) -> bool:
-        message = self.message
-        return message.state in _WAITING and message.due_ms == at_ms and message.lane is None
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
 
-    def happen(self, at_ms: int) -> None:
-        self.admission.wait(self.message)
+    def holds(self, at_ms: int, subject: Message) -> bool:
+        return subject.state in _WAITING and subject.due_ms == at_ms and subject.lane is None
+
+    def happen(self, at_ms: int, subject: Message) -> None:
+        self._admission.wait(subject)

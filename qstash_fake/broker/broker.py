@@ -24,7 +24,7 @@ from qstash_fake.broker.journal import Step
 from qstash_fake.broker.keys import dev_keys
 from qstash_fake.broker.lifecycle import Move, move
 from qstash_fake.broker.message import Attempt, Content, Message, Outcome, State
-from qstash_fake.broker.reactions import End, finish
+from qstash_fake.broker.reactions import End, Ending, finish
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 from qstash_fake.protocol.publish import PublishRequest
@@ -61,6 +61,7 @@ class Broker(Account):
     ) -> None:
         super().__init__(now_ms, seed=seed, plan=plan, region=region, signing_keys=signing_keys)
         self.disturbance: Disturbance | None = None
+        self._end = End(self)
         self._duplicate_next: list[Callable[[str], bool]] = []
         self.bulk_actions = BulkActions()
         self._again: deque[Message] = deque()
@@ -165,11 +166,11 @@ class Broker(Account):
             if attempt.lost:
                 attempt.outcome = outcome
                 return
-            end, end_ms = End(self, delivery.message, attempt, outcome), attempt.started_ms + outcome.duration_ms
+            ending, end_ms = Ending(delivery.message, attempt, outcome), attempt.started_ms + outcome.duration_ms
             if end_ms <= self.now_ms:
-                end.happen(end_ms)
+                self._end.happen(end_ms, ending)
             else:
-                self.agenda.put(end_ms, end)
+                self.agenda.put(end_ms, self._end, ending)
 
     def make_due(self, message: Message) -> None:
         """Let the next attempt of *message* be due now and pass its gates; UsageError says what keeps it."""
@@ -223,8 +224,8 @@ class Broker(Account):
     def _settle(self, *, ticks: bool = True) -> None:
         """Let every event happen that is due."""
         while (due := self.agenda.pop_due(self.now_ms, ticks=ticks)) is not None:
-            at_ms, event = due
-            event.happen(at_ms)
+            at_ms, event, subject = due
+            event.happen(at_ms, subject)
 
     def _look(self) -> None:
         """Bring what is due to its gates and give out free slots; not past a tick, which a read must not run."""

@@ -8,7 +8,7 @@ agenda, once for each window.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from qstash_fake.broker.agenda import Agenda, Event, Rank
 from qstash_fake.broker.lanes import Gate, Lane, Lanes
@@ -69,7 +69,7 @@ class FlowControlKey(Gate):
         opens_ms = self._window_end_ms()
         if opens_ms is not None and opens_ms != self.wake_ms:
             self.wake_ms = opens_ms
-            self.agenda.put(opens_ms, Wake(self))
+            self.agenda.put(opens_ms, WAKE, self)
 
     def start(self, now_ms: int) -> None:
         """Count one start, that of a retry too (assumed); the first after a window's end opens the next."""
@@ -130,23 +130,23 @@ class FlowControlKey(Gate):
         return None if self.window_start_ms is None else self.window_start_ms + self.period_ms
 
 
-@dataclass(slots=True, eq=False)
-class Wake(Event):
-    """The rate window of *key* ends, and a message waits for that."""
+class Wake(Event[FlowControlKey]):
+    """The rate window of a key ends, and a message waits for that."""
 
-    key: FlowControlKey
-    rank: ClassVar[Rank] = Rank.WAKE
+    rank = Rank.WAKE
 
-    def holds(self, at_ms: int) -> bool:
-        key = self.key
-        return key.wake_ms == at_ms and key.waiting > 0 and not key.paused
+    def holds(self, at_ms: int, subject: FlowControlKey) -> bool:
+        return subject.wake_ms == at_ms and subject.waiting > 0 and not subject.paused
 
-    def happen(self, at_ms: int) -> None:
-        self.key.woken()
+    def happen(self, at_ms: int, subject: FlowControlKey) -> None:
+        subject.woken()
 
-    def lapse(self, at_ms: int) -> None:
-        if self.key.wake_ms == at_ms:
-            self.key.woken()
+    def lapse(self, at_ms: int, subject: FlowControlKey) -> None:
+        if subject.wake_ms == at_ms:
+            subject.woken()
+
+
+WAKE = Wake()
 
 
 class FlowControlKeys:

@@ -13,8 +13,7 @@ broker and what has ended; the order of the rows is part of the law:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from qstash_fake.broker import callbacks
 from qstash_fake.broker.agenda import Event, Rank
@@ -28,6 +27,14 @@ if TYPE_CHECKING:
     from qstash_fake.protocol.publish import PublishRequest
 
 
+class Ending(NamedTuple):
+    """An attempt of *message* that is going to end with *outcome*."""
+
+    message: Message
+    attempt: Attempt
+    outcome: Outcome
+
+
 class Ended(NamedTuple):
     """An attempt of *message* that has just ended, and what that means."""
 
@@ -37,27 +44,26 @@ class Ended(NamedTuple):
     verdict: Verdict
 
 
-@dataclass(slots=True, eq=False)
-class End(Event):
-    """The running *attempt* of *message* ends with *outcome*."""
+class End(Event[Ending]):
+    """A running attempt ends."""
 
-    broker: Broker
-    message: Message
-    attempt: Attempt
-    outcome: Outcome
-    rank: ClassVar[Rank] = Rank.END
+    rank = Rank.END
 
-    def happen(self, at_ms: int) -> None:
-        message, attempt = self.message, self.attempt
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def happen(self, at_ms: int, subject: Ending) -> None:
+        message, attempt, outcome = subject
+        broker = self._broker
         assert attempt.outcome is None, f"{attempt!r} has ended already"
         following = ORDINARY if message.part is None else message.part.following
-        verdict = judge(message, self.outcome, self.broker.now_ms)
-        ended = Ended(message, attempt, self.outcome, following.amend(message, self.outcome, verdict))
-        if self.broker.plan is not None and following is ORDINARY:  # assumed: what a workflow is told is never cut
-            self.outcome.stored_bytes = self.broker.plan.message_size
-        attempt.outcome = self.outcome
+        verdict = judge(message, outcome, broker.now_ms)
+        ended = Ended(message, attempt, outcome, following.amend(message, outcome, verdict))
+        if broker.plan is not None and following is ORDINARY:  # assumed: what a workflow is told is never cut
+            outcome.stored_bytes = broker.plan.message_size
+        attempt.outcome = outcome
         for react in following.reactions:
-            react(self.broker, ended)
+            react(broker, ended)
 
 
 Reaction = Callable[["Broker", Ended], None]

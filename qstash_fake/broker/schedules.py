@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from qstash_fake.broker.agenda import Agenda, Event, Rank
 from qstash_fake.broker.journal import Journal
@@ -63,22 +63,22 @@ class Schedule:
         return f"<Schedule {self.schedule_id} {self.cron!r} → {self.destination}>"
 
 
-@dataclass(slots=True, eq=False)
-class Tick(Event):
-    """*schedule* fires; at one instant the schedules fire in the order in which they were created."""
+class Tick(Event[Schedule]):
+    """A schedule fires; at one instant the schedules fire in the order in which they were created."""
 
-    schedule: Schedule
-    rank: ClassVar[Rank] = Rank.TICK
+    rank = Rank.TICK
 
-    @property
-    def place(self) -> int:
-        return self.schedule.number
+    def place(self, subject: Schedule) -> int:
+        return subject.number
 
-    def holds(self, at_ms: int) -> bool:
-        return self.schedule.next_ms == at_ms
+    def holds(self, at_ms: int, subject: Schedule) -> bool:
+        return subject.next_ms == at_ms
 
-    def happen(self, at_ms: int) -> None:
-        self.schedule.owner.tick(self.schedule)
+    def happen(self, at_ms: int, subject: Schedule) -> None:
+        subject.owner.tick(subject)
+
+
+TICK = Tick()
 
 
 class Schedules:
@@ -161,4 +161,4 @@ class Schedules:
         # assumed: a tick at the very instant of the creation or the resuming is not made
         schedule.next_ms = schedule.cron_expression.next_after(after_ms)
         if schedule.next_ms is not None:
-            self._agenda.put(schedule.next_ms, Tick(schedule))
+            self._agenda.put(schedule.next_ms, TICK, schedule)

@@ -275,7 +275,7 @@ def test_a_key_asks_once_for_each_window_to_be_woken(bench):
     bench.advance(0)
     key, asked = bench.broker.flow_control["k"], []
     key.wake_ms, key.agenda = None, Agenda()
-    key.agenda.put = lambda at_ms, event: asked.append(at_ms)
+    key.agenda.put = lambda at_ms, event, subject: asked.append(at_ms)
     for second in range(3):
         key.found_closed(bench.broker.now_ms + second * 1_000)
     assert asked == [bench.broker.now_ms + 10_000]
