@@ -1,6 +1,7 @@
 """Settings that all tests share."""
 
 import os
+import ssl
 
 import pytest
 from hypothesis import Phase, settings
@@ -20,6 +21,15 @@ settings.register_profile(
     "quick", deadline=None, derandomize=True, database=None, max_examples=30, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_certificates():
+    """Let clients be made without reading certificates, which takes each 20 ms: no test goes to the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
+        patch.setattr(ssl.SSLContext, "load_default_certs", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture

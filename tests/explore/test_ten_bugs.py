@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from qstash_fake.explore import explore
@@ -13,15 +12,6 @@ from tests.shop import START_TEXT
 
 OPTIONS: dict[str, Any] = {"start": START_TEXT, "freeze": "off"}
 RUNS = 200
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_ssl_context():
-    """The SDK of workflows makes a client for each request, whose certificates take six times as long as a run."""
-    context = httpx.create_ssl_context()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("httpx._transports.default.create_ssl_context", lambda **_: context)
-        yield
 
 
 @pytest.mark.parametrize(("application", "plan", "runs"), TEN, ids=[row[0].__name__ for row in TEN])

@@ -40,15 +40,13 @@ class Client(NamedTuple):
         return f"{self.library}-{'async-' * self.is_async}{self.shape}"
 
 
-# `verify=False`, for reading certificates takes longer than all the rest.
-
 # --- httpx, httpx2 ------------------------------------------------------------------------------------------------
 
 
 def httpx_transports(lib: Any) -> dict[str, Callable[[], Any]]:
     class Wrapping(lib.BaseTransport):  # type: ignore[misc]  # of either library
         def __init__(self) -> None:
-            self.inner = lib.HTTPTransport(verify=False)
+            self.inner = lib.HTTPTransport()
 
         def handle_request(self, request):
             return self.inner.handle_request(request)
@@ -63,15 +61,15 @@ def httpx_transports(lib: Any) -> dict[str, Callable[[], Any]]:
     return {
         "plain": lambda: None,
         "wrapped": Wrapping,
-        "subclassed": lambda: Subclassing(verify=False),
-        "retries": lambda: lib.HTTPTransport(verify=False, retries=1),
+        "subclassed": Subclassing,
+        "retries": lambda: lib.HTTPTransport(retries=1),
     }
 
 
 def httpx_async_transports(lib: Any) -> dict[str, Callable[[], Any]]:
     class Wrapping(lib.AsyncBaseTransport):  # type: ignore[misc]  # of either library
         def __init__(self) -> None:
-            self.inner = lib.AsyncHTTPTransport(verify=False)
+            self.inner = lib.AsyncHTTPTransport()
 
         async def handle_async_request(self, request):
             return await self.inner.handle_async_request(request)
@@ -86,14 +84,14 @@ def httpx_async_transports(lib: Any) -> dict[str, Callable[[], Any]]:
     return {
         "plain": lambda: None,
         "wrapped": Wrapping,
-        "subclassed": lambda: Subclassing(verify=False),
-        "retries": lambda: lib.AsyncHTTPTransport(verify=False, retries=1),
+        "subclassed": Subclassing,
+        "retries": lambda: lib.AsyncHTTPTransport(retries=1),
     }
 
 
 def httpx_post(lib: Any, transport: Callable[[], Any]) -> Callable[..., Answer]:
     def post(url: str, content: Iterable[bytes] = PARTS) -> Answer:
-        with lib.Client(transport=transport(), headers=BEARER, verify=False) as client:
+        with lib.Client(transport=transport(), headers=BEARER) as client:
             response = client.post(url, content=iter(content))
             return response.status_code, response.content
 
@@ -106,7 +104,7 @@ def httpx_async_post(lib: Any, transport: Callable[[], Any]) -> Callable[..., An
             yield part
 
     async def post(url, content):
-        async with lib.AsyncClient(transport=transport(), headers=BEARER, verify=False) as client:
+        async with lib.AsyncClient(transport=transport(), headers=BEARER) as client:
             response = await client.post(url, content=stream(content))
             return response.status_code, response.content
 
@@ -235,7 +233,7 @@ CLIENTS: list[Client] = [
 
 def httpx_stream(lib: Any) -> Callable[[str], bytes]:
     def read(url: str) -> bytes:
-        with lib.Client(headers=BEARER, verify=False) as client, client.stream("POST", url) as response:
+        with lib.Client(headers=BEARER) as client, client.stream("POST", url) as response:
             return b"".join(response.iter_bytes(8))
 
     return read

@@ -362,7 +362,7 @@ def wrapping(lib: Any, **headers: str) -> Any:
             self.before(request)
             return self.after(self.inner.handle_request(request))
 
-    return Wrapping(lib.HTTPTransport(verify=False), **headers)
+    return Wrapping(lib.HTTPTransport(), **headers)
 
 
 def wrapping_async(lib: Any, **headers: str) -> Any:
@@ -371,7 +371,7 @@ def wrapping_async(lib: Any, **headers: str) -> Any:
             self.before(request)
             return self.after(await self.inner.handle_async_request(request))
 
-    return Wrapping(lib.AsyncHTTPTransport(verify=False), **headers)
+    return Wrapping(lib.AsyncHTTPTransport(), **headers)
 
 
 def test_a_transport_that_wraps_one_sees_the_call_and_its_answer(qstash_fake, lib):
@@ -398,7 +398,7 @@ def test_a_transport_that_is_mounted_for_qstash_is_used(qstash_fake, lib):
 
 
 def test_retries_of_a_transport_repeat_a_dropped_connection_so_often(qstash_fake, lib):
-    with lib.Client(headers=BEARER, transport=lib.HTTPTransport(verify=False, retries=2)) as client:
+    with lib.Client(headers=BEARER, transport=lib.HTTPTransport(retries=2)) as client:
         qstash_fake.api.drop_connection(times=2)
         assert client.post(PUBLISH).status_code == 201
         qstash_fake.api.drop_connection(times=3)
@@ -409,7 +409,7 @@ def test_retries_of_a_transport_repeat_a_dropped_connection_so_often(qstash_fake
 
 @pytest.mark.asyncio
 async def test_retries_of_an_async_transport_repeat_a_dropped_connection_so_often(qstash_fake, lib):
-    async with lib.AsyncClient(headers=BEARER, transport=lib.AsyncHTTPTransport(verify=False, retries=2)) as client:
+    async with lib.AsyncClient(headers=BEARER, transport=lib.AsyncHTTPTransport(retries=2)) as client:
         qstash_fake.api.drop_connection(times=2)
         assert (await client.post(PUBLISH)).status_code == 201
         qstash_fake.api.drop_connection(times=3)
@@ -452,7 +452,7 @@ async def test_httpx_retries_repeats_the_calls_of_an_async_client(qstash_fake):
     ids=str,
 )
 def test_a_client_is_answered_however_it_would_connect(qstash_fake, lib, options):
-    with lib.Client(headers=BEARER, verify=False, **options) as client:
+    with lib.Client(headers=BEARER, **options) as client:
         for _ in range(2):
             assert client.post(PUBLISH).status_code == 201
     qstash_fake.assert_published(times=2)
@@ -461,7 +461,7 @@ def test_a_client_is_answered_however_it_would_connect(qstash_fake, lib, options
 @pytest.mark.asyncio
 async def test_an_async_client_is_answered_by_http_2_through_a_proxy_with_one_connection(qstash_fake, lib):
     async with lib.AsyncClient(
-        headers=BEARER, verify=False, http2=True, proxy="http://127.0.0.1:9", limits=lib.Limits(max_connections=1)
+        headers=BEARER, http2=True, proxy="http://127.0.0.1:9", limits=lib.Limits(max_connections=1)
     ) as client:
         answers = await asyncio.gather(*(client.post(PUBLISH) for _ in range(3)))
     assert [answer.status_code for answer in answers] == [201, 201, 201]
@@ -469,19 +469,19 @@ async def test_an_async_client_is_answered_by_http_2_through_a_proxy_with_one_co
 
 def test_a_proxy_of_the_environment_is_not_asked(qstash_fake, lib, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    with lib.Client(headers=BEARER, verify=False) as client:
+    with lib.Client(headers=BEARER) as client:
         assert client.post(PUBLISH).status_code == 201
 
 
 def test_a_redirect_from_another_host_to_qstash_is_followed(qstash_fake, lib):
     moved = lib.MockTransport(lambda _: lib.Response(307, headers={"Location": f"{PUBLISH}?qstash_token=a-token"}))
-    with lib.Client(follow_redirects=True, mounts={"https://api.example": moved}, verify=False) as client:
+    with lib.Client(follow_redirects=True, mounts={"https://api.example": moved}) as client:
         response = client.post("https://api.example/", content=b"moved")
     assert (response.status_code, [answer.status_code for answer in response.history]) == (201, [307])
 
 
 def test_what_is_set_on_a_pool_reaches_the_real_one(qstash_fake, lib):
-    transport = lib.HTTPTransport(verify=False)
+    transport = lib.HTTPTransport()
     transport._pool._max_connections = 7
     assert vars(transport)["_pool"]._max_connections == 7
     with lib.Client(transport=transport):
@@ -515,7 +515,7 @@ def test_a_client_with_a_transport_of_httpx_itself_takes_the_short_cut(qstash_fa
 
 
 def test_any_other_transport_takes_none(qstash_fake, converted):
-    with httpx.Client(headers=BEARER, transport=Subclassed(verify=False)) as client:
+    with httpx.Client(headers=BEARER, transport=Subclassed()) as client:
         assert client.post(PUBLISH).status_code == 201
     assert converted == ["POST"]
 
@@ -523,7 +523,7 @@ def test_any_other_transport_takes_none(qstash_fake, converted):
 def test_a_client_that_is_instrumented_by_itself_takes_none(qstash_fake, converted):
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    with httpx.Client(headers=BEARER, verify=False) as client:
+    with httpx.Client(headers=BEARER) as client:
         HTTPXClientInstrumentor.instrument_client(client, tracer_provider=provider)
         assert client.post(PUBLISH).status_code == 201
     assert len(exporter.get_finished_spans()) == 1
@@ -533,8 +533,8 @@ def test_a_client_that_is_instrumented_by_itself_takes_none(qstash_fake, convert
 def test_both_ways_give_the_same_answer(qstash_fake):
     qstash_fake.api.chat_answer = {"any": "answer"}
     answers = []
-    for transport in (None, Subclassed(verify=False)):
-        with httpx.Client(headers=BEARER, transport=transport, verify=False) as client:
+    for transport in (None, Subclassed()):
+        with httpx.Client(headers=BEARER, transport=transport) as client:
             response = client.post("https://qstash.upstash.io/llm/v1/chat/completions", json={"model": "m"})
             answers.append((response.status_code, response.headers.raw, response.content, response.http_version))
     assert answers[0] == answers[1]

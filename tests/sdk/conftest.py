@@ -74,7 +74,7 @@ def shop(qstash_fake: QStashFake) -> Shop:
     return shop
 
 
-# Clients are made once, as applications do at import, before any fake is there; each costs a TLS context, 20 ms.
+# Clients are made once, as applications do at import, before any fake is there.
 
 
 @pytest.fixture(scope="session")
