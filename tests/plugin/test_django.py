@@ -1,4 +1,12 @@
-"""Suites of Django projects: pytest-django's fixtures, transactions of tests, and django-qstash as it is."""
+"""Suites of Django projects: pytest-django's fixtures, transactions of tests, and django-qstash as it is.
+
+Django is configured once in a process, and its start is most of a run. One run, in a process of its own, has the suites
+of all tests of this file.
+"""
+
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -89,39 +97,62 @@ pytestmark = pytest.mark.qstash_fake(start="2026-01-01T00:00:00Z")
 """
 
 
+INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
+PLUGINS = ("qstash_fake.pytest_plugin", "pytest_django.plugin", "pytest_asyncio.plugin")
+SUITES: dict[str, str] = {}
+
+
+def suite(text):
+    """Run the tests of *text*, after `TESTS`; the marked test takes what came of them as `failures`."""
+
+    def register(test):
+        SUITES[test.__name__] = TESTS + text
+        return test
+
+    return register
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The JUnit report of one run of pytest with all suites."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "greetings").mkdir()
+    files = {"settings": SETTINGS, "shop": SHOP, "greetings/__init__": "", "greetings/tasks": TASKS, **SUITES}
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    (folder / "pytest.ini").write_text(INI)
+    plugins = [argument for name in PLUGINS for argument in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", *plugins, "-p", "no:cacheprovider", "--junitxml=report.xml"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.setenv("DJANGO_SETTINGS_MODULE", "settings")
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr  # two suites are to fail
+    return ET.parse(folder / "report.xml")
+
+
 @pytest.fixture
-def run(pytester, monkeypatch):
-    """Run one file of tests with pytest-django, in a process of its own: Django is configured once in a process."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "settings")
-    pytester.makeini("[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n")
-
-    def run_file(test):
-        pytester.makepyfile(settings=SETTINGS, shop=SHOP, test_it=TESTS + test)
-        pytester.makepyfile(**{"greetings/__init__": "", "greetings/tasks": TASKS})
-        plugins = ("qstash_fake.pytest_plugin", "pytest_django.plugin", "pytest_asyncio.plugin")
-        arguments = [argument for name in plugins for argument in ("-p", name)]
-        return pytester.runpytest_subprocess(*arguments, "-p", "no:cacheprovider")
-
-    return run_file
+def failures(request, report):
+    """What the report shows of each test of the suite, by name: nothing of one that has passed."""
+    of_suite = [case for case in report.iter("testcase") if case.get("classname").split(".")[0] == request.node.name]
+    return {case.get("name"): [line.text for line in case] for case in of_suite}
 
 
 # --- pytest-django's fixtures -------------------------------------------------------------------------------------
 
 
-def test_a_delivery_through_the_fixture_client_sees_what_the_test_has_written(run):
-    result = run("""
+@suite("""
 def test_it(qstash_fake, db, client):
     qstash_fake.mount(client)
     client.post("/sign-up")
     qstash_fake.drain()
     assert qstash_fake.attempts[0].body == b"ann"
 """)
-    result.assert_outcomes(passed=1)
+def test_a_delivery_through_the_fixture_client_sees_what_the_test_has_written(failures):
+    assert failures == {"test_it": []}
 
 
-def test_a_delivery_through_the_fixture_async_client_sees_what_the_test_has_written(run):
-    result = run("""
+@suite("""
 @pytest.mark.asyncio
 @pytest.mark.django_db(transaction=True)
 async def test_async(qstash_fake, async_client):
@@ -136,11 +167,11 @@ def test_sync(qstash_fake, db, client, async_client):
     qstash_fake.drain()
     assert qstash_fake.attempts[0].body == b"ann"
 """)
-    result.assert_outcomes(passed=2)
+def test_a_delivery_through_the_fixture_async_client_sees_what_the_test_has_written(failures):
+    assert failures == {"test_async": [], "test_sync": []}
 
 
-def test_what_waits_for_a_commit_is_published_by_django_capture_on_commit_callbacks(run):
-    result = run("""
+@suite("""
 def test_it(qstash_fake, db, client, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         client.post("/sign-up-on-commit")
@@ -148,11 +179,11 @@ def test_it(qstash_fake, db, client, django_capture_on_commit_callbacks):
     qstash_fake.drain()
     assert qstash_fake.attempts[0].body == b"ann"
 """)
-    result.assert_outcomes(passed=1)
+def test_what_waits_for_a_commit_is_published_by_django_capture_on_commit_callbacks(failures):
+    assert failures == {"test_it": []}
 
 
-def test_an_application_in_the_fixture_live_server_publishes_and_is_delivered_to(run):
-    result = run("""
+@suite("""
 import shop
 
 def test_it(qstash_fake, live_server, monkeypatch):
@@ -163,14 +194,14 @@ def test_it(qstash_fake, live_server, monkeypatch):
         qstash_fake.drain()
     assert qstash_fake.attempts[0].body == b"ann"
 """)
-    result.assert_outcomes(passed=1)
+def test_an_application_in_the_fixture_live_server_publishes_and_is_delivered_to(failures):
+    assert failures == {"test_it": []}
 
 
 # --- transactions -------------------------------------------------------------------------------------------------
 
 
-def test_every_kind_sees_the_transaction_of_an_async_test_of_a_test_case(run):
-    result = run("""
+@suite("""
 @pytest.mark.django_db
 class Names(TestCase):
     @pytest.fixture(autouse=True)
@@ -185,7 +216,8 @@ class Names(TestCase):
             await self.fake.deliver_due_async()
         self.assertEqual([attempt.body for attempt in self.fake.attempts], [b"ann"] * 4)
 """)
-    result.assert_outcomes(passed=1)
+def test_every_kind_sees_the_transaction_of_an_async_test_of_a_test_case(failures):
+    assert failures == {"test_it": []}
 
 
 ON_COMMIT = (
@@ -195,8 +227,7 @@ ON_COMMIT = (
 )
 
 
-def test_an_assertion_that_finds_nothing_names_what_waits_for_a_commit(run):
-    result = run("""
+@suite("""
 @pytest.fixture(autouse=True)
 def signed_up(db, client):
     client.post("/sign-up-on-commit")
@@ -213,8 +244,9 @@ def test_order(qstash_fake):
 def test_scheduled(qstash_fake):
     qstash_fake.assert_scheduled()
 """)
-    result.assert_outcomes(failed=4)
-    lines = [line.removeprefix("E").strip() for line in result.outlines if line.startswith("E  ")]
+def test_an_assertion_that_finds_nothing_names_what_waits_for_a_commit(failures):
+    texts = [text for texts in failures.values() for text in texts]
+    lines = [line.removeprefix("E").strip() for text in texts for line in text.splitlines() if line.startswith("E  ")]
     nothing = ["no message was published at all", ON_COMMIT, "nothing is pending"]
     assert lines == [
         *("AssertionError: no message was published", *nothing),
@@ -225,23 +257,22 @@ def test_scheduled(qstash_fake):
     ]
 
 
-def test_no_commit_is_spoken_of_where_nothing_waits_for_one(run):
-    result = run("""
+@suite("""
 @pytest.mark.django_db(transaction=True)
 def test_it(qstash_fake, client):
     client.post("/sign-up-on-commit")
     qstash_fake.assert_published(times=2)
 """)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*AssertionError: 1 message was published; expected 2"])
-    result.stdout.no_fnmatch_line("*on_commit holds*")
+def test_no_commit_is_spoken_of_where_nothing_waits_for_one(failures):
+    (text,) = failures["test_it"]
+    assert "AssertionError: 1 message was published; expected 2" in text
+    assert "on_commit holds" not in text
 
 
 # --- django-qstash --------------------------------------------------------------------------------------------------
 
 
-def test_a_task_of_django_qstash_is_published_delivered_and_recorded(run):
-    result = run("""
+@suite("""
 from django_qstash.results.models import TaskResult
 
 from greetings.tasks import greet, greeted
@@ -259,4 +290,5 @@ def test_it(qstash_fake, db, client):
     qstash_fake.assert_delivered()
     assert TaskResult.objects.get().task_id == task.task_id
 """)
-    result.assert_outcomes(passed=1)
+def test_a_task_of_django_qstash_is_published_delivered_and_recorded(failures):
+    assert failures == {"test_it": []}
