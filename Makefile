@@ -1,7 +1,8 @@
 # Needs Python 3.11 or newer, and make. Everything else is put into .venv by the first command that needs it.
 PYTHON ?= python3
-# Four workers at most: past that, starting one costs more than its share of the tests.
-PYTEST_ARGS ?= -n auto --maxprocesses=4
+# Four workers at most: past that, starting one costs more than its share of the tests. One that is done takes tests of
+# another, for the longest stand near the end.
+PYTEST_ARGS ?= -n auto --maxprocesses=4 --dist=worksteal
 PY := .venv/bin/python
 STAMP := .venv/.installed
 PROOF := .venv/.proof
