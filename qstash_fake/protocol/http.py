@@ -15,6 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 """Name and value pairs, in order; a name may occur several times."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
+_BYTES = "latin-1"  # the encoding that has a character for each byte
 
 
 @lru_cache(maxsize=4096)
@@ -43,19 +44,19 @@ def text(value: str) -> str:
     if value.isascii():
         return value
     try:
-        return value.encode("latin-1").decode()
+        return value.encode(_BYTES).decode()
     except UnicodeError:
         return value
 
 
 def wire(value: str) -> str:
     """Return the wire text of readable *value*: a character for each byte of its UTF-8."""
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("latin-1")
+    return value.encode(errors="replace").decode(_BYTES)
 
 
 def decode(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Return header *pairs* off the wire as wire text; `encode` gives the bytes back."""
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
+    return tuple((name.decode(_BYTES), value.decode(_BYTES)) for name, value in pairs)
 
 
 def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
@@ -66,7 +67,7 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """
     pairs = tuple(headers)
     try:
-        return [(name.encode(), value.encode("latin-1")) for name, value in pairs]
+        return [(name.encode(), value.encode(_BYTES)) for name, value in pairs]
     except UnicodeEncodeError:
         return [(name.encode(), value_bytes(value)) for name, value in pairs]
 
@@ -74,9 +75,9 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 def value_bytes(value: str) -> bytes:
     """Return the bytes of one value on the wire, as `encode` does."""
     try:
-        return value.encode("latin-1")
+        return value.encode(_BYTES)
     except UnicodeEncodeError:
-        return value.encode("utf-8", "replace")
+        return value.encode(errors="replace")
 
 
 def first(headers: Iterable[tuple[str, str]], name: str) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qstash_fake.protocol.http import canonical, decode, encode, first, header_map, is_token, text, wire
+from qstash_fake.protocol.http import canonical, decode, encode, first, header_map, is_token, text, value_bytes, wire
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,11 @@ def test_a_value_is_read_as_utf_8_where_it_is_that(value, read):
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_text_comes_back_from_the_wire(value):
     assert text(wire(value)) == value
+
+
+def test_a_value_without_an_encoding_has_question_marks_in_its_place():
+    lone = "caf\udce9 \ud83d"  # halves of surrogate pairs, which a test can write and UTF-8 cannot
+    assert (wire(lone), value_bytes(lone), encode([("X", lone)])) == ("caf? ?", b"caf? ?", [(b"X", b"caf? ?")])
 
 
 @given(st.lists(st.tuples(st.text("abcXYZ-", min_size=1).map(str.encode), st.binary())))
