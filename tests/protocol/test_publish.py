@@ -25,6 +25,11 @@ def test_a_header_wins_over_the_parameter_of_its_name():
     assert (request.options.retries, request.options.delay_ms) == (1, 2_000)
 
 
+def test_a_forwarded_header_wins_over_the_parameter_of_its_name():
+    request = publish("https://shop.example/jobs?upstash-forward-x=1&upstash-forward-y=2", Forward_X="3")
+    assert request.options.forward == (("X", "3"), ("Y", "2"))
+
+
 def test_the_first_of_two_equal_parameters_counts():
     assert publish("https://shop.example/?upstash-retries=1&upstash-retries=2").options.retries == 1
 
