@@ -53,7 +53,7 @@ def did_you_mean(name: str, known: Iterable[str], written: str = "{}=") -> str:
 
     It is empty if none is near.
     """
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name, list(known))
     return f" (did you mean {written.format(near[0])}?)" if near else ""
 
 
