@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from itertools import islice
 from typing import Self
 
@@ -24,7 +24,12 @@ from qstash_fake.protocol.zones import ALWAYS_UTC, DAY_S, EPOCH, NO_WINDOW, Wind
 MAX_COUNTED = 1_000_000  # two years of minutes; a drain that follows a delay of a thousand years must end
 
 _YEARS_SEARCHED = 5  # robfig/cron v3 spec.go: "If no time is found within five years, return zero"
+_NEAR_S = _YEARS_SEARCHED * 365 * DAY_S  # five years have at least so many days
 _YEARS_BETWEEN_DAYS = 8  # 29 February around 2100: a day that does not come within eight years never comes
+
+_Run = tuple[int, float]
+"""A day, and the first matching day from it on: the same for every day between the two."""
+_NO_RUN: _Run = (0, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,8 @@ class _Calendar:
         hours, minutes = fields.hours.values, fields.minutes.values
         self._times = sorted(hour * 3_600 + minute * 60 for hour in hours for minute in minutes)  # since midnight
         self._days = _days(fields.days, fields.months, fields.weekdays)
-        self._window = ALWAYS_UTC if self._zone is None else NO_WINDOW
-        self._run: tuple[int, float] = (0, -1)
-        """A day, and the first matching day from it on: the same for every day between the two."""
+        self._window = ALWAYS_UTC if self._zone is UTC else NO_WINDOW
+        self._run = _NO_RUN
 
     def next_after(self, after_ms: int) -> int | None:
         after_s = after_ms // 1_000  # firings are whole seconds
@@ -108,8 +112,8 @@ class _Calendar:
             match_s = self._next_local(local_s)
             if match_s is None:
                 return None
-            # Five years have at least so many days: most calls need no look at the calendar.
-            far = match_s - first_s > _YEARS_SEARCHED * 365 * DAY_S
+            # Most calls need no look at the calendar.
+            far = match_s - first_s > _NEAR_S
             if far and _year(match_s) > _year(first_s + 1) + _YEARS_SEARCHED:
                 return None
             if match_s - window.offset_s < window.end_s:
@@ -120,7 +124,7 @@ class _Calendar:
 
     def _window_at(self, at_s: int) -> Window:
         window = self._window
-        if self._zone is not None and not window.start_s <= at_s < window.end_s:
+        if not window.start_s <= at_s < window.end_s:
             window = self._window = window_from(self._zone, at_s)
         return window
 
@@ -171,12 +175,12 @@ def _days(days: Field, months: Field, weekdays: Field) -> tuple[str, ...]:
     croniter has another rule for the two. It never applies here: each expression restricts one of
     them at most.
     """
-    day, month, weekday = _written(days, 31), _written(months, 12), _written(weekdays, 7)
+    day, month, weekday = map(_written, (days, months, weekdays))
     both = days.star or weekdays.star
     pairs = [(day, weekday)] if both else [(day, "*"), ("*", weekday)]
     return tuple(f"0 0 {day} {month} {weekday}" for day, weekday in pairs if day and month and weekday)
 
 
-def _written(values: Field, size: int) -> str:
-    """Return *values* as croniter reads them: a star for all *size* of them, empty for none."""
-    return "*" if len(values.values) == size else ",".join(map(str, sorted(values.values)))
+def _written(field: Field) -> str:
+    """Return *field* as croniter reads it: a star, or its numbers; empty if it has none."""
+    return "*" if field.star else ",".join(map(str, sorted(field.values)))

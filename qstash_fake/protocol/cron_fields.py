@@ -8,6 +8,7 @@ calendars, not instants.
 from __future__ import annotations
 
 import re
+from datetime import UTC, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,9 @@ SPACES = f"\t\n\v\f\r \x85\xa0\u1680{_EN_TO_HAIR_SPACE}\u2028\u2029\u202f\u205f\
 _WORD = re.compile(f"[^{SPACES}]+")
 _INTEGER = re.compile(r"[+-]?[0-9]+")  # Go strconv.Atoi; int() would add underscores, spaces and other digits
 
+_INT64 = range(-(1 << 63), 1 << 63)
+_LONGEST = 4_000  # int() takes no text much longer; so many digits are out of range
+
 _DESCRIPTORS = {  # parseDescriptor
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -29,6 +33,7 @@ _DESCRIPTORS = {  # parseDescriptor
     "@hourly": "0 * * * *",
 }
 _EVERY = "@every "
+_UTC_NAMES = frozenset({"", "UTC", "Local"})  # Go's; "Local" is the zone of the service's machines. assumed: UTC
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -47,9 +52,9 @@ class Field(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """A cron of five fields, on the wall clock of *zone*; None is UTC."""
+    """A cron of five fields, on the wall clock of *zone*."""
 
-    zone: ZoneInfo | None
+    zone: tzinfo
     minutes: Field
     hours: Field
     days: Field
@@ -67,7 +72,7 @@ def parse_cron(text: str) -> Fields | Every:
     """Return what *text*, trimmed, means; ValueError in the service's words if it is no cron."""
     if not text:
         raise _invalid("empty spec string")
-    zone = None
+    zone: tzinfo = UTC
     if text.startswith(("TZ=", "CRON_TZ=")):
         prefix, space, rest = text.partition(" ")
         if not space:
@@ -97,10 +102,10 @@ def _invalid(reason: str) -> ValueError:
     return ValueError(f"Invalid cron expression {reason}")
 
 
-def _zone(name: str) -> ZoneInfo | None:
-    """Go's time.LoadLocation; "Local" is the zone of the service's machines. assumed: UTC."""
-    if name in ("", "UTC", "Local"):
-        return None
+def _zone(name: str) -> tzinfo:
+    """Go's time.LoadLocation."""
+    if name in _UTC_NAMES:
+        return UTC
     if ".." in name or name.startswith(("/", "\\")):
         raise _invalid(f"provided bad location {name}: time: invalid location name")
     try:
@@ -168,11 +173,11 @@ def _number_or_name(text: str, low: int, names: tuple[str, ...]) -> int:
 def _number(text: str) -> int:
     fault = "invalid syntax"
     if _INTEGER.fullmatch(text):
-        number = int(text) if len(text) < 4_000 else 1 << 63  # int() takes no text much longer than that
-        if 0 <= number < 1 << 63:
+        number = int(text[:_LONGEST])
+        if number in _INT64:
+            if number < 0:
+                raise _invalid(f"negative number ({number}) not allowed: {text}")
             return number
-        if -(1 << 63) <= number < 0:
-            raise _invalid(f"negative number ({number}) not allowed: {text}")
         fault = "value out of range"
     raise _invalid(f"failed to parse int from {text}: strconv.Atoi: parsing {_quoted(text)}: {fault}")
 

@@ -7,9 +7,8 @@ zones inside a window, and begin again with the next offset where it ends.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # made at import: an application time that is frozen later changes nothing
@@ -44,7 +43,7 @@ NO_WINDOW = Window(0, 0, 0)
 # of firings.
 
 
-def window_from(zone: ZoneInfo, start_s: int) -> Window:
+def window_from(zone: tzinfo, start_s: int) -> Window:
     """Return the window from *start_s* to the next change of offset, at most a year long."""
     offset_s = _offset_s(zone, start_s)
     same_s, limit_s = start_s, start_s + _LONGEST_S
@@ -62,6 +61,7 @@ def window_from(zone: ZoneInfo, start_s: int) -> Window:
     return Window(start_s, same_s, offset_s)
 
 
-def _offset_s(zone: ZoneInfo, at_s: int) -> int:
+def _offset_s(zone: tzinfo, at_s: int) -> int:
     offset = (EPOCH + timedelta(seconds=at_s)).astimezone(zone).utcoffset()
-    return 0 if offset is None else offset // _SECOND
+    assert offset is not None  # every zone of the database has one
+    return offset // _SECOND
