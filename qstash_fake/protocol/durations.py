@@ -36,7 +36,9 @@ _HEADER_UNITS_NS = _GO_UNITS_NS | {  # a review of the vendor's (qstash-js, 173)
     "y": 365 * _DAY_NS,  # assumed: a year has 365
 }
 _GO_MAX_NS = 2**63 - 1  # Go counts nanoseconds in an int64: about 292 years
-_GO_PART = re.compile(r"(?=.)([0-9]*)(?:\.([0-9]*))?([^.0-9]*)", re.DOTALL)  # never empty; cuts up any text
+# Leading zeros, whole number, decimals, unit; never empty, cuts up any text. Decimals past the fortieth count for
+# nothing: a nanosecond of a year is the sixteenth.
+_GO_PART = re.compile(r"(?=.)(0*)([0-9]*)(?:\.([0-9]{0,40})[0-9]*)?([^.0-9]*)", re.DOTALL)
 
 # assumed: nobody means a number of more than 18 digits; the bound keeps the arithmetic cheap
 _MAX_SECONDS = 10**18
@@ -121,15 +123,14 @@ def go_duration_ms(text: str, units_ns: Mapping[str, int] = _GO_UNITS_NS) -> int
     if not unsigned:
         raise ValueError(f"time: invalid duration {_quoted(text)}")
     total_ns = 0
-    for whole, fraction, unit in _GO_PART.findall(unsigned):
-        if not (whole or fraction) or len(whole.lstrip("0")) > 19:
+    for zeros, whole, decimals, unit in _GO_PART.findall(unsigned):
+        if not (zeros or whole or decimals) or len(whole) > 19:
             raise ValueError(f"time: invalid duration {_quoted(text)}")
         if not unit:
             raise ValueError(f"time: missing unit in duration {_quoted(text)}")
         if unit not in units_ns:
             raise ValueError(f"time: unknown unit {_quoted(unit)} in duration {_quoted(text)}")
-        decimals = fraction[:40]  # a nanosecond of a year is the sixteenth; zeros may stand before it
-        total_ns += int(whole.lstrip("0") or "0") * units_ns[unit]
+        total_ns += int(whole or "0") * units_ns[unit]
         total_ns += int(decimals or "0") * units_ns[unit] // 10 ** len(decimals)
     if total_ns > _GO_MAX_NS:
         raise ValueError(f"time: invalid duration {_quoted(text)}")
