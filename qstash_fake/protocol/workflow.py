@@ -120,7 +120,7 @@ def delivered_headers(
     Only a delivery that *lists* what has happened names the protocol: without that header its body is taken as it is.
     """
     return (
-        *(pair for pair in forwarded if pair[0].lower() not in _OWN),
+        *user_headers(forwarded),
         ("Upstash-Workflow-RunId", run_id),
         ("Upstash-Workflow-Init", "true" if init else "false"),
         ("Upstash-Workflow-Url", url),
@@ -220,7 +220,7 @@ def as_json(content: str) -> Any:
 
 def _decoded(encoded: str) -> str:
     try:
-        return base64.b64decode(encoded).decode("utf-8", "replace")
+        return base64.b64decode(encoded).decode(errors="replace")
     except ValueError:
         return encoded
 
