@@ -129,6 +129,11 @@ def test_a_header_without_a_name_is_not_forwarded():
     assert parse_options([("Upstash-Forward-", "1")]) == NO_OPTIONS
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "Host", "content-length", "TE"])
+def test_what_belongs_to_the_publish_or_to_the_connection_is_not_forwarded(name):
+    assert parse_options([(f"Upstash-Forward-{name}", "1")]) == NO_OPTIONS
+
+
 @pytest.mark.parametrize("name", ["Upstash-Forward-X", "X-Shop", "Content-Type"])
 @pytest.mark.parametrize("control", ["\0", "\n", "\x1f", "\x7f"])
 def test_a_control_character_is_refused_in_every_header(name, control):
