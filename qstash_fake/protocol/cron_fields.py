@@ -123,14 +123,12 @@ def _every(descriptor: str) -> Every:
 
 
 def _field(text: str, low: int, high: int, names: tuple[str, ...] = ()) -> Field:
-    values: set[int] = set()
-    star = False
-    for item in text.split(","):
-        if item:  # robfig skips empty items; of nothing but commas an empty set is left, which never matches
-            item_values, item_star = _range(item, low, high, names)
-            values.update(item_values)
-            star = star or item_star
-    return Field(frozenset(values), star)
+    # robfig skips empty items; of nothing but commas an empty set is left, which never matches.
+    ranges = [_range(item, low, high, names) for item in text.split(",") if item]
+    return Field(
+        values=frozenset(number for values, _ in ranges for number in values),
+        star=any(star for _, star in ranges),
+    )
 
 
 def _range(item: str, low: int, high: int, names: tuple[str, ...]) -> tuple[range, bool]:
