@@ -12,14 +12,14 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Self
 
 from croniter import CroniterBadDateError, croniter
 
 from qstash_fake.protocol.cron_fields import SPACES, Every, Field, Fields, parse_cron
-from qstash_fake.protocol.zones import ALWAYS_UTC, DAY_S, EPOCH, NO_WINDOW, Window, window_from
+from qstash_fake.protocol.zones import DAY_S, EPOCH, NO_WINDOW, Window, window_from
 
 MAX_COUNTED = 1_000_000  # two years of minutes; a drain that follows a delay of a thousand years must end
 
@@ -101,7 +101,7 @@ class _Calendar:
         hours, minutes = fields.hours.values, fields.minutes.values
         self._times = sorted(hour * 3_600 + minute * 60 for hour in hours for minute in minutes)  # since midnight
         self._days = _days(fields.days, fields.months, fields.weekdays)
-        self._window = ALWAYS_UTC if self._zone is UTC else NO_WINDOW
+        self._window = NO_WINDOW
         self._run = _NO_RUN
 
     def next_after(self, after_ms: int) -> int | None:

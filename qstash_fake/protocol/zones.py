@@ -26,8 +26,8 @@ class Window(NamedTuple):
     offset_s: int
 
 
-ALWAYS_UTC = Window(-(1 << 62), 1 << 62, 0)
 NO_WINDOW = Window(0, 0, 0)
+_UTC = Window(-(1 << 62), 1 << 62, 0)
 
 # How the end of a window is found. zoneinfo tells the offset at an instant, but not when it
 # changes next. The offset is therefore probed in steps of three days, forward from the start.
@@ -44,7 +44,9 @@ NO_WINDOW = Window(0, 0, 0)
 
 
 def window_from(zone: tzinfo, start_s: int) -> Window:
-    """Return the window from *start_s* to the next change of offset, at most a year long."""
+    """Return the window from *start_s* to the next change of offset, at most a year long unless *zone* is UTC."""
+    if zone is UTC:
+        return _UTC
     offset_s = _offset_s(zone, start_s)
     same_s, limit_s = start_s, start_s + _LONGEST_S
     while same_s < limit_s:
