@@ -16,7 +16,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Self
 
-from croniter import CroniterBadDateError, croniter
+from croniter import croniter
 
 from qstash_fake.protocol.cron_fields import SPACES, Every, Field, Fields, parse_cron
 from qstash_fake.protocol.zones import DAY_S, EPOCH, NO_WINDOW, Window, window_from
@@ -49,7 +49,7 @@ class Cron:
     def next_after(self, after_ms: int) -> int | None:
         """Return the first firing strictly after *after_ms*, in unix milliseconds.
 
-        None if the next five years have none.
+        None if the next five years, or those before the year 10000, have none.
         `@every` has no calendar: it counts from *after_ms*, so pass the previous firing, or the
         start.
         """
@@ -156,7 +156,7 @@ def _next_day(expression: str, day: int) -> float:
         # nothing.
         cron = croniter(expression, day * DAY_S - 1, max_years_between_matches=_YEARS_BETWEEN_DAYS)
         return float(cron.get_next(float) // DAY_S)
-    except CroniterBadDateError:
+    except (ValueError, OverflowError):  # none in these years; none before the year 10000, where dates end
         return math.inf
 
 

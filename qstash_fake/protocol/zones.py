@@ -10,11 +10,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
+from qstash_fake.protocol.moments import LAST_SECOND
+
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # made at import: an application time that is frozen later changes nothing
 
 _PROBE_S = 3 * DAY_S
 _LONGEST_S = 366 * DAY_S
+_LAST_S = LAST_SECOND - DAY_S  # the last instant that every zone can show; none of them changes its offset later
 _SECOND = timedelta(seconds=1)
 
 
@@ -64,6 +67,6 @@ def window_from(zone: tzinfo, start_s: int) -> Window:
 
 
 def _offset_s(zone: tzinfo, at_s: int) -> int:
-    offset = (EPOCH + timedelta(seconds=at_s)).astimezone(zone).utcoffset()
+    offset = (EPOCH + timedelta(seconds=min(at_s, _LAST_S))).astimezone(zone).utcoffset()
     assert offset is not None  # every zone of the database has one
     return offset // _SECOND

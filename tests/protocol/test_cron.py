@@ -294,6 +294,20 @@ def test_five_years_are_counted_on_the_clock_of_the_zone():
     assert tokyo.next_after(new_year_ms - 1_000) == ms("2104-02-29T12:00:00+09:00")
 
 
+@pytest.mark.parametrize("zone", ["", "TZ=Asia/Tokyo ", "TZ=America/New_York "])
+@pytest.mark.parametrize("after", ["9999-10-01T00:00", "9999-12-15T00:00", "9999-12-31T23:59"])
+def test_nothing_fires_after_the_year_9999(zone, after):
+    assert Cron.parse(f"{zone}0 0 1 1 *").next_after(ms(after)) is None
+    assert Cron.parse(f"{zone}0 0 29 2 *").next_after(ms(after)) is None
+    assert Cron.parse(f"{zone}0 0 30 2 *").next_after(ms(after)) is None
+
+
+@pytest.mark.parametrize("zone", ["", "TZ=Asia/Tokyo ", "TZ=America/New_York "])
+def test_everything_fires_until_then(zone):
+    hourly = Cron.parse(f"{zone}0 * * * *")
+    assert hourly.count_between(ms("9999-12-29T00:00"), ms("9999-12-31T12:00")) == 60
+
+
 @pytest.mark.parametrize(
     ("text", "delay_ms"),
     [
