@@ -7,6 +7,7 @@ zones inside a window, and begin again with the next offset where it ends.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from qstash_fake.protocol.moments import LAST_SECOND
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # made at import: an application time that is frozen later changes nothing
 
-_PROBE_S = 3 * DAY_S
+_STEP_S = 3 * DAY_S
 _LONGEST_S = 366 * DAY_S
+_PROBES_S = range(0, _LONGEST_S, _STEP_S)
 _LAST_S = LAST_SECOND - DAY_S  # the last instant that every zone can show; none of them changes its offset later
 _SECOND = timedelta(seconds=1)
 
@@ -51,19 +53,16 @@ def window_from(zone: tzinfo, start_s: int) -> Window:
     if zone is UTC:
         return _UTC
     offset_s = _offset_s(zone, start_s)
-    same_s, limit_s = start_s, start_s + _LONGEST_S
-    while same_s < limit_s:
-        changed_s = same_s + _PROBE_S
-        if _offset_s(zone, changed_s) != offset_s:
-            while changed_s - same_s > 1:
-                middle_s = (same_s + changed_s) // 2
-                if _offset_s(zone, middle_s) == offset_s:
-                    same_s = middle_s
-                else:
-                    changed_s = middle_s
-            return Window(start_s, changed_s, offset_s)
-        same_s = changed_s
-    return Window(start_s, same_s, offset_s)
+
+    def changed(at_s: int) -> bool:
+        return _offset_s(zone, at_s) != offset_s
+
+    for probe_s in _PROBES_S:
+        same_s = start_s + probe_s
+        if changed(same_s + _STEP_S):
+            step = range(same_s, same_s + _STEP_S)
+            return Window(start_s, same_s + bisect_left(step, True, key=changed), offset_s)
+    return Window(start_s, start_s + _LONGEST_S, offset_s)
 
 
 def _offset_s(zone: tzinfo, at_s: int) -> int:

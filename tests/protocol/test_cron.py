@@ -358,6 +358,8 @@ def test_count_between_counts_no_further_than_a_bound(monkeypatch):
         ("TZ=America/New_York 30 1 1 11 *", "2026-10-01", ["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"]),
         ("TZ=America/New_York 0 1 1 11 *", "2026-10-01", ["2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z"]),
         ("TZ=America/New_York 0 2 1 11 *", "2026-10-01", ["2026-11-01T07:00:00Z"]),
+        # London has no offset in winter; on 29 March 2026 01:00 to 02:00 do not exist.
+        ("TZ=Europe/London 30 1 * * *", "2026-03-27T12:00", ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]),
         # Lord Howe, 5 April 2026: half an hour, 01:30 to 02:00, comes twice.
         ("TZ=Australia/Lord_Howe 45 1 5 4 *", "2026-04-01", ["2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"]),
         # Kathmandu is 5:45 ahead; Apia had no 30 December 2011.
