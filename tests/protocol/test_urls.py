@@ -44,13 +44,21 @@ def test_a_destination_prints_as_it_is_written(destination):
     assert str(parse_destination(destination)) == destination
 
 
+NO_SCHEME = "invalid destination url: endpoint has invalid scheme, add http:// or https://"
+
+
 @pytest.mark.parametrize(
-    "text", ["", "/", "group//", "a b", "api//", "api/a/b", "mailto:x", "https%3A%2F%2Fshop.example"]
+    ("text", "error"),
+    [
+        ("", "a non-empty destination must be provided"),
+        *((text, NO_SCHEME) for text in ("/", "group//", "a b", "api//", "api/a/b", "mailto:x")),
+        ("https%3A%2F%2Fshop.example", NO_SCHEME),
+    ],
 )
-def test_anything_else_is_no_destination(text):
+def test_anything_else_is_no_destination(text, error):
     with pytest.raises(Refused) as refusal:
         parse_destination(text)
-    assert refusal.value.status == 400
+    assert (refusal.value.status, refusal.value.error) == (400, error)
 
 
 @pytest.mark.parametrize(
