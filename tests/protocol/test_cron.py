@@ -378,6 +378,10 @@ def test_fires_on_the_clock_of_its_zone(text, after, expected):
     assert firings(text, after, len(expected)) == expected
 
 
+def test_a_firing_is_a_whole_number():
+    assert repr(Cron.parse("TZ=Asia/Kolkata @daily").next_after(0)) == "66600000"
+
+
 DayRule = Callable[[int, int, int, int], bool]  # month, day, weekday (0 is Sunday), hour
 
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydney", "Australia/Lord_Howe"]
