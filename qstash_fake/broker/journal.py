@@ -163,7 +163,7 @@ class Journal:
             self._forget()
 
     def __iter__(self) -> Iterator[LogEntry | Note]:
-        return map(_made, zip(*self._columns, strict=True))
+        return map(_made, *self._columns)
 
     def entries(self) -> list[LogEntry]:
         """Return the log entries, oldest first."""
@@ -172,7 +172,7 @@ class Journal:
     def since(self, number: int) -> list[LogEntry | Note]:
         """Return what has a *number* of this or more and is still kept, oldest first."""
         first = max(0, number - self._forgotten)
-        return list(map(_made, zip(*(column[first:] for column in self._columns), strict=True)))
+        return list(map(_made, *(column[first:] for column in self._columns)))
 
     def rows_since(self, number: int) -> Iterator[Row]:
         """Yield what `since` returns without making entries: the step or the note, its message and its attempt.
@@ -198,7 +198,7 @@ class Journal:
     def _at(self, places: Iterable[int]) -> Iterator[tuple[int, LogEntry | Note]]:
         first, second, third, fourth, fifth = self._columns
         for at in places:
-            yield at + self._forgotten, _made((first[at], second[at], third[at], fourth[at], fifth[at]))
+            yield at + self._forgotten, _made(first[at], second[at], third[at], fourth[at], fifth[at])
 
     def _forget(self) -> None:
         """Forget the oldest entries."""
@@ -207,7 +207,7 @@ class Journal:
         self._forgotten += self._slack
 
 
-def _made(row: tuple[Any, ...]) -> LogEntry | Note:
+def _made(*row: Any) -> LogEntry | Note:
     """Return what one *row* of the columns is."""
     step = row[1]
     return step if isinstance(step, Note) else LogEntry._make(row)
