@@ -58,10 +58,10 @@ class Intake(Protocol):
     def check(self, request: PublishRequest) -> None:
         """Refuse *request* for what it asks; change nothing."""
 
-    def publish(self, request: PublishRequest, now_ms: int) -> list[Published]:
+    def publish(self, request: PublishRequest) -> list[Published]:
         """Make the messages of *request*, or name those that it repeats."""
 
-    def publish_again(self, message: Message, overrides: Options, now_ms: int) -> Message:
+    def publish_again(self, message: Message, overrides: Options) -> Message:
         """Make *message*, which was published through this intake, once more."""
 
 
@@ -126,7 +126,7 @@ class Acceptance:
         targets = self._targets(request, now_ms)
         self._daily.take(len(targets), now_ms)
         if (intake := self._intake(request.options)) is not None:
-            made = intake.publish(request, now_ms)
+            made = intake.publish(request)
             return [self._store.messages[one.message_id] for one in made if not one.deduplicated]
         return self._accept(request, targets, now_ms, schedule_id=schedule_id)
 
@@ -137,7 +137,7 @@ class Acceptance:
         """
         self._daily.add(1, now_ms)
         if (intake := self._intake(request.options)) is not None and _lets_in(intake, request):
-            (made,) = intake.publish(request, now_ms)
+            (made,) = intake.publish(request)
             return self._store.messages[made.message_id]
         (message,) = self._accept(request, [Target(request.destination.url, request.options)], now_ms)
         return message
@@ -182,7 +182,7 @@ class Acceptance:
     def _publish(self, request: PublishRequest, targets: Sequence[Target], now_ms: int) -> Publication:
         if (intake := self._intake(request.options)) is not None:
             self._daily.take(1, now_ms)
-            return Publication(intake.publish(request, now_ms), to_group=False)
+            return Publication(intake.publish(request), to_group=False)
         to_group = bool(request.destination.group)
         # A group's default headers may ask for deduplication as well.
         key = deduplication_key(dataclasses.replace(request, options=targets[0].options) if to_group else request)
@@ -216,7 +216,7 @@ class Acceptance:
 
     def _again(self, message: Message, options: Options, overrides: Options, now_ms: int) -> Message:
         if (intake := self._intake(message.options)) is not None:
-            return intake.publish_again(message, overrides, now_ms)
+            return intake.publish_again(message, overrides)
         return self.create(
             Target(message.url, options, message.endpoint_name),
             now_ms,

@@ -9,7 +9,7 @@ from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.workflow import store
 from qstash_fake.broker.workflow.runs import RunMove
 from qstash_fake.errors import Refused
-from qstash_fake.protocol.options import NO_OPTIONS
+from qstash_fake.protocol.options import NO_OPTIONS, parse_options
 from qstash_fake.protocol.publish import parse_publish
 from tests.workflows import URL, a_step, complete, marks
 from tests.world import instructions, start_next
@@ -112,6 +112,18 @@ def test_a_callback_that_belongs_to_a_run_which_is_not_there_is_a_plain_message(
     complete(broker, start_next(broker))
     report = start_next(broker).message
     assert (report.url, report.part, list(broker.workflows.by_id)) == (URL, None, [])
+
+
+def test_a_run_goes_on_under_a_new_id_when_its_dead_letter_is_redriven():
+    broker = Broker(START_MS)
+    publish(broker, {**marks(init=True), "Upstash-Retries": "0"})
+    complete(broker, start_next(broker), 500)
+    (dlq_id,) = broker.dead_letters
+    again = broker.redrive(dlq_id, parse_options([("Upstash-Retries", "5")]))
+    failed, resumed = broker.workflows.all
+    assert (resumed.messages, again.max_retries) == ([again], 5)
+    assert failed.run_id == "wfr_1" != resumed.run_id
+    assert not broker.dead_letters
 
 
 def test_a_move_that_a_run_cannot_make_is_a_bug():

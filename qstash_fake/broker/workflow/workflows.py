@@ -90,11 +90,11 @@ class Workflows:
         elif not (run := self.find(marks.run_id)).going and marks.call_type is not CallType.FAILURE:
             raise RunHasEnded(run)
 
-    def publish(self, request: PublishRequest, now_ms: int) -> list[Published]:
+    def publish(self, request: PublishRequest) -> list[Published]:
         """Start a run, or append to one."""
         marks = marks_of(request.options)
         if marks.init:
-            return [self._start(request, marks, now_ms)]
+            return [self._start(request, marks)]
         run = self.find(marks.run_id)
         role = _ROLES[marks.call_type]
         options = (redacted if role is Role.CALL else configured)(request.options, run)
@@ -102,12 +102,12 @@ class Workflows:
             self.append(run, role, request.destination.url, options, body=request.body, caller_ip=request.caller_ip)
         ]
 
-    def publish_again(self, message: Message, overrides: Options, now_ms: int) -> Message:
+    def publish_again(self, message: Message, overrides: Options) -> Message:
         """Let a run go on under a new id, from the message that it failed with."""
         run = self.resume(part_of(message).run, overrides)
         return run.messages[-1]
 
-    def _start(self, request: PublishRequest, marks: Marks, now_ms: int) -> Published:
+    def _start(self, request: PublishRequest, marks: Marks) -> Published:
         earlier = self.by_id.get(marks.run_id)
         url = request.destination.url
         if earlier is not None and earlier.going and not marks.by_sdk:
@@ -124,7 +124,7 @@ class Workflows:
             run = Run(
                 run_id=marks.run_id or self._account.ids.run(),
                 url=marks.url or url,
-                created_ms=now_ms,
+                created_ms=self._now_ms,
                 marks=marks,
                 payload=payload,
                 config=configuration(request.options),
