@@ -85,7 +85,9 @@ class DeadLetters:
 
     def expired(self, now_ms: int) -> list[DeadLetter]:
         """Return those that are kept no longer at *now_ms*, oldest first."""
-        from_ms = 0 if self._retention_ms is None else now_ms - self._retention_ms
+        if self._retention_ms is None:
+            return []
+        from_ms = now_ms - self._retention_ms
         return list(itertools.takewhile(lambda dead: dead.created_ms < from_ms, self._arrivals.after(None)))
 
     def beyond(self, number: int | None, *, latest_first: bool) -> Iterator[DeadLetter]:

@@ -86,6 +86,7 @@ def test_who_waits_for_the_account_is_said_to_wait_for_that(new_bench):
         "queued": "the account's parallelism is used up",
         "paused": "queue 'still' is paused",
     }
+    assert bench.broker.held_counts() == {"the account's parallelism is used up": 3, "queue 'still' is paused": 1}
 
 
 # --- one message, let pass before its time -------------------------------------------------------------------
@@ -107,6 +108,35 @@ def test_a_retry_is_let_pass_as_well(bench):
     bench.broker.make_due(message)
     assert bench.advance(0) == [(0, "a")]
     assert message.state == "DELIVERED"
+
+
+def test_a_message_that_nothing_holds_passes_its_queue_and_its_key(bench):
+    held = {"queue_name": "jobs", "flow_control_key": "k", "flow_control_value": "rate=1,period=60s"}
+    message = bench.publish("a", delay="1h", **held)
+    bench.broker.make_due(message)
+    assert bench.advance(0) == [(0, "a")]
+    later = bench.publish("b", delay="1h", **held)
+    with pytest.raises(UsageError, match=r"is held: flow-control key 'k' is closed$"):
+        bench.broker.make_due(later)
+    bench.advance(60)
+    bench.broker.make_due(later)
+    assert bench.advance(0) == [(60, "b")]
+
+
+def test_messages_without_a_gate_pass_each_other(bench):
+    bench.publish("a")
+    second = bench.publish("b")
+    bench.broker.make_due(second)
+    assert bench.broker.start(second).message.text == "b"
+
+
+def test_what_would_start_if_some_were_not_there_is_told_and_changes_nothing(bench):
+    first, second, late = bench.publish("a"), bench.publish("b"), bench.publish("c", delay="1h")
+    admission, now_ms = bench.broker.admission, bench.broker.now_ms
+    assert admission.first_besides([first, late], now_ms) is second
+    assert admission.first_besides([first, second], now_ms) is None
+    assert admission.first_besides([], now_ms) is first
+    assert bench.advance(3600) == [(0, "a"), (0, "b"), (3600, "c")]
 
 
 def test_what_holds_a_message_is_said_and_it_keeps_its_time(bench):

@@ -43,6 +43,7 @@ def test_a_redriven_message_is_new_and_due_now_with_all_that_the_old_one_had(ben
     assert (message.created_ms, message.due_ms) == (old.created_ms + 100_000, old.created_ms + 100_000)
     assert message.retried == 0
     same = ("url", "method", "body", "stored_headers", "queue", "labels", "callback", "failure_callback", "max_retries")
+    assert message.caller_ip == "203.0.113.7"
     assert [getattr(message, name) for name in same] == [getattr(old, name) for name in same]
     assert (message.body, message.options.flow_control) == (b"secret", old.options.flow_control)
     assert (old.state, bench.broker.dead_letters) == ("FAILED", {})
@@ -75,6 +76,13 @@ def test_a_redrive_keeps_group_endpoint_and_schedule(bench):
     assert (message.url_group, message.endpoint_name, message.schedule_id) == ("news", "first", "nightly")
 
 
+def test_a_redriven_call_of_the_llm_api_is_still_one(bench):
+    bench.answers = {"x": [500]}
+    message = bench.publish("x", to="api/llm", callback=CALLBACK, retries=0)
+    bench.advance(0)
+    assert bench.broker.redrive(message.dlq_id).api == "llm"
+
+
 def test_headers_given_with_a_redrive_win(bench):
     dead = a_dead_letter(bench, forward_x_key="old", forward_x_other="kept", not_before=START_S)
     overrides = parse_options([("Upstash-Retries", "5"), ("Upstash-Delay", "9s"), ("Upstash-Forward-X-Key", "new")])
@@ -83,11 +91,15 @@ def test_headers_given_with_a_redrive_win(bench):
     assert sorted(message.stored_headers) == [("X-Key", "new"), ("X-Other", "kept")]
 
 
-def test_a_redrive_that_is_refused_leaves_the_dead_letter(new_bench):
+@pytest.mark.parametrize(
+    ("header", "refusal"),
+    [(("Upstash-Retries", "1000"), "quota maxRetries exceeded"), (("Upstash-Timeout", "1h"), "quota timeout exceeded")],
+)
+def test_a_redrive_that_is_refused_leaves_the_dead_letter(new_bench, header, refusal):
     bench = new_bench(plan="free")
     dead = a_dead_letter(bench)
-    with pytest.raises(Refused, match="quota maxRetries exceeded"):
-        bench.broker.redrive(dead.dlq_id, parse_options([("Upstash-Retries", "1000")]))
+    with pytest.raises(Refused, match=refusal):
+        bench.broker.redrive(dead.dlq_id, parse_options([header]))
     assert list(bench.broker.dead_letters) == [dead.dlq_id]
 
 
@@ -140,3 +152,13 @@ def test_the_ids_of_dead_letters_sort_like_their_arrival(bench):
         bench.publish(body, retries=0, delay=delay)
     bench.advance(2)
     assert list(bench.broker.dead_letters) == ["1767225600000-0", "1767225600000-1", "1767225602000-2"]
+
+
+@pytest.mark.parametrize(("latest_first", "beyond"), [(True, "ba"), (False, "de")])
+def test_dead_letters_are_listed_from_one_on_in_both_directions(bench, latest_first, beyond):
+    bench.answers = {body: [500] for body in "abcde"}
+    dead = {body: bench.publish(body, retries=0) for body in "abcde"}
+    bench.advance(0)
+    third = bench.broker.dead_letters[dead["c"].dlq_id].number
+    listed = bench.broker.dead_letters_beyond(third, latest_first=latest_first)
+    assert "".join(one.message.text for one in listed) == beyond

@@ -13,6 +13,7 @@ def test_ids_have_the_form_of_the_real_ones():
     ids = Ids(0)
     assert re.fullmatch(f"msg_{BASE58}{{59}}", ids.message())
     assert re.fullmatch(f"scd_{BASE58}{{28}}", ids.schedule())
+    assert re.fullmatch(f"wfr_{BASE58}{{21}}", ids.run())
     assert re.fullmatch(f"jwt_{BASE58}{{28}}", token_id(ids.message(), 0))
     assert re.fullmatch(f"sig_{BASE58}{{28}}", ids.signing_key())
 
@@ -24,6 +25,10 @@ def test_equal_seeds_give_equal_ids_in_equal_order():
 
 def test_another_seed_gives_other_ids():
     assert Ids(0).message() != Ids(1).message()
+
+
+def test_a_seed_may_have_any_number_of_digits():
+    assert Ids(10**64).message() != Ids(2 * 10**64).message()
 
 
 def test_no_id_comes_twice():

@@ -178,6 +178,12 @@ def test_a_paused_queue_keeps_its_order(bench):
     assert bench.advance(0) == [(60, "a"), (60, "b")]
 
 
+def test_a_paused_queue_that_is_given_another_parallelism_stays_paused(bench):
+    queue = bench.broker.upsert_queue("jobs", paused=True)
+    bench.broker.upsert_queue("jobs", parallelism=2)
+    assert (queue.parallelism, queue.paused) == (2, True)
+
+
 @pytest.mark.protocol("4.4 pause / resume")
 def test_a_paused_queue_holds_the_retry_of_its_head(bench):
     bench.answers = {"a": [503]}

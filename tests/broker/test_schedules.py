@@ -70,6 +70,7 @@ def test_a_paused_schedule_does_not_tick_and_makes_nothing_up(bench):
     assert (schedule.paused, schedule.next_ms) == (True, None)
     assert bench.advance(300) == []
     bench.broker.schedules.resume(schedule.schedule_id, bench.broker.now_ms)
+    assert schedule.paused is False
     assert bench.advance(60) == [(360, "a")]
 
 
@@ -102,6 +103,7 @@ def test_a_deleted_schedule_does_not_tick_and_its_messages_go_on(bench):
     bench.advance(60)
     bench.broker.schedules.delete(schedule.schedule_id)
     assert bench.advance(300) == [(90, "a")]
+    assert schedule.next_ms is None
 
 
 @pytest.mark.protocol("4.6 overwrite")
@@ -182,6 +184,17 @@ def test_ticks_that_are_passed_over_are_counted_and_not_made_up(bench):
     assert bench.drain() == [(150, "b")]
     assert notes(bench) == ["schedule s skipped 2 ticks"]
     assert seconds(bench, schedule.next_ms) == 180
+
+
+def test_only_schedules_that_would_have_ticked_are_passed_over(bench):
+    bench.schedule("a", cron="* * * * *", schedule_id="paused")
+    bench.broker.schedules.pause("paused")
+    bench.schedule("a", cron="0 0 1 1 *", schedule_id="yearly")
+    bench.schedule("a", cron="* * * * *", schedule_id="s")
+    bench.publish("b", delay="150s")
+    bench.drain()
+    (note,) = (entry for entry in bench.broker.journal if isinstance(entry, Note))
+    assert (note.text, note.skipped_ticks, seconds(bench, note.time_ms)) == ("schedule s skipped 2 ticks", 2, 150)
 
 
 def test_a_tick_at_the_instant_to_which_a_drain_goes_is_passed_over(bench):
