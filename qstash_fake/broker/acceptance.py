@@ -186,14 +186,14 @@ class Acceptance:
         to_group = bool(request.destination.group)
         # A group's default headers may ask for deduplication as well.
         key = deduplication_key(dataclasses.replace(request, options=targets[0].options) if to_group else request)
-        if key and (earlier := self._deduplication.find(key, now_ms)):
+        if key is not None and (earlier := self._deduplication.find(key, now_ms)):
             for item in earlier:
                 text = f"a publish to {item.url} is a duplicate of {item.message_id[:10]}… and made no message"
                 self._journal.note(now_ms, text, in_vain=True)
             return Publication([item._replace(deduplicated=True) for item in earlier], to_group)
         self._daily.take(len(targets), now_ms)
         items = [Published(m.message_id, m.url) for m in self._accept(request, targets, now_ms)]
-        if key:
+        if key is not None:
             self._deduplication.register(key, items, now_ms)
         return Publication(items, to_group)
 

@@ -14,7 +14,11 @@ T = TypeVar("T")
 WINDOW_MS = 600_000  # QStash docs, features/deduplication: ten minutes
 
 
-def deduplication_key(request: PublishRequest) -> str | None:
+Key = str | bytes
+"""An id that was given, or the digest of a content: no id is taken for a content."""
+
+
+def deduplication_key(request: PublishRequest) -> Key | None:
     """Return the key by which *request* is known as a repetition, None if it asks for no deduplication.
 
     An explicit id counts for the whole account and wins over the content (assumed); the content is destination,
@@ -22,12 +26,13 @@ def deduplication_key(request: PublishRequest) -> str | None:
     """
     options = request.options
     if options.deduplication_id is not None:
-        return "id:" + options.deduplication_id
+        return options.deduplication_id
     if not options.content_based_deduplication:
         return None
     forwarded = sorted((name.lower(), value) for name, value in options.forward)
     content = (str(request.destination), options.queue, options.method or "POST", options.content_type, forwarded)
-    return "content:" + sha256(repr(content).encode() + b"\0" + request.body).hexdigest()
+    # The text of a tuple shows itself where it ends: no part of it is taken for the body.
+    return sha256(repr(content).encode() + request.body).digest()
 
 
 class Deduplication(Generic[T]):
@@ -35,9 +40,9 @@ class Deduplication(Generic[T]):
 
     def __init__(self, window_ms: int = WINDOW_MS) -> None:
         self.window_ms = window_ms
-        self._accepted: OrderedDict[str, tuple[int, Sequence[T]]] = OrderedDict()
+        self._accepted: OrderedDict[Key, tuple[int, Sequence[T]]] = OrderedDict()
 
-    def find(self, key: str, now_ms: int) -> Sequence[T] | None:
+    def find(self, key: Key, now_ms: int) -> Sequence[T] | None:
         """Return what was accepted under *key* in [t, t + window) (assumed), None if nothing was."""
         while self._accepted:
             oldest, (accepted_ms, _) = next(iter(self._accepted.items()))
@@ -47,7 +52,7 @@ class Deduplication(Generic[T]):
         found = self._accepted.get(key)
         return found[1] if found else None
 
-    def register(self, key: str, accepted: Sequence[T], now_ms: int) -> None:
+    def register(self, key: Key, accepted: Sequence[T], now_ms: int) -> None:
         """Remember what was *accepted* under *key*; its window opens now."""
         self._accepted[key] = (now_ms, accepted)
         self._accepted.move_to_end(key)

@@ -105,9 +105,9 @@ class Schedules:
                 owner=self._owner,
             )
             self._created += 1
-        # The same object, so that whoever holds it sees the change and ticks of the old cron no longer hold.
-        schedule.cron_expression, schedule.request, schedule.paused = request.options.cron, request, False
-        schedule.last_ms, schedule.last_messages, schedule.error = None, [], None
+        else:  # the same object: whoever holds it sees the change, and ticks of the old cron no longer hold
+            schedule.cron_expression, schedule.request, schedule.paused = request.options.cron, request, False
+            schedule.last_ms, schedule.last_messages, schedule.error = None, [], None
         self._plan(schedule, now_ms)
         return schedule
 

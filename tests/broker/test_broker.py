@@ -87,6 +87,16 @@ def test_a_message_that_is_next_has_not_started(bench):
     assert bench.advance(0) == [(0, "a")]
 
 
+def test_a_message_that_is_put_off_starts_that_much_later_and_keeps_its_place_in_its_queue(bench):
+    bench.advance(10)
+    first = bench.publish("a", queue_name="jobs")
+    bench.publish("b", queue_name="jobs")
+    assert bench.broker.next_message(bench.broker.now_ms) is first
+    bench.broker.put_off(first, 5_000)
+    assert bench.advance(4) == []
+    assert bench.advance(1) == [(15, "a"), (15, "b")]
+
+
 def test_an_attempt_cannot_end_twice(bench):
     bench.publish("a")
     delivery = start_next(bench.broker)

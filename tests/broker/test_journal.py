@@ -47,6 +47,15 @@ def test_since_a_mark_that_is_forgotten_means_what_is_kept(small):
     assert texts(small.since(7)) == "h"
 
 
+def test_a_note_is_a_call_in_vain_only_where_it_says_that(small):
+    small.note(0, "a rotation")
+    small.note(0, "a refused step", in_vain=True)
+    assert [(note.text, note.skipped_ticks, note.in_vain) for note in small] == [
+        ("a rotation", 0, False),
+        ("a refused step", 0, True),
+    ]
+
+
 def test_entries_are_the_steps_of_messages_without_the_notes(bench):
     message = bench.publish("a")
     bench.broker.journal.note(0, "a rotation")

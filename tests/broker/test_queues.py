@@ -242,8 +242,8 @@ def test_a_deleted_queue_is_made_again_with_parallelism_one_and_running(bench):
     bench.broker.delete_queue("jobs")
     assert bench.broker.queues == {}
     bench.publish("a", queue_name="jobs")
-    queue = bench.broker.queues["jobs"]
-    assert (queue.parallelism, queue.paused, queue.created_ms) == (1, False, bench.broker.now_ms)
+    queue, now_ms = bench.broker.queues["jobs"], bench.broker.now_ms
+    assert (queue.parallelism, queue.paused, queue.created_ms, queue.updated_ms) == (1, False, now_ms, now_ms)
 
 
 def test_a_message_in_flight_keeps_its_slot_when_its_queue_is_deleted_and_made_again(bench):

@@ -166,7 +166,8 @@ def test_a_group_that_is_gone_sets_the_error_and_makes_no_message(bench):
     del groups.by_name["news"]
     assert bench.advance(60) == []
     assert schedule.error == "topic news not found"
-    assert notes(bench) == ["schedule s made no message: topic news not found"]
+    (note,) = (entry for entry in bench.broker.journal if isinstance(entry, Note))
+    assert (note.text, seconds(bench, note.time_ms)) == ("schedule s made no message: topic news not found", 60)
     groups.upsert("news", [Endpoint(url="https://a.example")], 0)
     assert bench.advance(60) == [(120, "x")]
     assert schedule.error is None
@@ -232,7 +233,9 @@ def test_ticks_of_one_instant_come_in_the_order_in_which_their_schedules_were_cr
     bench.schedule("a", cron="*/1 * * * *", schedule_id="first")  # planned after the other, and still the first
     bench.broker.pause_schedule("second")
     bench.broker.resume_schedule("second")
-    assert bench.advance(60) == [(60, "a"), (60, "b")]
+    bench.schedule("c", cron="* * * * *", schedule_id="third")
+    bench.schedule("b", cron="*/1 * * * *", schedule_id="second")
+    assert bench.advance(60) == [(60, "a"), (60, "b"), (60, "c")]
 
 
 def test_a_schedule_of_before_a_reset_fires_no_more(bench):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from qstash_fake.broker.url_groups import Endpoint, UrlGroups
 from qstash_fake.errors import Refused
 from qstash_fake.protocol.options import parse_options
+from qstash_fake.protocol.publish import parse_publish
 from tests.world import instructions
 
 A, B, C = (Endpoint(url=f"https://{name}.example") for name in "abc")
@@ -164,6 +165,23 @@ def test_defaults_lie_under_the_options_of_every_publish(bench):
 
 
 @pytest.mark.protocol("4.6 URL group publish")
+@pytest.mark.parametrize(
+    ("asked", "default", "forwarded"),
+    [(None, None, ()), ("true", None, (("X-Shop", "7"),)), (None, "true", (("X-Shop", "7"),)), ("false", "true", ())],
+)
+def test_the_headers_of_the_call_are_forwarded_where_the_publish_asks_for_it_or_else_its_group(
+    bench, asked, default, forwarded
+):
+    def header(value):
+        return [] if value is None else [("Upstash-Header-Forward", value)]
+
+    bench.broker.url_groups.upsert("news", [A], 0)
+    bench.broker.url_groups.set_defaults("news", parse_options(header(default)), 0)
+    bench.broker.publish(parse_publish("news", [("X-Shop", "7"), *header(asked)], b"", caller_ip=""))
+    (message,) = bench.broker.messages.values()
+    assert message.stored_headers == forwarded
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["unknown", "without endpoints"])
 def test_a_group_that_has_no_endpoints_is_refused(bench, known):
     if known:

@@ -126,6 +126,17 @@ def test_a_run_goes_on_under_a_new_id_when_its_dead_letter_is_redriven():
     assert not broker.dead_letters
 
 
+def test_a_tick_starts_a_run_unless_one_of_its_id_goes_on():
+    broker = Broker(START_MS)
+    headers = {**marks(init=True), "Upstash-Cron": "* * * * *"}
+    schedule = broker.schedule(parse_publish(URL, list(headers.items()), b"", caller_ip=""))
+    started = broker.trigger(schedule)
+    (run,) = broker.workflows.all
+    assert started == run.messages
+    assert len(started) == 1
+    assert broker.trigger(schedule) == []
+
+
 def test_a_move_that_a_run_cannot_make_is_a_bug():
     broker = Broker(START_MS)
     start_and_return(broker, "wfr_1")
