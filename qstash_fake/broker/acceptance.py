@@ -184,8 +184,7 @@ class Acceptance:
             self._daily.take(1, now_ms)
             return Publication(intake.publish(request), to_group=False)
         to_group = bool(request.destination.group)
-        # A group's default headers may ask for deduplication as well.
-        key = deduplication_key(dataclasses.replace(request, options=targets[0].options) if to_group else request)
+        key = deduplication_key(request, targets[0].options)
         if key is not None and (earlier := self._deduplication.find(key, now_ms)):
             for item in earlier:
                 text = f"a publish to {item.url} is a duplicate of {item.message_id[:10]}… and made no message"

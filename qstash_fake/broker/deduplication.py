@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Generic, TypeVar
 
+from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
 
 T = TypeVar("T")
@@ -18,13 +19,14 @@ Key = str | bytes
 """An id that was given, or the digest of a content: no id is taken for a content."""
 
 
-def deduplication_key(request: PublishRequest) -> Key | None:
-    """Return the key by which *request* is known as a repetition, None if it asks for no deduplication.
+def deduplication_key(request: PublishRequest, options: Options) -> Key | None:
+    """Return the key by which *request* is known as a repetition, None if its *options* ask for no deduplication.
+
+    They are those that count: under its own stand those of its URL group.
 
     An explicit id counts for the whole account and wins over the content (assumed); the content is destination,
     method, body, Content-Type and forwarded headers.
     """
-    options = request.options
     if options.deduplication_id is not None:
         return options.deduplication_id
     if not options.content_based_deduplication:

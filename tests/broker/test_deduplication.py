@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 
 from qstash_fake.broker.deduplication import Deduplication, deduplication_key
+from qstash_fake.broker.journal import Note
 from qstash_fake.broker.url_groups import Endpoint
+from qstash_fake.protocol.options import parse_options
 from qstash_fake.protocol.publish import parse_publish
-from tests.shop import JOBS
+from tests.shop import JOBS, START_MS
 
 
 def key(body=b"x", to=JOBS, **headers):
     headers = {"content_based_deduplication": "true", **headers}
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
     upstash = [(name if name == "content-type" else f"Upstash-{name}", value) for name, value in pairs]
-    return deduplication_key(parse_publish(to, upstash, body, caller_ip=""))
+    request = parse_publish(to, upstash, body, caller_ip="")
+    return deduplication_key(request, request.options)
 
 
 def test_a_publish_that_asks_for_none_has_no_key():
@@ -73,7 +76,7 @@ def test_forwarded_headers_count_in_any_order_and_case():
         b"",
         caller_ip="",
     )
-    assert deduplication_key(one) == deduplication_key(other)
+    assert deduplication_key(one, one.options) == deduplication_key(other, other.options)
 
 
 @pytest.mark.protocol("4.7 window")
@@ -99,6 +102,15 @@ def test_a_repetition_gets_the_first_message_and_makes_none(bench):
     assert first.items[0].message_id == again.items[0].message_id
     assert [message.text for message in bench.broker.messages.values()] == ["a"]
     assert len(bench.broker.journal.entries()) == 1
+
+
+def test_a_repetition_is_noted_as_a_call_in_vain(bench):
+    message = bench.publish("a", deduplication_id="once")
+    bench.advance(60)
+    bench.publish("b", deduplication_id="once")
+    (note,) = (entry for entry in bench.broker.journal if isinstance(entry, Note))
+    assert (note.time_ms, note.in_vain) == (START_MS + 60_000, True)
+    assert note.text == f"a publish to {JOBS} is a duplicate of {message.message_id[:10]}… and made no message"
 
 
 @pytest.mark.protocol("4.7 after delivery/cancel")
@@ -135,6 +147,13 @@ def test_a_group_is_replayed_as_a_whole_as_it_was(bench):
     assert [item.url for item in again.items] == ["https://a.example", "https://b.example"]
     assert [item.message_id for item in again.items] == [item.message_id for item in first.items]
     assert all(item.deduplicated for item in again.items)
+
+
+def test_a_group_asks_for_deduplication_by_its_defaults(bench):
+    groups = bench.broker.url_groups
+    groups.upsert("news", [Endpoint(url="https://a.example")], 0)
+    groups.set_defaults("news", parse_options([("Upstash-Content-Based-Deduplication", "true")]), 0)
+    assert [bench.broker.publish(bench.request(body, to="news")).deduplicated for body in "aab"] == [False, True, False]
 
 
 def test_a_refused_publish_registers_nothing(new_bench):

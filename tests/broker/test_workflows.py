@@ -137,6 +137,17 @@ def test_a_tick_starts_a_run_unless_one_of_its_id_goes_on():
     assert broker.trigger(schedule) == []
 
 
+@pytest.mark.protocol("4.11 messages/day")
+def test_a_start_counts_as_one_message_of_the_day():
+    broker = Broker(START_MS, plan="free")
+    plain = parse_publish(URL, [], b"", caller_ip="")
+    broker.publish_all([plain] * 998)
+    publish(broker, marks(init=True))
+    broker.publish(plain)
+    with pytest.raises(Refused, match="Exceeded daily rate limit"):
+        publish(broker, marks("wfr_2", init=True))
+
+
 def test_a_move_that_a_run_cannot_make_is_a_bug():
     broker = Broker(START_MS)
     start_and_return(broker, "wfr_1")
