@@ -110,6 +110,9 @@ class Journal:
     """Entries and notes, oldest first. Each has a number, from 0 on; at least the newest `MAX_ENTRIES` are kept."""
 
     def __init__(self) -> None:
+        self.start_ms: int | None = None
+        """Where a clock with `start=` stood when the journal was begun; None where real time counted."""
+        self._first_ms: int | None = None
         self._steps: list[Step | Note] = []
         self._times: list[int] = []
         self._messages: list[Message | None] = []
@@ -135,6 +138,15 @@ class Journal:
     def forgotten(self) -> int:
         """How many of the oldest are no longer kept: the number of the first that is."""
         return self._forgotten
+
+    @property
+    def zero_ms(self) -> int:
+        """What times in texts for people count from: *start_ms*, else the first entry ever; 0 before there is one.
+
+        A reader adds up what the test has advanced by; real time from the set-up to the first publish is noise.
+        """
+        zero_ms = self._first_ms if self.start_ms is None else self.start_ms
+        return next(iter(self._times), 0) if zero_ms is None else zero_ms
 
     def log(
         self,
@@ -202,6 +214,8 @@ class Journal:
 
     def _forget(self) -> None:
         """Forget the oldest entries."""
+        if self._first_ms is None:
+            self._first_ms = self._times[0]
         for column in self._columns:
             del column[: self._slack]
         self._forgotten += self._slack

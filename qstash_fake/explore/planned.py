@@ -99,7 +99,6 @@ class Planned:
         self._may_swap: set[Message] = set()
         self._lost: set[tuple[str, str]] = set()
         """Where the publish went, as host and path, whose answer was lost just now."""
-        self._since_ms: int | None = None
 
     def attach(self, fake: QStashFake) -> None:
         """Bend the deliveries of *fake* from now on."""
@@ -214,7 +213,6 @@ class Planned:
     def _number(self) -> None:
         """Give the messages that were made since the last call their places."""
         for entry in self._follower.take():
-            self._since_ms = entry.time_ms if self._since_ms is None else self._since_ms
             if isinstance(entry, LogEntry) and entry.state is Step.CREATED:
                 self._give_place(entry.message)
 
@@ -244,11 +242,11 @@ class Planned:
         self, fault: Fault, message: Message, other: Message | None = None, *, attempt: int | None = None
     ) -> None:
         """Note that *fault* comes to pass now, in the journal too: the timeline shows it there."""
-        now_ms, since_ms = self._broker.now_ms, self._since_ms
+        now_ms = self._broker.now_ms
         said = {
             "attempt": message.retried + 1 if attempt is None else attempt,
             "who": self._who(message),
-            "at": f"at +{format_ms(now_ms - (now_ms if since_ms is None else since_ms))}",
+            "at": f"at +{format_ms(now_ms - self._broker.journal.zero_ms)}",
             "other": "" if other is None else self._who(other),
         }
         kind = KINDS[fault.kind]

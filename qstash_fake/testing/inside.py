@@ -50,6 +50,7 @@ class Inside:
         self._variables = url, token if isinstance(token, str) else next(iter(token or ()), DEV_TOKEN)
         self._new_broker = functools.partial(Broker, seed=seed, plan=plan, region=region, signing_keys=signing_keys)
         broker = self._new_broker(start_ms or 0)
+        broker.journal.start_ms = start_ms
         self.tells_timeline = True
         """Whether a failing assertion shows the timeline; not where a plugin puts it into the report."""
         self.targets = Answerers(unrouted)
@@ -106,6 +107,7 @@ class Inside:
         self.verbs.refuse_inside_or_beside("reset", "a handler cannot forget the delivery that it answers")
         self.broker.retire()
         broker, disturbance = self._new_broker(self.timekeeper.observe()), self.broker.disturbance
+        broker.journal.start_ms = None if self.timekeeper.runs else broker.now_ms
         if disturbance is not None:
             disturbance.join(broker)
         self.timekeeper.broker = self._deliveries.broker = self.api.broker = broker

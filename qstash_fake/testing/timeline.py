@@ -1,4 +1,4 @@
-"""The journal as text, for people: one line an entry, times relative to the first, bodies redacted."""
+"""The journal as text, for people: one line an entry, times relative to the start, bodies redacted."""
 
 from __future__ import annotations
 
@@ -24,20 +24,18 @@ def timeline(broker: Broker, routes: Iterable[Route] = ()) -> str:
     """Return what happened, oldest first, and what is still to come; *routes* are the test's own answers."""
     with broker.lock:
         entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
+        zero_ms = broker.journal.zero_ms
         pending, held = [one for one in broker.messages.values() if one.pending], broker.held(now_ms)
         runs = [run for run in broker.workflows.all if run.going]
     if not entries:
         return "nothing was published"
-    first_ms = entries[0].time_ms
     left_out = forgotten + max(0, len(entries) - MAX_LINES)
-    lines = [f"times since {iso(to_datetime(first_ms))}"]
+    lines = [f"times since {iso(to_datetime(zero_ms))}"]
     if left_out:
         lines.append(f"({left_out} older entries are left out)")
-    lines += [f"{_since(entry.time_ms, first_ms)}  {_line(entry, broker, routes)}" for entry in entries[-MAX_LINES:]]
+    lines += [f"{_since(entry.time_ms, zero_ms)}  {_line(entry, broker, routes)}" for entry in entries[-MAX_LINES:]]
     coming = sorted(pending, key=lambda message: (message.due_ms, message.sequence))
-    lines += [
-        f"{_since(message.due_ms, first_ms)}  {_coming(message, held, broker)}" for message in coming[:MAX_COMING]
-    ]
+    lines += [f"{_since(message.due_ms, zero_ms)}  {_coming(message, held, broker)}" for message in coming[:MAX_COMING]]
     if len(coming) > MAX_COMING:
         lines.append(f"({len(coming) - MAX_COMING} more are pending)")
     lines += [f"run {run.run_id} of {run.url} {standing(run, now_ms)}" for run in runs[:MAX_COMING]]
@@ -107,5 +105,5 @@ def _marks(message: Message, broker: Broker) -> str:
     return "".join(f"  [{mark}]" for mark in marks)
 
 
-def _since(time_ms: int, first_ms: int) -> str:
-    return f"{'+' + format_ms(time_ms - first_ms):>12}"
+def _since(time_ms: int, zero_ms: int) -> str:
+    return f"{'+' + format_ms(time_ms - zero_ms):>12}"

@@ -182,3 +182,13 @@ def test_entries_are_read_from_a_number_on_in_either_direction(small):
     assert [entry.text for _, entry in small.newest(before=1)] == []
     assert [entry.text for _, entry in small.oldest(after=5)] == ["g", "h"]
     assert [entry.text for _, entry in small.oldest(after=0)] == ["d", "e", "f", "g", "h"]
+
+
+def test_times_for_people_count_from_where_the_clock_started_else_from_the_first_entry_ever(small):
+    assert small.zero_ms == 0
+    for at_ms in range(100, 108):
+        small.note(at_ms, "a note")
+        assert small.zero_ms == 100
+    assert small.forgotten == 3
+    small.start_ms = 40
+    assert small.zero_ms == 40

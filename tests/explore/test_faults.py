@@ -228,6 +228,14 @@ def test_a_path_with_plus_hash_or_blank_has_a_point():
         assert planned.record().left_over == ()
 
 
+def test_the_words_of_a_fault_count_from_the_start_of_the_clock():
+    with under("twice@/jobs#1.1") as (fake, planned):
+        fake.clock.advance("3d")
+        publish(fake)
+        fake.drain()
+        assert words(planned) == [f"attempt 1 of POST {JOBS} at +3d is sent twice"]
+
+
 def test_a_reset_in_the_test_keeps_the_plan_and_the_count():
     with under("twice@/jobs#2.1") as (fake, planned):
         publish(fake)

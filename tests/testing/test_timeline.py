@@ -4,6 +4,9 @@ import textwrap
 
 import httpx
 import pytest
+from qstash import QStash
+
+from qstash_fake import QStashFake
 
 JOB = "https://shop.example/jobs/invoice"
 
@@ -159,6 +162,29 @@ def test_the_timeline_shows_what_is_still_to_come(qstash_fake, client):
               +1m30s  (due)     msg_w2E686… POST https://shop.example/jobs/invoice
         now 2026-01-01T00:01:00Z"""
     )
+
+
+def test_times_count_from_the_start_of_the_clock_and_from_a_reset(qstash_fake, client):
+    qstash_fake.clock.advance(days=3)
+    client.message.publish(url=JOB)
+    assert qstash_fake.timeline().splitlines()[:2] == [
+        "times since 2026-01-01T00:00:00Z",
+        "         +3d  CREATED   msg_w2E686… POST https://shop.example/jobs/invoice",
+    ]
+    qstash_fake.reset()
+    qstash_fake.clock.advance("2h")
+    client.message.publish(url=JOB)
+    assert qstash_fake.timeline().splitlines()[:2] == [
+        "times since 2026-01-04T00:00:00Z",
+        "         +2h  CREATED   msg_w2E686… POST https://shop.example/jobs/invoice",
+    ]
+
+
+def test_times_count_from_the_first_entry_where_the_clock_has_no_start():
+    with QStashFake() as fake:
+        fake.clock.advance(days=3)
+        QStash("a-token").message.publish(url=JOB)
+        assert fake.timeline().splitlines()[1] == "         +0s  CREATED   msg_w2E686… POST " + JOB
 
 
 def test_an_empty_timeline_says_so(qstash_fake):
