@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "workflows.md"
+PAGE = Path(__file__).parents[2] / "docs" / "workflows-typescript.md"
 
 
 @pytest.mark.protocol("W every primitive")
