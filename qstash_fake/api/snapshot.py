@@ -25,7 +25,7 @@ def snapshot(broker: Broker) -> Json:
             "next_due": None if next_ms is None else iso(to_datetime(next_ms)),
             "messages": [message(one) for one in broker.messages.values()],
             "pending": [one.message_id for one in broker.messages.values() if one.pending],
-            "held": {one.message_id: reason for one, reason in broker.held(now_ms).items()},
+            "held": {one.message_id: reason for one, reason in broker.held().items()},
             "dead_letters": [wire.dead_letter(one) for one in broker.dead_letters.values()],
             "schedules": [wire.schedule(one) for one in broker.schedules.by_id.values()],
             **ways(broker),

@@ -92,7 +92,7 @@ class Admission:
         while (lane := message.lane) is not None:
             queue, head = self.queues.of(message), lane.head()
             if not self._has_room() or not lane.gate.is_open(now_ms):
-                return self._reason(lane, queue, self._has_room())
+                return self._reason(lane, queue, now_ms)
             if lane is not self._free and head is not None and head is not message:
                 return f"{head!r} comes first"
             following = self._following_lane(message, lane)
@@ -119,29 +119,27 @@ class Admission:
         self.lanes.leave(message)
         self.queues.finished(message)
 
-    def held(self, now_ms: int | None = None) -> dict[Message, str]:
-        """Return the messages that are due but wait, each with what it waits for; first those that were due first.
+    def held(self, now_ms: int) -> dict[Message, str]:
+        """Return the messages that are due but held, each with what holds it; first those that were due first.
 
-        With *now_ms* those at an open gate are left out: they only wait for somebody to deliver them.
+        Messages at an open gate are left out: they only wait for somebody to deliver them.
         """
-        room = self._has_room()
-        waiting = [
-            (message, lane)
-            for lane in self.lanes.occupied
-            if now_ms is None or not (room and lane.gate.is_open(now_ms))
-            for message in lane
-        ]
+        waiting = [(message, lane) for lane in self._closed(now_ms) for message in lane]
         waiting.sort(key=lambda pair: (pair[0].due_ms, pair[0].sequence))
-        return {message: self._reason(lane, self.queues.of(message), room) for message, lane in waiting}
+        return {message: self._reason(lane, self.queues.of(message), now_ms) for message, lane in waiting}
 
-    def held_counts(self) -> dict[str, int]:
-        """Return how many messages are due but wait, by what they wait for; costs no more than there are lanes."""
-        room = self._has_room()
+    def held_counts(self, now_ms: int) -> dict[str, int]:
+        """Return how many messages are held, by what holds them; costs no more than there are lanes."""
         counts: Counter[str] = Counter()
-        for lane in self.lanes.occupied:
+        for lane in self._closed(now_ms):
             for name, count in lane.queues.items():
-                counts[self._reason(lane, None if name is None else self.queues.named(name), room)] += count
+                counts[self._reason(lane, None if name is None else self.queues.named(name), now_ms)] += count
         return dict(counts)
+
+    def _closed(self, now_ms: int) -> list[Lane]:
+        """Return the lanes in which messages wait and none may start."""
+        room = self._has_room()
+        return [lane for lane in self.lanes.occupied if not (room and lane.gate.is_open(now_ms))]
 
     def _following_lane(self, message: Message, lane: Lane) -> Lane | None:
         """Return where *message* goes on from the open gate of *lane*; None if nothing holds it any more."""
@@ -165,12 +163,13 @@ class Admission:
     def _has_room(self) -> bool:
         return self.parallelism is None or self.in_flight < self.parallelism
 
-    def _reason(self, lane: Lane, queue: Queue | None, room: bool) -> str:
+    def _reason(self, lane: Lane, queue: Queue | None, now_ms: int) -> str:
+        room = self._has_room()
         if queue is not None and queue.paused:
             return f"queue {queue.name!r} is paused"
         key = lane.gate if isinstance(lane.gate, FlowControlKey) else None
         if key is not None and (room or key.paused):
-            return f"flow-control key {key.key!r} is {'paused' if key.paused else 'closed'}"
+            return key.why_closed(now_ms)
         if queue is not None and room and lane is not self._free:
             return f"others come first in queue {queue.name!r}"
         return "the account's parallelism is used up"

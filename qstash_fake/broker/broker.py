@@ -201,20 +201,20 @@ class Broker(Account):
             next_ms = self.agenda.next_ms(ticks=ticks)
             return None if next_ms is None else max(self.now_ms, next_ms)
 
-    def held(self, now_ms: int | None = None) -> dict[Message, str]:
-        """Return the messages that are due but wait, each with what it waits for; first those that were due first.
+    def held(self) -> dict[Message, str]:
+        """Return the messages that are due but held, each with what holds it; first those that were due first.
 
-        With *now_ms* those at an open gate are left out: they only wait for somebody to deliver them.
+        Messages at an open gate are left out: they only wait for somebody to deliver them.
         """
         with self.lock:
             self._look()
-            return self.admission.held(now_ms)
+            return self.admission.held(self.now_ms)
 
     def held_counts(self) -> dict[str, int]:
-        """Return how many messages are due but wait, by what they wait for."""
+        """Return how many messages are held, by what holds them."""
         with self.lock:
             self._look()
-            return self.admission.held_counts()
+            return self.admission.held_counts(self.now_ms)
 
     def duplicate_next(self, matches: Callable[[str], bool]) -> None:
         """Start the next attempt for a URL that *matches* twice; the first answer is lost."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from qstash_fake.broker.agenda import Agenda, Event, Rank
 from qstash_fake.broker.lanes import Gate, Lane, Lanes
+from qstash_fake.protocol.durations import format_ms
+from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.protocol.options import DEFAULT_PERIOD_MS, FlowControl
 
 
@@ -52,6 +54,19 @@ class FlowControlKey(Gate):
     def is_open(self, now_ms: int) -> bool:
         """Tell whether a message may start at *now_ms*."""
         return not self.paused and self._has_room() and (self.rate is None or self.rate_count(now_ms) < self.rate)
+
+    def why_closed(self, now_ms: int) -> str:
+        """Return a sentence on what keeps it closed at *now_ms*."""
+        name = f"flow-control key {self.key!r}"
+        if self.paused:
+            return f"{name} is paused"
+        if not self._has_room():
+            count = "1 delivery is" if self.in_flight == 1 else f"{self.in_flight} deliveries are"
+            return f"{name} is closed: {count} in flight, its parallelism is {self.parallelism}"
+        end_ms = self._window_end_ms()
+        assert end_ms is not None  # a rate is at least 1, so it is used up in an open window alone
+        rate = f"its rate of {self.rate} in {format_ms(self.period_ms)}"
+        return f"{name} is closed: {rate} is used up until {iso(to_datetime(end_ms))}"
 
     def rate_count(self, now_ms: int) -> int:
         """How many starts count against the window that holds *now_ms*."""

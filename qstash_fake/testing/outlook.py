@@ -18,7 +18,7 @@ def outlook(timekeeper: Timekeeper) -> str:
         if not count:
             ticks = [schedule.next_ms for schedule in broker.schedules.by_id.values() if schedule.next_ms is not None]
             return _nothing_pending(min(ticks) - now_ms if ticks else None)
-        next_ms, held = broker.next_event_ms(ticks=False), broker.held(now_ms)
+        next_ms, held = broker.next_event_ms(ticks=False), broker.held()
     wait_ms = None if next_ms is None else next_ms - now_ms
     if wait_ms is not None and timekeeper.runs:
         wait_ms = _whole_seconds(wait_ms)  # the milliseconds since the publish are noise

@@ -48,7 +48,7 @@ def picture(broker: Broker, since: int | None = None, *, newest: int | None = No
             "total": len(broker.messages),
             "whole": since is None,
             "messages": [row(one) for one in messages[-newest if newest else None :]],
-            "held": {one.message_id: reason for one, reason in broker.held(now_ms).items()},
+            "held": {one.message_id: reason for one, reason in broker.held().items()},
             "dead": {one.message.message_id: dlq_id for dlq_id, one in broker.dead_letters.items()},
             "schedules": [{**wire.schedule(one), "ticks": _ticks(one)} for one in broker.schedules.by_id.values()],
             **ways(broker),

@@ -25,7 +25,7 @@ def timeline(broker: Broker, routes: Iterable[Route] = ()) -> str:
     with broker.lock:
         entries, forgotten, now_ms = list(broker.journal), broker.journal.forgotten, broker.now_ms
         zero_ms = broker.journal.zero_ms
-        pending, held = [one for one in broker.messages.values() if one.pending], broker.held(now_ms)
+        pending, held = [one for one in broker.messages.values() if one.pending], broker.held()
         runs = [run for run in broker.workflows.all if run.going]
     if not entries:
         return "nothing was published"

@@ -49,7 +49,7 @@ def test_what_only_waits_for_somebody_to_deliver_it_is_not_held(bench):
     bench.publish("b", queue_name="jobs")
     bench.broker.upsert_queue("jobs", paused=True)
     assert bench.broker.next_event_ms() == bench.broker.now_ms
-    assert list(bench.broker.held(bench.broker.now_ms).values()) == ["queue 'jobs' is paused"]
+    assert list(bench.broker.held().values()) == ["queue 'jobs' is paused"]
 
 
 def test_the_parallelism_of_the_account_holds_over_all_messages(new_bench):
@@ -80,7 +80,7 @@ def test_who_waits_for_the_account_is_said_to_wait_for_that(new_bench):
     bench.publish("paused", queue_name="still")
     bench.broker.upsert_queue("still", paused=True)
     bench.advance(1)
-    assert {message.text: reason for message, reason in bench.broker.held(bench.broker.now_ms).items()} == {
+    assert {message.text: reason for message, reason in bench.broker.held().items()} == {
         "free": "the account's parallelism is used up",
         "key": "the account's parallelism is used up",
         "queued": "the account's parallelism is used up",
@@ -206,8 +206,7 @@ def busy_bench(new_bench, paused):
 
 READS = {
     "next": lambda broker: broker.next_event_ms(),
-    "held": lambda broker: {message.text: reason for message, reason in broker.held(broker.now_ms).items()},
-    "all held": lambda broker: {message.text: reason for message, reason in broker.held().items()},
+    "held": lambda broker: {message.text: reason for message, reason in broker.held().items()},
     "counts": lambda broker: broker.held_counts(),
     "slots": lambda broker: {name: queue.slots_taken for name, queue in broker.queues.items()},
 }

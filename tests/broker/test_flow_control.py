@@ -151,6 +151,26 @@ def test_a_shorter_period_ends_the_open_window_sooner(bench):
     assert bench.advance(60) == [(10, "b"), (20, "c")]
 
 
+def test_a_key_says_until_when_its_rate_is_used_up(bench):
+    for body in "abc":
+        bench.publish(body, flow_control_key="k", flow_control_value="rate=2,period=1m,parallelism=9")
+    bench.advance(5)
+    reason = "flow-control key 'k' is closed: its rate of 2 in 1m is used up until 2026-01-01T00:01:00Z"
+    assert reasons(bench) == {"c": reason}
+
+
+def test_a_key_says_how_many_deliveries_take_up_its_parallelism(bench):
+    bench.takes = {"a": 10, "b": 20}
+    for body in "abc":
+        bench.publish(body, flow_control_key="k", flow_control_value="rate=9,parallelism=2")
+    bench.advance(5)
+    assert reasons(bench) == {"c": "flow-control key 'k' is closed: 2 deliveries are in flight, its parallelism is 2"}
+    bench.publish("d", flow_control_key="k", flow_control_value="rate=9,parallelism=1")
+    bench.advance(5)
+    reason = "flow-control key 'k' is closed: 1 delivery is in flight, its parallelism is 1"
+    assert reasons(bench) == {"c": reason, "d": reason}
+
+
 @pytest.mark.protocol("4.5 pause")
 def test_a_paused_key_starts_nothing_until_it_is_resumed(bench):
     bench.publish("a", flow_control_key="k", flow_control_value="parallelism=1")

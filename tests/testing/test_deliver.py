@@ -65,6 +65,13 @@ def test_an_exception_of_the_application_is_raised_and_the_retry_waits(qstash_fa
     assert (message.state, message.due_at) == ("RETRY", at(0, 0, 12))
 
 
+def test_what_is_due_beside_the_message_is_not_said_to_be_held(fake, client):
+    client.message.publish(url=JOB)
+    client.message.publish(url=JOB)
+    client.message.publish(url=JOB, flow_control={"key": "tenant", "rate": 1})
+    assert fake.deliver(fake.messages[0]).held == {}
+
+
 # --- what it refuses ----------------------------------------------------------------------------------------------
 
 

@@ -196,7 +196,8 @@ def test_what_a_view_is_can_be_read_in_its_representation(fake):
         "WorkflowRun": f"<WorkflowRun wfr_1 {JOBS} RUN_STARTED>",
         "WorkflowStep": "<WorkflowStep 1 'one' Run>",
         "Report": (
-            "<Report 6 attempts, 6 delivered, 0 dead; 1 held: flow-control key 'tenant' is closed; "
+            "<Report 6 attempts, 6 delivered, 0 dead; 1 held: flow-control key 'tenant' is closed: "
+            "its rate of 1 in 1m is used up until 2026-01-01T00:01:00Z; "
             "1 held: queue 'paused' is paused; "
             "now 2026-01-01T00:00:00Z; next due in 1m>"
         ),
