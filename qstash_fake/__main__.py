@@ -82,6 +82,12 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         "--clock", choices=("real", "virtual"), default="real", help="virtual: nothing moves until it is told to"
     )
     command.add_argument(
+        "--start",
+        type=_start,
+        metavar="TIME",
+        help="where a virtual clock stands at first, as 2026-01-01T09:00:00Z; by default the time of the start",
+    )
+    command.add_argument(
         "--route",
         action="append",
         default=[],
@@ -107,6 +113,8 @@ def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Se
 
     if not given.allow_remote and not is_loopback(given.host):
         command.error(f"--host {given.host} lets other machines call this server: add --allow-remote if they may")
+    if given.start is not None and given.clock == "real":
+        command.error("--start sets a virtual clock, and this one is real: add --clock virtual")
     moved = tuple(Moved(*pair) for pair in given.route)
     for one in moved:
         _check_route(command, one, allow_external=given.allow_external)
@@ -119,6 +127,7 @@ def _settings(command: argparse.ArgumentParser, given: argparse.Namespace) -> Se
         tokens=tuple(given.token),
         read_only_tokens=tuple(given.read_only_token),
         virtual=given.clock == "virtual",
+        start_ms=given.start,
         moved=moved,
         allow_external=given.allow_external,
         plan=given.plan,
@@ -143,6 +152,15 @@ def _port(text: str) -> int:
     if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: it is a number from 0 to 65535")
     return int(text)
+
+
+def _start(text: str) -> int:
+    from qstash_fake.testing.timekeeper import start_to_ms
+
+    try:
+        return start_to_ms(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _token(text: str) -> str:

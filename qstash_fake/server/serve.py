@@ -40,6 +40,8 @@ class Settings:
     tokens: tuple[str, ...] = ()
     read_only_tokens: tuple[str, ...] = ()
     virtual: bool = False
+    start_ms: int | None = None
+    """Where a virtual clock stands at first; None is the time of the start."""
     moved: tuple[Moved, ...] = ()
     allow_external: bool = False
     plan: str | None = None
@@ -58,8 +60,9 @@ class LocalServer:
 
 def serve(settings: Settings, say: Callable[[str], object]) -> None:
     """Serve until SIGTERM, or until Ctrl-C, which raises KeyboardInterrupt; *say* is given each line for people."""
+    start_ms = real_now_ms() if settings.start_ms is None else settings.start_ms
     fake = QStashFake(
-        start=to_datetime(real_now_ms()) if settings.virtual else None,
+        start=to_datetime(start_ms) if settings.virtual else None,
         freeze="off",
         unrouted="fail",
         raise_app_exceptions=False,

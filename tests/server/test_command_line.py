@@ -58,6 +58,11 @@ def test_a_signal_ends_it_cleanly_with_a_delivery_in_flight(serving, destination
     assert capfd.readouterr().err == ""
 
 
+def test_a_virtual_clock_starts_where_it_is_told_to(serving):
+    with serving("--clock", "virtual", "--start", "2026-01-01T01:00:00+01:00") as running:
+        assert running.client.get("/_fake/state").json()["now"] == "2026-01-01T00:00:00Z"
+
+
 def test_a_signal_ends_it_while_the_virtual_clock_moves(serving, destination, capfd):
     ended = threading.Event()
     destination.handle = lambda request: 200 if ended.wait(WITHIN_S) else 500
@@ -177,6 +182,9 @@ def test_a_missing_uvicorn_is_one_sentence(monkeypatch, capsys):
         ("serve --host 0.0.0.0", "--host 0.0.0.0 lets other machines call this server: add --allow-remote if they may"),
         ("serve --host shop.example", "--host shop.example lets other machines call this server"),
         ("serve --clock fast", "argument --clock: invalid choice: 'fast'"),
+        ("serve --start 2026-01-01", "--start sets a virtual clock, and this one is real: add --clock virtual"),
+        ("serve --clock virtual --start soon", "argument --start: 'soon' is no ISO 8601 time such as '2026-01-01T09"),
+        ("serve --clock virtual --start 1969-12-31", "argument --start: start='1969-12-31' cannot be simulated: give"),
         ("serve --plan gold", "argument --plan: invalid choice: 'gold'"),
         ("serve --token=", "argument --token: a token is not empty and has no blanks"),
         (
