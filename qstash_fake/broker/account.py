@@ -25,6 +25,7 @@ from qstash_fake.broker.store import Store
 from qstash_fake.broker.url_groups import Endpoint, UrlGroup, UrlGroups
 from qstash_fake.broker.workflow.workflows import Workflows
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.protocol.options import Options
 from qstash_fake.protocol.publish import PublishRequest
 
@@ -97,24 +98,31 @@ class Account:
             request = dataclasses.replace(request, options=options)
             self.acceptance.check(request, self.now_ms)
             schedule_id = request.options.schedule_id or self.ids.schedule()
-            if schedule_id not in self.schedules.by_id:
+            is_new = schedule_id not in self.schedules.by_id
+            if is_new:
                 quotas.check_count(self.plan, "maxSchedules", len(self.schedules.by_id) + 1)
-            return self.schedules.put(schedule_id, request, self.now_ms)
+            schedule = self.schedules.put(schedule_id, request, self.now_ms)
+            what = f"was {'created' if is_new else 'changed'}: {schedule.cron} → {schedule.destination}"
+            self._note(schedule_id, f"{what}{_next_tick(schedule)}")
+            return schedule
 
     def pause_schedule(self, schedule_id: str) -> None:
         """Stop the ticks of a schedule, or refuse with 404; ticks that pass are not made up."""
         with self.lock:
             self.schedules.pause(schedule_id)
+            self._note(schedule_id, "was paused")
 
     def resume_schedule(self, schedule_id: str) -> None:
         """Let a schedule tick again, or refuse with 404."""
         with self.lock:
             self.schedules.resume(schedule_id, self.now_ms)
+            self._note(schedule_id, f"was resumed{_next_tick(self.schedules.find(schedule_id))}")
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Remove a schedule, or refuse with 404; what it has produced goes on."""
         with self.lock:
             self.schedules.delete(schedule_id)
+            self._note(schedule_id, "was deleted")
 
     def tick(self, schedule: Schedule) -> None:
         """Publish the messages of the tick that falls now."""
@@ -133,6 +141,9 @@ class Account:
         """Pass over the schedule ticks up to and including *until_ms*."""
         with self.lock:
             self.schedules.skip(until_ms)
+
+    def _note(self, schedule_id: str, what: str) -> None:
+        self.journal.note(self.now_ms, f"schedule {schedule_id} {what}")
 
     # --- queues, flow control, URL groups, signing keys ----------------------------------------------------
 
@@ -221,3 +232,7 @@ class Account:
         """Raise UsageError, which names *what*, after a reset."""
         if self._retired:
             raise UsageError(f"{what}: from before reset(), which has forgotten it; take what is there now")
+
+
+def _next_tick(schedule: Schedule) -> str:
+    return "" if schedule.next_ms is None else f", next at {iso(to_datetime(schedule.next_ms))}"

@@ -14,7 +14,9 @@ def seconds(bench, time_ms):
 
 
 def notes(bench):
-    return [entry.text for entry in bench.broker.journal if isinstance(entry, Note)]
+    """What the journal says of schedules after their creation."""
+    texts = [entry.text for entry in bench.broker.journal if isinstance(entry, Note)]
+    return [text for text in texts if " was created: " not in text]
 
 
 @pytest.mark.protocol("4.6 schedule fire")
@@ -218,6 +220,24 @@ def test_the_states_of_the_last_tick_use_the_words_of_the_api(bench):
 def test_a_cron_that_never_matches_has_no_next_tick(bench):
     assert bench.schedule("a", cron="0 0 30 2 *").next_ms is None
     assert bench.broker.next_event_ms() is None
+
+
+def test_the_journal_says_what_becomes_of_a_schedule(bench):
+    bench.schedule("a", cron="0 9 * * *", schedule_id="s")
+    bench.advance(60)
+    bench.schedule("a", to="https://shop.example/night", cron="0 0 30 2 *", schedule_id="s")
+    bench.schedule("a", cron="0 8 * * *", schedule_id="s")
+    bench.broker.pause_schedule("s")
+    bench.broker.resume_schedule("s")
+    bench.broker.delete_schedule("s")
+    assert [(seconds(bench, entry.time_ms), entry.text) for entry in bench.broker.journal] == [
+        (0, "schedule s was created: 0 9 * * * → https://shop.example/jobs, next at 2026-01-01T09:00:00Z"),
+        (60, "schedule s was changed: 0 0 30 2 * → https://shop.example/night"),
+        (60, "schedule s was changed: 0 8 * * * → https://shop.example/jobs, next at 2026-01-01T08:00:00Z"),
+        (60, "schedule s was paused"),
+        (60, "schedule s was resumed, next at 2026-01-01T08:00:00Z"),
+        (60, "schedule s was deleted"),
+    ]
 
 
 @pytest.mark.parametrize("operation", ["find", "delete", "pause"])
