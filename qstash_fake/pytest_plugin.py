@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.fake import QStashFake
 
-SESSION = "qstash_fake_session"
 _ENTERED = pytest.StashKey["Entered"]()  # the test clients of the run that are entered
 
 
@@ -116,12 +115,11 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell of the fake in the report of a test that has one."""
-    shared = item.config.stash.get(options.FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
-    if shared is None and options.FAKE not in item.stash:
+    if options.fake_of(item) is None:
         return (yield)
     from qstash_fake.plugin import failures
 
-    return (yield from failures.report(item, call, shared))
+    return (yield from failures.report(item, call))
 
 
 def _entered(config: pytest.Config) -> Entered:

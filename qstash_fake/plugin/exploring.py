@@ -14,7 +14,7 @@ import pluggy
 import pytest
 
 from qstash_fake.errors import UsageError
-from qstash_fake.plugin.options import PLAN, PLANNED, RUNS, of_ini, of_marker
+from qstash_fake.plugin.options import PLAN, PLANNED, RUNS, fake_of, of_ini, of_marker
 from qstash_fake.plugin.order import assigns
 
 
@@ -37,6 +37,11 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
             reports = scenario.explore(runs, kinds, options.get("seed", 0))
         else:
             reports = scenario.run_again(text, kinds)
+        if fake_of(item) is not None:
+            from qstash_fake.plugin import failures
+
+            for report in reports:  # one that has passed may fail by what the search says of it
+                failures.show(item, report)
     finally:
         with suppress(KeyError):
             del item.stash[PLANNED]

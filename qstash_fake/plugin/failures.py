@@ -1,4 +1,8 @@
-"""The report of a failing test that has a fake. Imported when the first of them is reported."""
+"""The report of a failing test that has a fake. Imported when the first of them is reported.
+
+A phase fails in one of three ways: by itself, by the guard after a stray call, and by exploration after what several
+runs have shown together. Each of the three asks `show` for the sections, and a report is given them once.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +16,20 @@ from qstash_fake.plugin import options, reports, routes
 from qstash_fake.plugin.fakes import NOT_PASSED, has_begun
 from qstash_fake.testing.fake import QStashFake
 
+TIMELINE = "qstash_fake timeline"
 
-def report(
-    item: pytest.Item, call: pytest.CallInfo[None], shared: QStashFake | None
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep our own frames out of the traceback, and add what there is to know to the report that is yielded for.
 
-    *shared* is the fake of wider fixtures, for a test that has none of its own.
-    """
+def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep our own frames out of the traceback, and add what there is to know to the report that is yielded for."""
     own: QStashFake | None = item.stash.get(options.FAKE, None)
-    fake = own or shared
-    if fake is None or (call.when == "setup" and not has_begun(item)):
+    if call.when == "setup" and not has_begun(item):
         return (yield)
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
         call.excinfo = _without_own_frames(call.excinfo)
     report = yield
     if call.when == "call" and call.excinfo is not None:
         item.stash[NOT_PASSED] = True
-    planned = item.stash.get(options.PLANNED, None)
-    if report.failed and (planned is None or planned.counts):  # a step of a search is shown to nobody
-        report.sections.append(("qstash_fake timeline", _timeline(fake)))
-        if sentence := routes.unused(fake):
-            report.sections.append(("qstash_fake routes", sentence))
-        if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
-            report.sections.append(("qstash_fake report", reports.write(item, report, fake, folder)))
+    show(item, report)
     # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
     if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
         # The test has failed; what would fail it at its end is told here, not as a second error.
@@ -44,6 +38,21 @@ def report(
         except UsageError as error:
             report.sections.append(("qstash_fake", str(error)))
     return report
+
+
+def show(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add timeline, unused routes and the path of the HTML file to *report* if it has failed and has none yet."""
+    planned = item.stash.get(options.PLANNED, None)
+    is_step = planned is not None and not planned.counts  # of a search: shown to nobody
+    is_shown = any(title == TIMELINE for title, _ in report.sections)
+    if not report.failed or is_step or is_shown or (report.when == "setup" and not has_begun(item)):
+        return
+    fake: QStashFake = options.fake_of(item)
+    report.sections.append((TIMELINE, _timeline(fake)))
+    if sentence := routes.unused(fake):
+        report.sections.append(("qstash_fake routes", sentence))
+    if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
+        report.sections.append(("qstash_fake report", reports.write(item, report, fake, folder)))
 
 
 def _timeline(fake: QStashFake) -> str:

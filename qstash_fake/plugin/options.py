@@ -11,6 +11,7 @@ import pytest
 MARKER = "qstash_fake"
 RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fake-report"
 FOLDER = "qstash-fake-report"  # of the reports
+SESSION = "qstash_fake_session"  # the fixture of the fake for wider fixtures
 FAKE = pytest.StashKey[Any]()
 """The QStashFake of a test; in the run's stash, that of wider fixtures."""
 PLANNED = pytest.StashKey[Any]()
@@ -19,6 +20,13 @@ _OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does
 
 # Option → its words; the first is what counts if nothing is said.
 WORDS = {"stray": ("error", "allow"), "unused_routes": ("allow", "error")}
+
+
+def fake_of(item: pytest.Item) -> Any:
+    """Return the QStashFake of a test, else that of the wider fixtures which it uses, else None."""
+    if (own := item.stash.get(FAKE, None)) is not None:
+        return own
+    return item.config.stash.get(FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
 
 
 def word_of(option: str, options: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from qstash_fake.intercept.guard import OUTSIDE, Guard, StrayCall
 from qstash_fake.plugin import hooks_in
-from qstash_fake.plugin.options import of_ini, of_marker, word_of
+from qstash_fake.plugin.options import fake_of, of_ini, of_marker, word_of
 
 NAME = "qstash_fake_strays"
 _OF_A_WORKER = "qstash_fake_strays"  # in what a worker of pytest-xdist tells its controller
@@ -82,7 +82,7 @@ class Strays:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Fail a test that called QStash, whatever became of the exception."""
         report = yield
@@ -95,6 +95,10 @@ class Strays:
             report.outcome = "failed"
             report.longrepr = "\n".join(strays)
             vars(report).pop("wasxfail", None)  # an expected failure is none of these
+            if fake_of(item) is not None:
+                from qstash_fake.plugin import failures
+
+                failures.show(item, report)
         return report
 
     # --- outside of any test --------------------------------------------------------------------------------------

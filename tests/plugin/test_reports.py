@@ -218,3 +218,46 @@ def test_it(qstash_fake):
     result.assert_outcomes(errors=1)
     assert len(runs) == 4
     result.stdout.no_fnmatch_line("* qstash_fake timeline *")
+
+
+VERDICTS = """
+import socket
+RUNS = []
+
+@pytest.mark.qstash_fake(unused_routes="error")
+def test_a_route_is_unused(qstash_fake):
+    publish()
+    qstash_fake.on("https://shop.example/job").respond(200)
+
+def test_a_call_goes_astray(qstash_fake):
+    publish()
+    with contextlib.suppress(BaseException):
+        socket.getaddrinfo("qstash.upstash.io", 443)
+
+@pytest.mark.qstash_fake(explore=10)
+def test_a_plan_breaks_only_once(qstash_fake):
+    qstash_fake.on(JOBS).respond(200)
+    publish()
+    qstash_fake.drain()
+    RUNS.append(1)
+    assert len(RUNS) != 2
+
+def test_a_verb_is_not_awaited(qstash_fake):
+    publish()
+    qstash_fake.drain_async()
+"""
+
+
+def test_a_test_that_fails_by_a_verdict_alone_has_a_report_too(run, pytester):
+    result = run(VERDICTS, "--qstash-fake-report=out")
+    result.assert_outcomes(passed=2, failed=2, errors=2)
+    why = {one.title.partition("::")[2]: one.why for one in saved_in(pytester.path / "out")}
+    beginnings = {
+        "test_a_route_is_unused": "teardown: Failed: no delivery came to on('https://shop.example/job')",
+        "test_a_call_goes_astray": "a stray call to QStash: test_it.py::test_a_call_goes_astray asked for",
+        "test_a_plan_breaks_only_once": "under twice@/jobs#1.1: not reproducible: test_a_plan_breaks_only_once failed",
+        "test_a_verb_is_not_awaited": "teardown: Failed: qstash_fake was used in a way that cannot work:",
+    }
+    assert why.keys() == beginnings.keys()
+    assert [name for name, beginning in beginnings.items() if not why[name].startswith(beginning)] == []
+    assert result.stdout.str().count("- qstash_fake timeline -") == 4
