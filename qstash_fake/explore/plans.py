@@ -85,7 +85,11 @@ def text_of(plan: Iterable[Fault]) -> str:
 
 def parse(text: str) -> Plan:
     """Return the plan that *text* says; UsageError says what cannot be read."""
-    return tuple(_fault(one.strip()) for one in text.split("+")) if text.strip() else PLAIN
+    plan = tuple(_fault(one.strip()) for one in text.split("+")) if text.strip() else PLAIN
+    for number, fault in enumerate(plan):
+        if fault in plan[:number]:
+            raise UsageError(f"{fault} stands in the plan twice: a fault comes to pass once, so name it once")
+    return plan
 
 
 def place_of(url: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ def faults(draw):
     return Fault(kind, Point(path, draw(st.integers(1, 99)), attempt, draw(st.sampled_from(["", host]))))
 
 
-@given(st.lists(faults(), max_size=4))
+@given(st.lists(faults(), max_size=4, unique=True))
 def test_a_plan_is_read_as_it_was_written(plan):
     assert parse(text_of(plan)) == tuple(plan)
 
@@ -66,6 +66,10 @@ def test_a_plan_reads_like_this():
         (
             "twice@/jobs#1.1+",
             f"'' is no fault: it begins with one of {ALL} and `@`",
+        ),
+        (
+            "lost@/jobs#1.1+twice@/jobs#1.1+lost@/jobs#1.1",
+            "lost@/jobs#1.1 stands in the plan twice: a fault comes to pass once, so name it once",
         ),
     ],
 )
