@@ -1,8 +1,8 @@
 """Acceptance: how a publish becomes messages, or is refused.
 
 Quotas, fan-out, deduplication, then one message for each URL, at its gates and on the agenda. Schedules, callbacks
-and redrives come the same way. What belongs to more than a message is taken by an intake of its own, behind the same
-quotas. Knows what is asked for and what an account may have; not what becomes of a message.
+and redrives come the same way. An intake takes the publishes that are more than a message, such as those of a workflow;
+the same quotas count for them. Knows what is asked for and what an account may have; not what becomes of a message.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from qstash_fake.protocol.publish import PublishRequest
 
 
 class Published(NamedTuple):
-    """What one publish made for one URL; *deduplicated* if it is an earlier message's."""
+    """What one publish made for one URL; *deduplicated*: it repeats an earlier message, and this is its id."""
 
     message_id: str
     url: str
@@ -59,7 +59,7 @@ class Intake(Protocol):
         """Refuse *request* for what it asks; change nothing."""
 
     def publish(self, request: PublishRequest) -> list[Published]:
-        """Make the messages of *request*, or name those that it repeats."""
+        """Make the messages of *request*, or name the messages that it repeats."""
 
     def publish_again(self, message: Message, overrides: Options) -> Message:
         """Make *message*, which was published through this intake, once more."""
@@ -74,7 +74,7 @@ def _lets_in(intake: Intake, request: PublishRequest) -> bool:
 
 
 class Acceptance:
-    """The way in, for one account; *plan* is None for no quotas. What is refused has changed nothing."""
+    """The way in, for one account; *plan* is None for no quotas. A publish that is refused has changed nothing."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Acceptance:
     def publish_callback(self, request: PublishRequest, now_ms: int) -> Message:
         """Make the message of a callback; it counts, but nobody is there to be told of a refusal.
 
-        What its intake does not let in, such as a callback for a run that is not there, is a plain message (assumed).
+        A callback that its intake refuses, such as one for a run that is not there, is a plain message (assumed).
         """
         self._daily.add(1, now_ms)
         if (intake := self._intake(request.options)) is not None and _lets_in(intake, request):
@@ -239,7 +239,7 @@ class Acceptance:
         api: str | None = None,
         schedule_id: str | None = None,
     ) -> Message:
-        """Make one message, at its gates or on the agenda; what may keep it out was asked before."""
+        """Make one message, at its gates or on the agenda; every reason to refuse it was checked before."""
         options = target.options
         due_ms = quotas.first_due_ms(options, now_ms)
         timeout_ms = options.timeout_ms

@@ -82,7 +82,7 @@ class Account:
             self.now_ms = max(self.now_ms, now_ms)
 
     def retire(self) -> None:
-        """Give the account up after a reset: what users still hold of it can be read, and does nothing any more."""
+        """Give the account up after a reset: objects that users still hold can be read, and change nothing any more."""
         with self.lock:
             self._retired = True
 
@@ -167,7 +167,7 @@ class Account:
         return self.admission.keys.by_name
 
     def look_up_key(self, name: str) -> FlowControlKey:
-        """Return a flow-control key; QStash shows any name, an idle key where nobody has used it."""
+        """Return a flow-control key. QStash shows any name; one that nobody has used is idle."""
         return self.admission.keys.look_up(name)
 
     def find_key(self, name: str) -> FlowControlKey:

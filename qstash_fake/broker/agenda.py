@@ -1,7 +1,7 @@
 """The agenda: what happens when. Events sort by time, then rank, then place, then the order in which they were put.
 
 At one instant an end comes before a schedule tick, and a tick before a start: a slot that is freed is free for what
-starts then, and what a tick produces may start at once. A wake comes last: it only has a closed gate looked at again.
+starts then, and what a tick produces may start at once. A wake comes last: after it a closed gate is looked at again.
 
 What happens is an event with a subject, such as the start of a message. There is one event for each rank. A new one is
 a class beside its law, and a rank; nothing else here or in the broker changes. A subject is what there is anyway: an
@@ -51,8 +51,8 @@ class Event(Generic[Subject]):
 class Agenda:
     """Two heaps of events: schedule ticks, which go on for ever, and the rest, which a drain follows to its end.
 
-    A heap holds numbers: time, rank, place and sequence, one behind the other in one int, which sorts as they do. An
-    int is compared faster than a tuple, and Python's collector need not look at it.
+    A heap holds numbers: time, rank, place and sequence stand one behind the other in one int, which sorts as the four
+    do. An int is compared faster than a tuple, and Python's garbage collector need not look at it.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Agenda:
         """Take the first event that holds off the agenda if it is due at *now_ms*; return its time, it, its subject."""
         later = (now_ms + 1) << _BELOW_TIME
         if not (self._others and self._others[0] < later) and not (ticks and self._ticks and self._ticks[0] < later):
-            return None  # found out most often, and nobody need ask what holds for it
+            return None  # the most frequent answer, and it needs no look at what holds
         heap = self._first(ticks=ticks)
         if heap is None or heap[0] >= later:
             return None

@@ -17,9 +17,9 @@ class Arrivals(Generic[T]):
 
     A dict cannot be read from its middle on, and a list cannot lose its middle cheaply. Here the dict says what is
     there, and the list of numbers says where to begin. A number stays in the list when its thing goes, unless it
-    stands at one of the two ends: whoever deletes page by page, from either end, must not step over all that is
-    gone for each page. At most half of the list is gone: then it is made again, which costs each thing that goes
-    one step more.
+    stands at one of the two ends: a client that deletes page by page, from either end, must not step over all the
+    gone numbers again for each page. When half of the list is gone, the list is made again. That costs one more step
+    for each thing that goes.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ code, reads no clock and opens no connection. One lock, never held over a delive
 
 Reading changes nothing that can be seen. A message whose time has come stands at its gates, and a free slot belongs to
 the first that waits for it, from that instant on, whether or not anybody has looked. `_look` brings the state to that
-form; whoever reads what waits, or when something happens next, calls it first, and a second call finds nothing to do.
+form. A method that reads what waits, or when something happens next, calls it first; a second call finds nothing to do.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Broker(Account):
                 self.agenda.put(end_ms, self._end, ending)
 
     def make_due(self, message: Message) -> None:
-        """Let the next attempt of *message* be due now and pass its gates; UsageError says what keeps it."""
+        """Let the next attempt of *message* be due now and pass its gates; UsageError says what holds it."""
         with self.lock:
             self._look()
             if message.state is State.ACTIVE:
@@ -228,7 +228,7 @@ class Broker(Account):
             event.happen(at_ms, subject)
 
     def _look(self) -> None:
-        """Bring what is due to its gates and give out free slots; not past a tick, which a read must not run."""
+        """Bring what is due to its gates and give out free slots; stop at a tick, which a read must not run."""
         if not self.agenda.tick_is_due(self.now_ms):
             self._settle(ticks=False)
             self.admission.first(self.now_ms)
@@ -263,7 +263,7 @@ class Broker(Account):
             return count
 
     def cancel_in_bulk(self, messages: Iterable[Message], meant: Mapping[str, list[str]]) -> BulkAction:
-        """Cancel pending *messages*, which a filter has *meant*, and note it as a bulk action."""
+        """Cancel pending *messages*, which the filter *meant* has selected, and note it as a bulk action."""
         with self.lock:
             return self.bulk_actions.add(self.cancel(messages), meant, self.now_ms)
 

@@ -1,4 +1,4 @@
-"""Bulk actions: what is remembered of a change to all messages that a filter means. Knows no message.
+"""Bulk actions: what is remembered of a change to all messages that a filter selects. Knows no message.
 
 QStash works on such a change in the background. Here it is finished when the call is answered, whatever the clock.
 """
@@ -17,7 +17,7 @@ MAX_ACTIONS = 10_000  # bounds memory while the clock stands still; the oldest a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkAction:
-    """A change that is finished: *total* messages were meant by *filter*, names as sent, each with its values."""
+    """A finished change: *filter*, names as sent, each with its values, has selected *total* messages."""
 
     action_id: str
     number: int

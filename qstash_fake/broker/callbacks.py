@@ -41,7 +41,7 @@ def request(message: Message, url: str, family: Options | None, body: dict[str, 
         queue=None,
         schedule_id=None,
         cron=None,
-        # What was hidden in the message stands in the callback's body, so all of that is hidden (assumed).
+        # The callback's body shows what the message hides. Hence all of that body is hidden (assumed).
         redaction=Redaction(body=True) if message.options.redaction else None,
     )
     return PublishRequest(

@@ -1,4 +1,4 @@
-"""Dead letters: which messages failed for good, and how long that is remembered. Knows no state of a message."""
+"""Dead letters: which messages failed for good, and how long they are kept. Knows no state of a message."""
 
 from __future__ import annotations
 
@@ -84,19 +84,19 @@ class DeadLetters:
         return dead
 
     def expired(self, now_ms: int) -> list[DeadLetter]:
-        """Return those that are kept no longer at *now_ms*, oldest first."""
+        """Return the dead letters whose time is over at *now_ms*, oldest first."""
         if self._retention_ms is None:
             return []
         from_ms = now_ms - self._retention_ms
         return list(itertools.takewhile(lambda dead: dead.created_ms < from_ms, self._arrivals.after(None)))
 
     def beyond(self, number: int | None, *, latest_first: bool) -> Iterator[DeadLetter]:
-        """Yield those that come after *number* in this order, None: all of them; costs what is taken."""
+        """Yield the dead letters after *number* in this order, None: all of them; costs what is taken."""
         return self._arrivals.before(number) if latest_first else self._arrivals.after(number)
 
     @property
     def by_id(self) -> dict[str, DeadLetter]:
-        """Those that are there, by id."""
+        """The dead letters that are there, by id."""
         return self._by_id
 
     def find(self, dlq_id: str) -> DeadLetter:

@@ -1,7 +1,7 @@
-"""What QStash may do to a delivery before it starts, and to the answer of a publish: asked for by whoever explores.
+"""What QStash may do to a delivery before it starts, and to the answer of a publish. Exploration asks for it.
 
 The broker asks a `Disturbance` at the points where the service is free to act otherwise. It decides nothing about them
-itself, and without a disturbance nothing of this happens.
+itself. Without a disturbance nothing of this happens.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Disturbance(Protocol):
         """
 
     def doubles(self, message: Message) -> bool:
-        """Note that an attempt of *message* starts; tell whether it is sent twice, the first answer being lost."""
+        """Note that an attempt of *message* starts; tell whether it is sent twice, and its first answer is lost."""
 
     def loses_answer(self, accepted_before: int) -> bool:
-        """Tell whether the answer is lost of a call that has made the messages after the first *accepted_before*."""
+        """Tell whether a call that made the messages after the first *accepted_before* loses its answer."""

@@ -14,7 +14,7 @@ LLM_URL = "https://qstash.upstash.io/llm/v1/chat/completions"  # what `api/llm` 
 
 
 class Target(NamedTuple):
-    """One message to be: a URL and the options that count for it."""
+    """A message that is to be made: a URL and the options that count for it."""
 
     url: str
     options: Options

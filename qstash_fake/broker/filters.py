@@ -1,4 +1,4 @@
-"""Filters: which messages, dead letters or log entries a bulk operation or a listing means.
+"""Filters: which messages, dead letters or log entries a bulk operation or a listing selects.
 
 Values of one filter are alternatives, different filters must all hold. Names compare in any case.
 """
@@ -51,7 +51,7 @@ DEAD_LETTER_FILTERS: Mapping[str, Callable[[DeadLetter], Values]] = {
     "workflowcreatedat": lambda dead: (str(dead.message.part.run.created_ms) if dead.message.part else None,),
     "failurefunctionstate": lambda dead: (failure_state(dead.message.part.run) if dead.message.part else None,),
 }
-# What values a filter can have, where not any; another is a mistake, which finding nothing would hide (assumed).
+# The values of filters that take only some. Another value is a mistake, which an empty list would hide (assumed).
 VALUES: PossibleValues = {
     "responsestatus": re.compile("[0-9]{1,3}|"),
     "state": re.compile(
@@ -108,7 +108,7 @@ def parse_filter(given: Mapping[str, list[str]], known: frozenset[str], possible
     """Return the filter that *given*, names to values, asks for.
 
     A name that is not *known* is refused, and so is a value that is not *possible*. A value may also be a
-    comma-separated list; one that has commas of its own still matches as a whole.
+    comma-separated list; a value that contains commas still matches as a whole.
     """
     conditions: dict[str, frozenset[str]] = {}
     dates: dict[str, int] = {}

@@ -1,8 +1,8 @@
 """Flow control: how many messages of a key may be in flight, and how many may start in a period. Knows no queue.
 
-A rate window opens with the first start after the last window has ended, and covers [start, start + period), assumed
-to be without its end. A closed key opens by itself when its window ends: `found_closed` then puts a `Wake` on the
-agenda, once for each window.
+A rate window opens with the first start after the last window has ended, and covers [start, start + period); that its
+end does not belong to it is assumed. A closed key opens by itself when its window ends: `found_closed` then puts a
+`Wake` on the agenda, once for each window.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class FlowControlKey(Gate):
             count = "1 delivery is" if self.in_flight == 1 else f"{self.in_flight} deliveries are"
             return f"{name} is closed: {count} in flight, its parallelism is {self.parallelism}"
         end_ms = self._window_end_ms()
-        assert end_ms is not None  # a rate is at least 1, so it is used up in an open window alone
+        assert end_ms is not None  # a rate is at least 1 and can be used up only in an open window
         rate = f"its rate of {self.rate} in {format_ms(self.period_ms)}"
         return f"{name} is closed: {rate} is used up until {iso(to_datetime(end_ms))}"
 
@@ -78,7 +78,7 @@ class FlowControlKey(Gate):
         return end_ms is not None and now_ms < end_ms
 
     def found_closed(self, now_ms: int) -> None:
-        """Ask to be woken when it opens by the mere passing of time, if that is what it takes."""
+        """Ask to be woken at the end of the window, if that alone opens it."""
         if self.paused or not self._has_room() or self.is_open(now_ms):
             return
         opens_ms = self._window_end_ms()
@@ -101,7 +101,7 @@ class FlowControlKey(Gate):
         self.lanes.look_again(self.lane)
 
     def woken(self) -> None:
-        """Note that the window somebody waited for is over, or that nobody waits for its end any more."""
+        """Note that the window for whose end a message waited is over, or that nobody waits for it any more."""
         self.wake_ms = None
         self.lanes.look_again(self.lane)
 
@@ -177,5 +177,5 @@ class FlowControlKeys:
         return key
 
     def look_up(self, name: str) -> FlowControlKey:
-        """Return the key called *name*; one that is not there as it would be made, idle and without limits."""
+        """Return the key called *name*. One that is not there is shown as it would be made: idle, without limits."""
         return self.by_name.get(name) or FlowControlKey(name, self._lanes, self._agenda)

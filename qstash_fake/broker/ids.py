@@ -11,18 +11,18 @@ _DIGITS = bytes(_BASE58[byte % 58] for byte in range(256))
 
 
 class Ids:
-    """A source of ids. Unique within one instance, the same for the same *seed*; *series* makes them others."""
+    """A source of ids: unique within one instance, and equal for equal *seed* and *series*."""
 
     def __init__(self, seed: int, series: bytes = b"") -> None:
         self._seed, self._series = seed, series
         self._key = str(seed).encode()[:64]
         self._counter = itertools.count()
         self._keyed: dict[int, blake2b] = {}
-        """By the count of digits: a hash that has the key already. To copy it is cheaper than to begin with the key."""
+        """By the count of digits: a hash that has read the key. A copy of it is cheaper than a new one."""
 
     @cached_property
     def forged(self) -> Ids:
-        """Ids for what a test makes up: they take nothing from the counter, and change no later id."""
+        """Ids for what a test makes up. They take nothing from the counter, hence later ids stay as they are."""
         return Ids(self._seed, b"forged")
 
     def message(self) -> str:

@@ -1,8 +1,8 @@
 """The journal: what happened, in order. Log entries are about messages; notes are about everything else.
 
-**Columns, no objects.** A message has three entries, and tens of thousands of them are kept. Python's collector goes
-through every object that is kept, again and again as they become more; as objects, the entries would be half of what
-it sees. Hence each part of an entry has a list of its own, and an entry is made when somebody reads it.
+**Columns, no objects.** A message has three entries, and tens of thousands of them are kept. Python's garbage collector
+looks at every object that is kept, again and again while their number grows. As objects, the entries would be half of
+them. Hence each part of an entry stands in its own list, and an entry is made when somebody reads it.
 """
 
 from __future__ import annotations

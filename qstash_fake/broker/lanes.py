@@ -13,8 +13,9 @@ out of date, because the head has left or the gate has closed; `first_open` find
 and renews or drops it. A lane that is found closed leaves the heap, and this is why ten thousand messages behind one
 closed gate cost nothing.
 
-What breaks the invariant: a gate that opens and tells nobody. Whatever may open a gate (a slot that is freed, a resume,
-a higher limit, the end of a rate window) must call `look_again` with its lane. Then no message waits for ever.
+A gate that opens and tells nobody breaks the invariant. Everything that may open a gate (a slot that is freed, a
+resume, a higher limit, the end of a rate window) must call `look_again` with its lane. Otherwise a message waits for
+ever.
 """
 
 from __future__ import annotations
@@ -50,14 +51,14 @@ def place_of(message: Message) -> Place:
 
 
 class Lane:
-    """Messages waiting before one gate, first those that were due first."""
+    """Messages that wait before one gate, in the order of their due times."""
 
     __slots__ = ("_heap", "_waiting", "gate", "promised", "queues")
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.promised: Place | None = None
-        """The place of the head under which this lane stands among those that may be open."""
+        """The place of the head under which this lane is promised."""
         self.queues: dict[str | None, int] = {}
         """How many messages of each queue wait here, None standing for those of no queue."""
         self._heap: list[Place] = []
@@ -98,7 +99,7 @@ class Lane:
 
 
 class Lanes:
-    """All lanes in which somebody waits, and the promises of those that may be open."""
+    """All lanes in which somebody waits, and which of them are promised."""
 
     def __init__(self) -> None:
         self.occupied: dict[Lane, None] = {}

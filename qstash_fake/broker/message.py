@@ -210,7 +210,7 @@ class Message:
 
     @property
     def retried(self) -> int:
-        """How many attempts were made before the next one; a lost answer is no attempt of its own."""
+        """How many attempts were made before the next one; an attempt whose answer is lost does not count."""
         return sum(not attempt.lost for attempt in self.attempts)
 
     def __repr__(self) -> str:

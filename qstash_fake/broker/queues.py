@@ -29,7 +29,7 @@ class Queue:
     entrance: Lane = field(init=False, repr=False)
     """Where its messages wait for a slot."""
     inside: Lane = field(init=False, repr=False)
-    """Where those with a slot wait for the queue to run."""
+    """Where its messages with a slot wait for the queue to run."""
     view: Any = None
     """What a user holds of it."""
 
@@ -67,7 +67,7 @@ class Slot:
 
 
 class Queues:
-    """All queues of one account, those that were deleted too."""
+    """All queues of one account, deleted ones too."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
@@ -128,7 +128,7 @@ class Queues:
                 self._lanes.look_again(slot.queue.entrance)
 
     def _take_back_slots(self, queue: Queue) -> None:
-        """Send those that have a slot but never started back to the entrance, the last first (assumed)."""
+        """Send messages that have a slot but never started back to the entrance, the last first (assumed)."""
         waiting = [message for message in queue.unfinished if message.slot and not message.attempts]
         waiting.sort(key=lambda message: (message.due_ms, message.sequence))
         while waiting and queue.slots_taken > queue.parallelism:

@@ -10,7 +10,7 @@ from qstash_fake.protocol.options import Options
 
 DAY_MS = 86_400_000
 _HOUR_MS, _MINUTE_MS, _MIB = 3_600_000, 60_000, 1_048_576
-MAX_RETRIES = 999  # assumed: of every account. The Developer API shows it; no plan has a quota of its own any more
+MAX_RETRIES = 999  # assumed: of every account. The Developer API shows it; no plan has a quota for it any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """What follows when an attempt ends: a verdict, then reactions, in order; a new consequence is a function and a row.
 
 The verdict is found before anything changes: whatever an outcome looks like, either nothing of the end has happened or
-all of it happens. `ORDINARY` is what follows for a message on its own. A message that is part of something brings what
-follows for it: the last word on the verdict, and reactions of its own beside some of these. Every reaction is given the
-broker and what has ended; the order of the rows is part of the law:
+all of it happens. `ORDINARY` is what follows for a plain message. A message that is part of something larger brings its
+own `Following`: the last word on the verdict, and its reactions beside some of these. Every reaction is given the
+broker and the end of the attempt. The order of the rows is part of the law:
 
 1. The gates of the attempt are free before anything else: what the other reactions publish may use them.
 2. The state, and with it the log, comes before the callbacks: a callback of a failure names its dead letter.
@@ -36,7 +36,7 @@ class Ending(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """An attempt of *message* that has just ended, and what that means."""
+    """The end of an attempt of *message*, and what it means."""
 
     message: Message
     attempt: Attempt

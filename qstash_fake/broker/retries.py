@@ -5,7 +5,7 @@
    them.
 2. **Wait**, from the end of the failed attempt. The first of these that has one decides (the
    order is assumed):
-   - the answer's headers `Retry-After` and its kin, in the order of `HEADERS`; one that cannot be
+   - the answer's headers `Retry-After` and the like, in the order of `HEADERS`; one that cannot be
      read, or that asks for more than a day, gives way to the next (assumed);
    - the message's expression, `Upstash-Retry-Delay`, which is told how many retries were made
      before;
@@ -30,7 +30,7 @@ NON_RETRYABLE_HEADER = "upstash-nonretryable-error"
 # In lower case. QStash docs, features/retry; assumed: the first usable one in this order wins
 HEADERS = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 # QStash docs, features/retry: the longest backoff, and the longest wait that a header may ask for
-# (a reset that is given as a unix time is longer, so it is ignored). Assumed: the longest wait of
+# (a reset that is given as a unix time is longer, and ignored). Assumed: the longest wait of
 # an expression.
 MAX_WAIT_MS = 86_400_000
 

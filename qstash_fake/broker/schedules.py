@@ -105,7 +105,7 @@ class Schedules:
                 owner=self._owner,
             )
             self._created += 1
-        else:  # the same object: whoever holds it sees the change, and ticks of the old cron no longer hold
+        else:  # the same object: a user who holds it sees the change, and ticks of the old cron no longer hold
             schedule.cron_expression, schedule.request, schedule.paused = request.options.cron, request, False
             schedule.last_ms, schedule.last_messages, schedule.error = None, [], None
         self._plan(schedule, now_ms)

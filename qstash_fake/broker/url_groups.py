@@ -78,13 +78,13 @@ class UrlGroups:
 
 
 def _merged(known: Sequence[Endpoint], added: Iterable[Endpoint]) -> list[Endpoint]:
-    """Return *known* with each of *added* in the place of those that have its URL or its name, else at the end.
+    """Return *known* with each of *added* in the place of the endpoint that has its URL or its name, else at the end.
 
-    In a group no two endpoints have the same URL, and no two the same name. Two tables therefore find the at most
-    two places that an added endpoint means: it takes the first, the other goes. Looking through the whole group
-    for each one would cost n² for n endpoints.
+    No two endpoints of a group have the same URL, and no two the same name. An added endpoint therefore replaces two
+    others at most, which two tables find: it takes the place of the first, and the second goes. To look through
+    the whole group for each one would cost n² for n endpoints.
     """
-    merged = dict(enumerate(known))  # by place: a dict keeps the order and lets one go from the middle
+    merged = dict(enumerate(known))  # by place: a dict keeps the order and can lose one from the middle
     by_url = {endpoint.url: place for place, endpoint in merged.items()}
     by_name = {endpoint.name: place for place, endpoint in merged.items() if endpoint.name}
     free = itertools.count(len(merged))

@@ -1,7 +1,7 @@
 """Views: what a user holds of messages and what becomes of them. The documented names, and nothing to set.
 
-A view hangs on one object of the broker and is live: it reads what that object is now. What changes something is a
-method, and goes through the broker. Views of one object are equal. Times are aware UTC datetimes, durations
+A view belongs to one object of the broker and is live: it reads what that object is now. Only methods change something,
+and they go through the broker. Views of one object are equal. Times are aware UTC datetimes, durations
 timedeltas, lists are fresh. What an account has beside messages is in `account_views`.
 """
 
@@ -51,12 +51,12 @@ class Hangs(Protocol[T]):
 
 
 def inner_of(view: Hangs[T]) -> T:
-    """Return what *view* hangs on; for this package, a test has no use for it."""
+    """Return the object behind *view*; for this package, a test has no use for it."""
     return view._inner
 
 
 class View:
-    """The common part of all views: what they hang on, and that nothing can be set. Generic, `help()` would be long."""
+    """The common part of all views: the object behind them; nothing can be set. Generic, `help()` would be long."""
 
     __slots__ = ("_inner",)
     if TYPE_CHECKING:

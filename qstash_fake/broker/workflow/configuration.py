@@ -1,7 +1,7 @@
 """Configuration: what the messages of a run inherit from the publish that started it.
 
-The TypeScript SDK sends retries, flow control, the failure callback, labels and the user's headers with the start
-alone, and says so with a feature of each later message. The Python SDK sends everything with everything.
+The TypeScript SDK sends retries, flow control, the failure callback, labels and the user's headers only with the start,
+and a feature of each later message says that it does. The Python SDK sends all of it with every message.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def configuration(options: Options) -> Options:
 
 
 def configured(options: Options, run: Run) -> Options:
-    """Return the *options* of a message of *run*, what it leaves to the start filled in."""
+    """Return the *options* of a message of *run*; those that it leaves to the start are filled in."""
     if options.workflow is not None and Feature.TRIGGER_ON_CONFIG in options.workflow.features:
         return options.over(run.config)
     return redacted(options, run)
 
 
 def redacted(options: Options, run: Run) -> Options:
-    """Return the *options* of a call of *run*, which inherits nothing but that it is hidden."""
+    """Return the *options* of a call of *run*, which inherits nothing but the redaction."""
     return dataclasses.replace(options, redaction=options.redaction or run.config.redaction)

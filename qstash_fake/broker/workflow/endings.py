@@ -1,8 +1,8 @@
 """Endings: what follows when an attempt of a run's message ends. A row of `FOLLOWING` for each role.
 
 A run that has ended while its message was in flight is told nothing more: a failed attempt is not retried and makes
-no dead letter. A call that fails for good fails nothing; its run hears of it. A failure function that fails is no
-second dead letter.
+no dead letter. A call that fails for good does not fail its run, which is told of it. A failure function that fails
+makes no second dead letter.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def part_of(message: Message) -> Part:
 
 
 def amend(message: Message, outcome: Outcome, verdict: Verdict) -> Verdict:
-    """Return what *outcome* means, seen that the run may have ended and that a start must reach a workflow."""
+    """Return what *outcome* means; the run may have ended, and a start must reach a workflow."""
     part = part_of(message)
     if not part.run.going:
         return verdict if isinstance(verdict, Delivered) else Canceled()

@@ -1,7 +1,7 @@
 """Events: a run waits for one, for a time, and others notify it. Knows what a wait and a notification append.
 
-The end of a wait is a message, due at the deadline. It is made when the wait begins, so that it is pending like all
-that is to come, and appends its step when it starts. A notification withdraws it and appends another.
+The end of a wait is a message, due at the deadline. It is made when the wait begins, and is pending like everything
+that is still to come. It appends its step when it starts. A notification withdraws it and appends another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Notified(NamedTuple):
-    """What came of an event for one run: the step that *message_id* brings; nobody waited if it is kept."""
+    """What came of an event for one run: the step that *message_id* brings, or, if it is kept, nobody waited."""
 
     waiter: Waiter | None
     run: Run
@@ -93,7 +93,7 @@ class Events:
         return Notified(waiter, waiter.run, published.message_id)
 
     def _time_out(self, waiter: Waiter, message: Message) -> None:
-        """Let *waiter* have waited in vain; *message*, which is starting, tells the run."""
+        """End the wait of *waiter* without its event; *message*, which is starting, tells the run."""
         self.waiters.remove(waiter)
         message.body = _json({**waiter.asked.step, "waitEventId": waiter.event_id, "waitTimeout": True})
         part = part_of(message)

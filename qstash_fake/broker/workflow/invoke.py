@@ -23,7 +23,7 @@ class Invoker:
 
     @property
     def pairs(self) -> Headers:
-        """The headers to publish the result with; the token with which the invoker calls the API is none."""
+        """The headers to publish the result with; the token of the invoker for the API is not among them."""
         left_out = ("authorization", "content-type")
         return (
             ("Content-Type", "application/json"),

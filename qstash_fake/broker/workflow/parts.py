@@ -1,4 +1,4 @@
-"""Parts: what a message is to the run that it belongs to, and with what it is delivered."""
+"""Parts: what a message does for its run, and what it delivers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Role(Enum):
     STEP = auto()
     """It brings a step, and asks for the next."""
     WAIT = auto()
-    """It tells the run that it has waited in vain."""
+    """It tells the run that the event it waited for did not come."""
     CALL = auto()
-    """It is the request of a call to somebody else, who sees nothing of the run."""
+    """It is the request of a call to another service, which sees nothing of the run."""
     REPORT = auto()
     """It brings the answer to a call."""
     FAILURE = auto()

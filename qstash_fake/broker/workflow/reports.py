@@ -17,7 +17,7 @@ from qstash_fake.protocol.workflow import CallType, Marks
 def call_report(run: Run, message: Message, outcome: Outcome) -> PublishRequest | None:
     """Return the publish that tells *run* what came of its call *message*, None if it does not want to know.
 
-    There is one, after the last attempt; it says that it is the last, or the SDKs would wait for another.
+    There is one, after the last attempt. It says that no other follows; otherwise the SDKs would wait for one.
     """
     if message.options.callback is None:
         return None

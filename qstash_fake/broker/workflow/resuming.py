@@ -1,4 +1,4 @@
-"""Resuming: what of a run that has failed is done once more, and with which options. Changes nothing."""
+"""Resuming: which part of a failed run is done once more, and with which options. Changes nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def successor(failed: Run, run_id: str, now_ms: int, overrides: Options) -> Run:
 
 
 def is_unfinished(entry: Entry, failed: Run) -> bool:
-    """Tell whether *entry* must be delivered again: what the run has failed with, and what is planned but not done."""
+    """Tell whether *entry* must be delivered again: the step that has failed, and plans that have no result."""
     if entry.message is failed.failed:
         return True
     return entry.step is not None and entry.step.target > 0 and entry.step.target not in failed.results
@@ -59,7 +59,7 @@ def is_unfinished(entry: Entry, failed: Run) -> bool:
 def once_more(options: Options, run: Run, overrides: Options, *, wait_for: Message | None = None) -> Options:
     """Return the *options* of a message that is made again for *run*, as *overrides* change them.
 
-    What still waited, *wait_for*, waits for the time it waited for; anything else is due now.
+    A message that still waited, *wait_for*, waits for its old time; any other is due now.
     """
     assert options.workflow is not None
     again = dataclasses.replace(

@@ -1,9 +1,8 @@
 """Runs: what a run of a workflow is, which state follows which, and the list that its deliveries carry.
 
-The list only grows. A message is delivered with the list as it was when the message was appended, itself last: an
-SDK runs what stands last, and a retry must find what the first attempt found. A message therefore keeps one number,
-where its list ends. The encoded entries are made once and shared by all deliveries, which keeps a run of n steps
-linear in memory.
+The list only grows. A message is delivered with the list as it was when the message was appended, and stands last in
+it: an SDK runs what stands last, and a retry must find what the first attempt found. Hence a message keeps one number,
+where its list ends. All deliveries share the encoded entries, which keeps a run of n steps linear in memory.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class RunHasEnded(Refused):
 
 
 class Wait(NamedTuple):
-    """How long a step waits for its event: as it was asked for, and until when."""
+    """How long a step waits for its event: the duration as it was sent, and the deadline."""
 
     timeout: str
     deadline_ms: int
@@ -82,7 +81,7 @@ class Entry(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether it is the result of a step, and not one that still sleeps or was cancelled in its sleep."""
+        """Whether it is the result of a step; a step that sleeps, or was cancelled in its sleep, has none."""
         if self.step is None or not self.step.id:
             return False
         message = self.message
@@ -106,7 +105,7 @@ class Run:
     first: Message | None = None
     """The message that started it."""
     config: Options = NO_OPTIONS
-    """What it was started with, for all messages that leave their configuration to that."""
+    """The options of its start, for all messages that leave their configuration to it."""
     caller_ip: str = ""
     state: RunState = RunState.RUN_STARTED
     ended_ms: int | None = None
@@ -131,7 +130,7 @@ class Run:
     children: set[Run] = field(default_factory=set)
     """The runs whose results it waits for."""
     invoked: list[Run] = field(default_factory=list)
-    """All runs that it has started so, in order."""
+    """All runs that it has invoked, in order."""
     failed: Message | None = None
     """The message that it failed with."""
     failure: Message | None = None
@@ -200,7 +199,7 @@ class Run:
 def error_of(outcome: Outcome, hides: Redaction = NOTHING) -> str:
     """Return why an attempt has failed: what the endpoint has written, as the SDKs read it, or its status.
 
-    With the body *hides* what the endpoint has written, which may show it.
+    Where *hides* redacts the body, the text of the endpoint is left out: it may show the body.
     """
     if outcome.error:
         return outcome.error

@@ -1,4 +1,4 @@
-"""Selection: which runs a bulk cancel or a listing means. The grammar of filters is that of `filters`."""
+"""Selection: which runs a bulk cancel or a listing selects. The grammar of filters is that of `filters`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES: PossibleValues = {"state": re.compile("|".join((*RunState, "")))}
 
 
 def selects(wanted: Filter, run: Run, *, prefix: bool = False) -> bool:
-    """Tell whether *run* is meant; with *prefix* it is enough that its URL begins as asked. Dates are its start's."""
+    """Tell whether *run* is selected; *prefix*: it is enough that its URL begins as asked. Dates are of its start."""
     if wanted.from_ms is not None and run.created_ms < wanted.from_ms:
         return False
     if wanted.to_ms is not None and run.created_ms > wanted.to_ms:

@@ -14,8 +14,8 @@ MAX_ENDED = 5_000  # ended runs that are kept; with four steps each, their messa
 class RunStore:
     """Runs in the order of their starts, and the newest of each id.
 
-    An ended run is forgotten when there are too many, the first that has ended first. One that still has a dead
-    letter, or a message in flight, is put behind the others instead: it has its next turn after MAX_ENDED more.
+    An ended run is forgotten when there are too many, in the order in which they ended. One that still has a dead
+    letter, or a message in flight, goes to the end of that order instead.
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class RunStore:
         return self._arrivals.before(number) if latest_first else self._arrivals.after(number)
 
     def ended(self, run: Run, dead_letters: Collection[str]) -> None:
-        """Note that *run* has ended; *dead_letters* has the ids of those that are there."""
+        """Note that *run* has ended; *dead_letters* has the ids of the dead letters that are there."""
         self._ended.append(run)
-        for _ in range(min(2, len(self._ended) - MAX_ENDED)):  # two for one: what was put behind goes in its time, too
+        for _ in range(min(2, len(self._ended) - MAX_ENDED)):  # two for one: those at the end have a turn too
             oldest = self._ended.popleft()
             if oldest.pending or (oldest.failed is not None and oldest.failed.dlq_id in dead_letters):
                 self._ended.append(oldest)

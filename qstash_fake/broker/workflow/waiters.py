@@ -1,4 +1,4 @@
-"""Waiters: which runs wait for which event, in the order in which they began to. Knows events, not their data."""
+"""Waiters: which runs wait for which event, in the order in which they began to wait. Knows no data of events."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Waiter:
     run: Run
     deadline_ms: int
     options: Options
-    """What the message that ends the wait is published with."""
+    """The options of the message that ends the wait."""
     asked: WaitRequest
     message: Message
-    """What tells the run that it has waited in vain; due at the deadline."""
+    """The message that tells the run that the event did not come; due at the deadline."""
 
 
 class Waiters:
-    """All that wait, by event."""
+    """All waiters, by event."""
 
     def __init__(self) -> None:
         self._by_event: dict[str, list[Waiter]] = {}
 
     def add(self, waiter: Waiter) -> None:
-        """Let *waiter* wait, behind those that wait for the same event."""
+        """Let *waiter* wait, behind the others for the same event."""
         self._by_event.setdefault(waiter.event_id, []).append(waiter)
         waiter.run.waiters.append(waiter)
 
@@ -47,9 +47,9 @@ class Waiters:
             del self._by_event[waiter.event_id]
 
     def of(self, event_id: str, run: Run | None = None) -> list[Waiter]:
-        """Return those that wait for an event, only those of *run* if it is given."""
+        """Return the waiters for an event, only those of *run* if it is given."""
         return [one for one in self._by_event.get(event_id, ()) if run is None or one.run is run]
 
     def by_event(self) -> dict[str, list[Waiter]]:
-        """Return all that wait, by event."""
+        """Return all waiters, by event."""
         return {event_id: list(waiters) for event_id, waiters in self._by_event.items()}

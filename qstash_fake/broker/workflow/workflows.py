@@ -1,7 +1,7 @@
 """The workflows of an account: how a run starts, grows and ends. A publish that names a run comes in here.
 
-All of it happens while a delivery is in flight: the workflow publishes its next step, and says that it has returned,
-before it has answered. Knows runs and what they publish; what an answer means is in `endings`.
+All of it happens while a delivery is in flight: the workflow publishes its next step, or tells of its end, before it
+answers. Knows runs and what they publish; what an answer means is in `endings`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Workflows:
         return options.workflow is not None
 
     def check(self, request: PublishRequest) -> None:
-        """Refuse what belongs to no run, or to one that has ended; an SDK takes 400 for the end and stops."""
+        """Refuse a publish for no run, or for one that has ended; an SDK takes 400 for the end and stops."""
         marks = marks_of(request.options)
         if not request.destination.url:
             raise Refused(400, "a workflow is published to a URL")
@@ -214,7 +214,7 @@ class Workflows:
         self._end(run, RunMove.FAIL)
 
     def _end(self, run: Run, how: RunMove) -> None:
-        """End *run*: what waits goes, what is in flight is only waited for, and who waits for the run hears of it."""
+        """End *run*: its waiting messages go, those in flight come to their end, and the run that waits for it is told."""
         run.move(how, self._now_ms)
         outcome = run.failure_outcome
         self._note(run, _ENDS[how] + ("" if outcome is None else f": {error_of(outcome, run.redaction)}"))
@@ -226,7 +226,7 @@ class Workflows:
         self.runs.ended(run, self._account.store.dead_letters(self._now_ms))
 
     def withdraw(self, message: Message) -> None:
-        """Cancel *message*, unless it is in flight: then it is only waited for."""
+        """Cancel *message*, unless it is in flight: then it comes to its end."""
         if message.state is State.ACTIVE or not message.pending:
             return
         part_of(message).run.pending.discard(message)
@@ -235,7 +235,7 @@ class Workflows:
         self._account.admission.finished(message)
 
     def _tell_invoker(self, run: Run, invoker: Invoker) -> None:
-        """Append the result of *run* to the run that waits for it; one that has failed is told for its log alone."""
+        """Append the result of *run* to the run that waits for it. A waiting run that has failed only logs it."""
         parent = invoker.run
         if parent is None:
             return
@@ -252,8 +252,8 @@ class Workflows:
     def resume(self, failed: Run, overrides: Options = NO_OPTIONS, *, from_start: bool = False) -> Run:
         """Let a run that has failed go on as a new one, *overrides* over its options; or start again *from_start*.
 
-        What was appended is there, except for the step that failed and for plans that have no result: they are
-        appended, and with that delivered, again.
+        The new run has what was appended to the old one, except for the step that failed and for plans that have no
+        result: those are appended again, and thus delivered.
         """
         run = successor(failed, self._account.ids.run(), self._now_ms, overrides)
         self.add(run)
@@ -276,7 +276,7 @@ class Workflows:
         return run
 
     def resume_all(self, dead: Iterable[DeadLetter], overrides: Options, *, from_start: bool) -> list[Run]:
-        """Resume, or start again, the runs that have become *dead* letters, which go."""
+        """Resume, or start again, the runs of these *dead* letters, and remove the dead letters."""
         runs = []
         dead = list(dead)
         for one in dead:
@@ -299,7 +299,7 @@ class Workflows:
         return self._account.now_ms
 
     def note_refused_step(self, refused: Refused) -> None:
-        """Note a step that was *refused* with 400, which SDKs take for the end of the run: they stop in silence."""
+        """Note a step that was *refused* with 400. SDKs take that for the end of the run, and stop in silence."""
         if isinstance(refused, RunHasEnded):
             ended = f"has ended ({refused.run.state}): a step of it was refused with 400"
             self._note(refused.run, ended, in_vain=True)
@@ -312,7 +312,7 @@ class Workflows:
 
 
 def _step_of_call(role: Role, options: Options) -> Step | None:
-    """Return which step a call, or the report of one, is about; its callback's headers say so."""
+    """Return which step a call, or the report of one, is about; the headers of its callback name it."""
     family = options if role is Role.REPORT else options.callback_options if role is Role.CALL else None
     if family is None or (number := http.first(family.forward, "upstash-workflow-stepid")) is None:
         return None
