@@ -1,8 +1,8 @@
 """From what an application answers and raises to the outcome of an attempt. The one place that checks an answer.
 
-An application can answer anything. What calls it hands on what came, unchecked, as an `Answer`; `outcome_of` makes
-an outcome of it that the broker, the API and the callbacks can rely on. An answer that no server could send is the
-application's error, as an exception of its own is: the attempt fails with status 500 and says why.
+An application can answer anything. The caller hands the answer on unchecked, as an `Answer`. `outcome_of` makes an
+outcome of it, on which the broker, the API and the callbacks can rely. An answer that no server could send is an error
+of the application, like an exception: the attempt fails with status 500 and says why.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _HEADER_BREAKERS = frozenset("\r\n\0")  # RFC 9110, 5.5: such a value would end 
 
 
 class Answer:
-    """What an application says and raises. As a context manager it keeps the exception that leaves its block.
+    """What an application answers and raises. As a context manager it keeps the exception that leaves its block.
 
-    Inside the block stands the application's own code and nothing else: a mistake of ours there would be told as
-    one of the application's. What a framework swallows meanwhile is noted with `note_swallowed`.
+    Only the application's own code stands inside the block: a mistake of ours there would be reported as one of the
+    application's. `note_swallowed` notes an exception that a framework swallows meanwhile.
     """
 
     __slots__ = ("_outer", "body", "exception", "header_type", "headers", "status", "swallowed")
@@ -57,7 +57,7 @@ class Answer:
         return True
 
     def take(self, response: Any) -> None:
-        """Take over what stands in *response*: that of httpx, httpx2 or requests, or what looks like one."""
+        """Take over the content of *response*: one of httpx, httpx2 or requests, or an object like it."""
         _check_is_response(response)
         if _is_httpx(response):  # it may be unread
             body = Body()
@@ -79,7 +79,7 @@ class Answer:
         self._take(response, body.joined())
 
     def _take(self, response: Any, content: Any) -> None:
-        """Take over all at once: a status whose body could not be read is no answer."""
+        """Take over everything at once: without a readable body, a status is no answer."""
         self.status, self.headers, self.body = response.status_code, response.headers, content
 
 
@@ -125,7 +125,7 @@ class Body:
         self.complete = True
 
     def add(self, part: Any) -> None:
-        """Keep *part*, or as much of it as there is room for; after one that is no bytes nothing more is read."""
+        """Keep *part*, or as much of it as there is room for; after a part that is no bytes, nothing more is read."""
         if isinstance(part, _BYTES):
             part = bytes(part)[: MAX_BODY - self.size]
             self.size += len(part)
@@ -135,13 +135,13 @@ class Body:
         self._parts.append(part)
 
     def joined(self) -> Any:
-        """Return what has come in one piece; or the part that is no bytes."""
+        """Return everything that has come, joined; or the part that is no bytes."""
         wrong = self._parts and not isinstance(self._parts[-1], bytes)
         return self._parts[-1] if wrong else b"".join(self._parts)
 
 
 def outcome_of(answer: Answer | Outcome) -> Outcome:
-    """Return what *answer* comes to: an outcome as it is; an answer that is none, or an exception, is a 500."""
+    """Return what *answer* means: an outcome stays as it is; no answer at all, or an exception, is a 500."""
     if isinstance(answer, Outcome):
         return answer
     if answer.status is None and answer.exception is not None:
@@ -155,13 +155,13 @@ def outcome_of(answer: Answer | Outcome) -> Outcome:
         )
     except (TypeError, ValueError) as problem:
         return failed(answer.exception or problem)
-    if outcome.status == 500 and outcome.exception is None:  # what became another answer was handled
+    if outcome.status == 500 and outcome.exception is None:  # where another answer was made of it, it was handled
         outcome.exception = answer.swallowed
     return outcome
 
 
 def failed(error: BaseException) -> Outcome:
-    """Return the outcome of an attempt that came to nothing but *error*."""
+    """Return the outcome of an attempt that has nothing but an *error*."""
     return Outcome(status=500, body=b"Internal Server Error", exception=error)
 
 
@@ -224,5 +224,5 @@ def _bytes(given: Any) -> bytes:
 
 
 def _shown(given: Any) -> str:
-    """Return *given* as people read it, as short as a line."""
+    """Return *given* for people, no longer than a line."""
     return _REPR.repr(given)

@@ -1,4 +1,4 @@
-"""How an object is told by its class, without importing the package of the class; and what it must have."""
+"""How the class of an object is recognized without importing its package; and what the object must have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def inherits(cls: type, *names: str) -> bool:
 
 
 def names_of(cls: type) -> frozenset[str]:
-    """Return *cls* and what it inherits from, each as `package.Name`."""
+    """Return *cls* and the classes that it inherits from, each as `package.Name`."""
     return frozenset(f"{one.__module__.partition('.')[0]}.{one.__qualname__}" for one in cls.__mro__)
 
 

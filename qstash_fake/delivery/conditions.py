@@ -1,4 +1,4 @@
-"""Conditions: what becomes of an outcome between the application and QStash. Each is a row of a chain.
+"""Conditions: what happens to an outcome between the application and QStash. A delivery has a chain of them.
 
 A condition takes the message, the attempt and the outcome so far, and returns the outcome with its duration in virtual
 time. It calls nobody: the application was called before, at the start of the attempt.
@@ -16,7 +16,7 @@ Condition = Callable[[Message, Attempt, Outcome], Outcome]
 
 
 def takes(duration_ms: int) -> Condition:
-    """Return the condition that an answer is *duration_ms* under way."""
+    """Return the condition that an answer takes *duration_ms*."""
 
     def condition(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
         outcome.duration_ms = max(outcome.duration_ms, duration_ms)
@@ -43,4 +43,4 @@ def within_timeout(message: Message, attempt: Attempt, outcome: Outcome) -> Outc
 
 
 ALWAYS: tuple[Condition, ...] = (within_timeout,)
-"""What holds for every delivery, after the conditions of its routes."""
+"""The conditions of every delivery, after those of its routes."""

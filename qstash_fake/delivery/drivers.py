@@ -1,8 +1,9 @@
-"""The drivers of a verb: they make its calls in this thread, on a private loop, or on the loop that runs.
+"""The drivers of a verb: they make its calls in this thread, on a private loop, or on the running loop.
 
-**Tasks of an application** that are left on the private loop stand still when no verb runs. Under a server they would
-go on, and may publish. Hence the loop has up to `TURNS` turns after a delivery as long as one runs that has begun in
-it, and again before the verb returns. A count, not a time: what happens must not depend on how fast the machine is.
+**Tasks of an application** that are left on the private loop stand still while no verb runs. Under a server they
+would go on, and may publish. Hence the loop gets up to `TURNS` turns after a delivery, as long as a task runs that
+the delivery has begun, and again before the verb returns. It is a count and no time: the result must not depend on
+the speed of the machine.
 """
 
 from __future__ import annotations
@@ -56,13 +57,13 @@ class SyncDriver:
         self._begun: list[asyncio.Task[Any]] = []
         """The tasks that have begun since the last turns were given."""
         self._left: set[asyncio.Task[Any]] = set()
-        """Those of applications that were running after their turns."""
+        """The tasks of applications that were still running after their turns."""
 
     def run(self, calls: Calls) -> None:
         """Drive *calls* to their end.
 
-        Calls of applications that answer on a loop come one after the other most of the time, and to start and stop
-        a loop costs as much as a call: the loop goes on until one comes that needs this thread without a loop.
+        Most of the time, calls of applications that answer on a loop follow each other, and to start and stop a loop
+        costs as much as a call. Hence the loop goes on until a call needs this thread without a loop.
         """
         each: Any = {"limit_ms": self.limit_ms, "after_each": self._give_turns}
         with foreign_loop_aside():
@@ -82,7 +83,7 @@ class SyncDriver:
             raise step.error
 
     async def _send(self, app: AsyncApp, request: Request) -> Outcome:
-        """Send *request* to *app*, whose lifespan is started before its first request."""
+        """Send *request* to *app*; its lifespan is started before its first request."""
         if app.runs_lifespan and (client := self._client_of(app)) is not None:
             return outcome_of(await client.send_async(request))
         if app.runs_lifespan and app.lifespan is None:
@@ -101,8 +102,8 @@ class SyncDriver:
     def client_enters(self, client: Any) -> None:
         """End the lifespan of the application of *client*, which is about to start one.
 
-        What a lifespan keeps in its application belongs to one loop, and there is one place for it: of two lifespans
-        at once, each waits in its shutdown for what the other has made.
+        A lifespan keeps things in its application that belong to its loop, and the application has one place for them.
+        Of two lifespans at once, each would wait in its shutdown for what the other has made.
         """
         ours = [(app, lifespan) for app, lifespan in self._lifespans if lifespan.app is client.app]
         if self._loop is not None and not loop_is_running():
@@ -170,7 +171,7 @@ class SyncDriver:
         """End all that is on the loop; *names* takes the names of tasks that are left. One run: each costs its own."""
         loop = asyncio.get_running_loop()
         try:
-            async with AsyncExitStack() as exits:  # what one raises does not keep the others from their shutdown
+            async with AsyncExitStack() as exits:  # an error of one does not keep the others from their shutdown
                 for _, lifespan in self._lifespans:
                     exits.push_async_callback(lifespan.shutdown, self.limit_ms)
         finally:
@@ -188,7 +189,7 @@ class SyncDriver:
 
 
 async def run_async(calls: Calls, limit_ms: int) -> None:
-    """Drive *calls* to their end on the running loop; what may block goes to a thread.
+    """Drive *calls* to their end on the running loop; calls that may block go to a thread.
 
     When it is cancelled, the attempt that is in flight fails, and no other starts.
     """
@@ -232,7 +233,7 @@ async def _drive(
                 came = await task
                 if watchdog.silence is not None and verb.cancelling() == cancellations:
                     came = watchdog.silence
-                cancelled = isinstance(came, asyncio.CancelledError)  # this one says whose it is, to anyio's scopes
+                cancelled = isinstance(came, asyncio.CancelledError)  # tells anyio's scopes who has cancelled it
                 if verb.cancelling() > cancellations and not cancelled:  # the application has swallowed it
                     came = asyncio.CancelledError()
                 if after_each is not None:
@@ -278,7 +279,7 @@ async def _came_on_trio(answer: Coroutine[Any, Any, Outcome], limit_ms: int) -> 
 
 
 def _step(calls: Calls, came: Came | None) -> Step:
-    """Tell the generator what came of its last call, and return what it wants next."""
+    """Give the generator the result of its last call, and return what it wants next."""
     try:
         return calls.send(came)
     except StopIteration:
@@ -288,12 +289,12 @@ def _step(calls: Calls, came: Came | None) -> Step:
 
 
 async def send_async(app: App, request: Request) -> Outcome:
-    """Send *request* to *app* on the running loop; what may block goes to a thread."""
+    """Send *request* to *app* on the running loop; a call that may block goes to a thread."""
     return outcome_of(await app.send_async(request))
 
 
 async def _send_without_lifespan(app: App, request: Request) -> Outcome:
-    """Do what `send_async` does, and say in a note of an exception that nobody runs the lifespan of *app*."""
+    """Do what `send_async` does. A note on an exception says that nobody runs the lifespan of *app*."""
     outcome = outcome_of(await app.send_async(request))
     error = outcome.exception
     if error is not None and isinstance(app, AsyncApp) and app.runs_lifespan and app.lifespan is None:
@@ -302,7 +303,7 @@ async def _send_without_lifespan(app: App, request: Request) -> Outcome:
 
 
 async def _came_of(answer: Awaitable[Outcome]) -> Came:
-    """Return what *answer* returns or raises: a task that raises SystemExit would end the whole loop."""
+    """Return what *answer* returns or raises; raised in a task, a SystemExit would end the whole loop."""
     try:
         return await answer
     except BaseException as error:  # noqa: BLE001 - see above

@@ -1,11 +1,11 @@
 """The encoding of an answer: when QStash asks for gzip, and what it makes of an answer that is gzip-encoded.
 
-QStash delivers with Go's HTTP client. That asks for gzip by itself unless the message says what it accepts, or asks
-for a range; an answer in gzip it unpacks, and takes Content-Encoding and Content-Length away. What the message
-itself has asked for, it leaves as it is.
+QStash delivers with Go's HTTP client. The client asks for gzip by itself, unless the message says what it accepts or
+asks for a range. It unpacks an answer in gzip, and removes Content-Encoding and Content-Length. If the message itself
+has asked for gzip, the client leaves the answer as it is.
 
 An application is often called through a client library, which may have unpacked the body and left the header. The
-first bytes of the body tell: those of gzip are no text, and no JSON.
+first bytes of the body show it: those of gzip are no text, and no JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def asks_for_gzip(forwarded: Headers) -> bool:
 def understood(outcome: Outcome, forwarded: Headers) -> Outcome:
     """Return *outcome*, of a delivery with the *forwarded* headers, as QStash reads the answer.
 
-    What begins as gzip and cannot be unpacked is no answer (assumed).
+    A body that begins as gzip and cannot be unpacked is no answer (assumed).
     """
     if (first(outcome.headers, "content-encoding") or "").lower() != "gzip" or not asks_for_gzip(forwarded):
         return outcome

@@ -14,7 +14,7 @@ from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import Headers, encode
 
 USER_AGENT = "Upstash-QStash"
-# What a delivery says of itself; a forwarded header of the same name does not reach the destination (assumed).
+# Headers about the delivery itself; a forwarded header of the same name does not reach the destination (assumed).
 _OWN = frozenset(
     {
         "user-agent",
@@ -64,7 +64,7 @@ def request_for(delivery: Delivery) -> Request:
 
 
 def moved(request: Request, url: str) -> Request:
-    """Return *request*, sent to *url* instead and told of its own URL as reverse proxies do."""
+    """Return *request*, sent to *url* instead; it names its own URL in the headers of reverse proxies."""
     own = (
         ("Host", urls.server(url).authority),
         ("X-Forwarded-Host", urls.server(request.url).authority),
@@ -74,7 +74,7 @@ def moved(request: Request, url: str) -> Request:
 
 
 def path_and_query(url: str) -> str:
-    """Return what stands behind the host of *url*: the target of a request to its server."""
+    """Return the part of *url* behind the host: the target of a request to its server."""
     parts = urls.split(url)
     return (parts.path or "/") + parts.query
 

@@ -1,4 +1,4 @@
-"""Lifespans: the startup of an application before its first request, its shutdown after the last; that of ASGI."""
+"""Lifespans: the startup of an application before its first request, its shutdown after the last; and ASGI's."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ VERSION = {"version": "3.0", "spec_version": "2.4"}  # of ASGI and of its HTTP a
 
 
 class Lifespan(Protocol):
-    """What runs around the requests of one application, on one loop."""
+    """The lifespan of one application, on one loop."""
 
     app: Any
     state: dict[str, Any]
-    """What the requests are told of it."""
+    """The state that its requests are given."""
     task: Task | None
-    """What runs the application's side, where it has a task of its own."""
+    """The task that runs the application's side, where there is one."""
 
     async def startup(self, limit_ms: int) -> None:
         """Start the application; raise what kept it from it, UsageError if that takes *limit_ms* of real time."""
@@ -53,7 +53,7 @@ class AsgiLifespan:
         self._started = False
         self._ended = False
         self.task: Task | None = None
-        """What runs the application's side, from the beginning of `startup` to the end of `shutdown`."""
+        """The task that runs the application's side, from the beginning of `startup` to the end of `shutdown`."""
 
     async def startup(self, limit_ms: int) -> None:
         """Start the application; raise what kept it from it, UsageError if that takes *limit_ms* of real time."""

@@ -1,9 +1,9 @@
-"""Which event loop runs the code that asks, and how a loop that does not is set aside.
+"""Which event loop runs the caller, and how a loop that does not run it is set aside.
 
-**A foreign loop.** Playwright's sync API runs a loop in a greenlet of the test's thread. asyncio says "running" for the
-whole thread, also when that greenlet waits and the test goes on in its own. The call stack tells the two apart: a loop
-that runs this code has its `run_forever` in the stack of this greenlet, or of one that waits for it. A loop that is not
-written in Python leaves no frame there, and is taken for one that runs this code.
+**A foreign loop.** Playwright's sync API runs a loop in a greenlet of the test's thread. asyncio says "running" for
+the whole thread, also while that greenlet waits and the test goes on in another one. The call stack tells the two
+apart: a loop that runs this code has its `run_forever` in the stack of this greenlet, or of one that waits for it. A
+loop that is not written in Python leaves no frame there, and is taken for one that runs this code.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def start_task(work: Callable[[], Coroutine[Any, Any, None]]) -> Task:
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what *function* returns in a worker thread, with a copy of the context; a cancellation leaves it there."""
+    """Return what *function* returns in a worker thread, with a copy of the context; cancelling does not stop it."""
     if trio_is_running():
         return await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True)
     return await asyncio.to_thread(function, *arguments)

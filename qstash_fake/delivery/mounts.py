@@ -1,4 +1,4 @@
-"""Mounts: the applications and their URLs; and who answers a message: a route, a mount, the rule for the unrouted."""
+"""Mounts: the applications and their URLs; and who answers a message: a route, a mount, or `unrouted=`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNREACHABLE = "the destination could not be reached"
 
 
 class Answerer(NamedTuple):
-    """Who answers one message: an application, the routes that were passed on the way, what holds on the way back."""
+    """Who answers one message: an application, the routes that were passed on the way, the conditions of the answer."""
 
     app: App
     routes: tuple[Route, ...]
@@ -60,9 +60,9 @@ class Answerers:
     routes: Routes = field(default_factory=Routes)
     conditions: tuple[Condition, ...] = ALWAYS
     lifespans: list[Lifespan] = field(default_factory=list)
-    """Those that the test runs itself, of applications mounted before or after."""
+    """The lifespans that the test runs itself, of applications mounted before or after."""
     is_unreachable: Callable[[Message], bool] | None = None
-    """Whether the next attempt of a message reaches nobody; None where nobody disturbs deliveries."""
+    """Tells whether the next attempt of a message reaches nobody; None where nobody disturbs deliveries."""
 
     def __post_init__(self) -> None:
         if self.unrouted not in UNROUTED:
@@ -86,7 +86,7 @@ class Answerers:
 
     @contextmanager
     def running(self, lifespan: Lifespan) -> Iterator[None]:
-        """Let deliveries know the state of a *lifespan* that the test runs itself, as long as it does."""
+        """Let deliveries know the state of a *lifespan* that the test runs itself, while it runs."""
         self.lifespans.append(lifespan)
         for app in self._around(lifespan):
             app.lifespan = lifespan
@@ -124,7 +124,7 @@ class Answerers:
         return None
 
     def _conditions(self, passed: list[Route], replied: Condition | None = None) -> tuple[Condition, ...]:
-        """Return the chain for a delivery that *passed* these routes: the newest `takes` counts, then the reply's."""
+        """Return the chain for a delivery that *passed* these routes: the newest `takes`, then what the reply has."""
         own = [route._takes for route in passed if route._takes][:1]
         if replied is not None:
             own.append(replied)

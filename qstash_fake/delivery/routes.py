@@ -29,7 +29,7 @@ OneAnswer = int | Mapping[str, Any] | httpx.Response
 
 
 class Reply(NamedTuple):
-    """What a route answers once, and the condition that its answer brings with it."""
+    """One answer of a route, and the condition that it brings with it."""
 
     app: Fixed
     condition: Condition | None = None
@@ -66,12 +66,13 @@ class Route:
     ) -> Self:
         """Answer with *status* and at most one of *json*, *text* and *content*.
 
-        After `respond_with` this, like `time_out` and `refuse_connection`, is for the calls after its list.
+        After `respond_with`, the methods `respond`, `time_out` and `refuse_connection` are for the calls after its
+        list.
         """
         return self._answer_then(Reply(Fixed(_outcome(status, json, text, content, headers))))
 
     def respond_with(self, answers: Iterable[OneAnswer]) -> Self:
-        """Answer with one after the other; after the last this route is spent, unless it is told what comes then."""
+        """Answer with one after the other; then the route is spent, unless `respond()` or the like follows."""
         given = [Reply(Fixed(_one(answer))) for answer in answers]
         if not given:
             raise UsageError("respond_with([]) answers nothing: give at least one status")
@@ -144,7 +145,7 @@ class Route:
         return f"let {self} answer longer: its times({self._limit}) are over"
 
     def _next_reply(self) -> Reply | None:
-        """Return what it answers now, unless it is spent; None leaves the answer to whoever comes next."""
+        """Return what it answers now, unless it is spent; None leaves the answer to the next route or mount."""
         number = self._called - self._first_from
         return self._first[number] if number < len(self._first) else self._then
 
@@ -165,8 +166,8 @@ class Route:
 class Routes:
     """The routes of one fake, in the order in which they were made.
 
-    Most routes mean one URL, and a test may have one for each of its messages. Those are found by that URL. Only the
-    others, prefixes and regular expressions, have to be asked one after the other.
+    Most routes are for one URL, and a test may have one for each of its messages. A table finds these by their URL.
+    Only the others, prefixes and regular expressions, have to be asked one after the other.
     """
 
     def __init__(self) -> None:
@@ -189,7 +190,7 @@ class Routes:
         self._group(route).remove(route)
 
     def matching(self, message: Message) -> Iterator[Route]:
-        """Yield the routes that match *message*, those that are spent left out, the newest first."""
+        """Yield the routes that match *message* and are not spent, the newest first."""
         newest_first: Iterable[Route] = reversed(self._others)
         if self._exact:
             url = normalize(message.url)

@@ -28,17 +28,17 @@ class Call(NamedTuple):
 
 
 Came = Outcome | Silence | BaseException
-"""What came of a call: the outcome, that the watchdog has ended it, or what is raised whatever the settings.
+"""The result of a call: the outcome, the end by the watchdog, or an error that is raised whatever the settings are.
 
-The latter is no Exception of the application's, such as a KeyboardInterrupt, or it is a mistake of a test or of ours.
+Such an error is no Exception, as KeyboardInterrupt is none, or it is a mistake of the test or of ours.
 """
 
 
 class Pause:
-    """Between two deliveries, once in EVENTS_A_PAUSE: whoever else is on the loop may have a turn."""
+    """Between two deliveries, once in EVENTS_A_PAUSE: other tasks of the loop may have a turn."""
 
 
-EVENTS_A_PAUSE = 50  # a count, not a time, for the order of what happens must not depend on how fast it happens
+EVENTS_A_PAUSE = 50  # a count and no time: the order of events must not depend on the speed of the machine
 PAUSE = Pause()
 
 Calls = Generator[Call | Pause, Came | None, None]
@@ -71,19 +71,19 @@ class Deliveries:
     listening: Listening = field(default_factory=Listening)
 
     def close(self) -> None:
-        """Give back what the deliveries have connected to."""
+        """Disconnect what the deliveries have connected to."""
         self.listening.end()
 
     def until(self, until_ms: int, guard: Callable[[], object] = lambda: None) -> Calls:
-        """Yield every call that starts at or before *until_ms*, in order; send back what came of it.
+        """Yield every call that starts at or before *until_ms*, in order; take back its result.
 
-        *guard* is called before each one; if it or *at_instant* raises, or nobody answers and that is an error, that
-        one has not started. What is to be raised is raised, as `Raised`, after the attempt is recorded.
+        *guard* is called before each one. If it or *at_instant* raises, or nobody answers and that is an error, the
+        call has not started. Any other error is raised, as `Raised`, after the attempt is recorded.
         """
         self.listening.begin()
         broker = self.broker
         while True:
-            with broker.lock:  # what is found first must still be first when it starts
+            with broker.lock:  # the message that is found first must still be first when it starts
                 message = broker.next_message(until_ms)
                 if message is None:
                     return
@@ -111,7 +111,7 @@ class Deliveries:
 
     def _deliver(self, broker: Broker, delivery: Delivery, answerer: Answerer) -> Calls:
         try:
-            if isinstance(answerer.app, Fixed):  # nobody would see the request, so none is made or signed
+            if isinstance(answerer.app, Fixed):  # nobody would see the request: none is made or signed
                 came: Came | None = answerer.app.answer()
             else:
                 came = yield Call(answerer.app, request_for(delivery))
@@ -152,7 +152,7 @@ def _start(
     broker: Broker, answerers: Answerers, message: Message, at_instant: Callable[[int], object] | None = None
 ) -> tuple[Delivery, Answerer]:
     answerer = answerers.find(message)
-    if at_instant is not None and not isinstance(answerer.app, Fixed):  # who answers always the same reads no clock
+    if at_instant is not None and not isinstance(answerer.app, Fixed):  # a fixed answer reads no clock
         at_instant(broker.now_ms)
     delivery = broker.start(message)
     answerer.begin(message, delivery.attempt)

@@ -1,9 +1,9 @@
-"""The watchdog: what has not answered after a time, in real time, is given up, with the stack where it waits.
+"""The watchdog: a call that has not answered after a time, in real time, is given up; the error shows where it waits.
 
-**Ticks, no deadline.** The time is cut into `TICKS` ticks, and the next one is set when the last one comes. A debugger,
-and code that blocks its thread, stop the loop: that counts as one tick, however long it lasts, and what is being
-debugged is not given up as soon as it goes on. One timer watches all calls of a verb: a call sets the count of ticks
-back, which costs next to nothing, and a limit is exceeded by a tick at most.
+**Ticks, no deadline.** The time is cut into `TICKS` ticks, and the next tick is set when the last one comes. A
+debugger, and code that blocks its thread, stop the loop. Such a stop counts as one tick, however long it lasts, and
+code that was stopped in a debugger is not given up as soon as it goes on. One timer watches all calls of a verb: each
+call sets the count of ticks back, which costs next to nothing. A limit is exceeded by a tick at most.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Watchdog:
         self._set()
 
     async def _give_up(self, task: asyncio.Task[Any]) -> None:
-        """Cancel *task*. A task itself: outside of one, nobody tells which tasks there are."""
+        """Cancel *task*. It runs in a task, for outside of one anyio does not list tasks."""
         if task is self._task and not task.done():
             self.silence = self.silence or Silence(self._limit_ms, stack_of(task))
             task.cancel()
@@ -133,7 +133,7 @@ def is_debugged() -> bool:
 
 
 def stack_of(task: Any) -> str:
-    """Return the stack where *task*, of asyncio or trio, waits, and those of the tasks it waits for; outermost first.
+    """Return the stack where *task*, of asyncio or trio, waits, and of the tasks it waits for; outermost first.
 
     Our own frames, which lead to the application, are left out.
     """
@@ -155,7 +155,7 @@ def _coroutine(task: Any) -> Any:
 
 
 def _below(task: Any) -> Iterator[Any]:
-    """Yield the coroutines of the tasks that *task* has started in task groups of anyio, and that theirs have."""
+    """Yield the coroutines of the tasks that *task*, and each of these, has started in task groups of anyio."""
     started = defaultdict(list)
     for one in anyio.get_running_tasks():
         started[one.parent_id].append(one)
@@ -176,7 +176,7 @@ def _waited_for(frames: list[FrameType]) -> list[Any]:
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:
-    """Yield the frames of what is *awaited*, and of what that awaits, and so on."""
+    """Yield the frames of the coroutine *awaited*, of the one that it awaits, and of all that follow."""
     while awaited is not None:
         if isinstance(awaited, CoroutineType):
             frame, inner = awaited.cr_frame, awaited.cr_await

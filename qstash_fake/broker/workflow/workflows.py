@@ -214,7 +214,7 @@ class Workflows:
         self._end(run, RunMove.FAIL)
 
     def _end(self, run: Run, how: RunMove) -> None:
-        """End *run*: its waiting messages go, those in flight come to their end, and the run that waits for it is told."""
+        """End *run*: its waiting messages go, messages in flight end, and the run that waits for it is told."""
         run.move(how, self._now_ms)
         outcome = run.failure_outcome
         self._note(run, _ENDS[how] + ("" if outcome is None else f": {error_of(outcome, run.redaction)}"))

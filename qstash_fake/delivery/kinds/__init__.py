@@ -1,1 +1,1 @@
-"""Kinds of applications: a table that tells them apart, and a file a family that says how one is called."""
+"""Kinds of applications: a table that tells them apart, and a file for each family that says how it is called."""

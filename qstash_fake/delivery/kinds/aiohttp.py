@@ -1,7 +1,7 @@
 """aiohttp: its applications, called without a port, and its test client.
 
-An application of aiohttp speaks HTTP itself: it makes a protocol for each connection. It is given a transport that
-keeps in memory what is written to it, with one request for each connection.
+An application of aiohttp speaks HTTP itself: it makes a protocol for each connection. Here it gets a transport that
+keeps in memory what is written to it. There is one request for each connection.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Client(SyncApp):
 
 
 def _server(app: Any) -> Any:
-    """Return what makes the protocols of *app*, with an ear for exceptions: aiohttp makes a 500 of them, and a log."""
+    """Return the maker of protocols of *app*; it notes exceptions, which aiohttp logs and answers with 500."""
     _take_to_this_loop(app)
     server = app._make_handler(access_log=None)  # web.AppRunner's way; the public name for it is deprecated
     handle = server.request_handler

@@ -22,7 +22,7 @@ from qstash_fake.protocol.http import encode
 
 @dataclass(eq=False)
 class Asgi(AsyncApp):
-    """A bare ASGI application; *runs_lifespan* is told by whoever mounts it."""
+    """A bare ASGI application; `mount` says whether it *runs_lifespan*."""
 
     app: AsgiApp
     lifespan: Lifespan | None = None
@@ -51,9 +51,9 @@ async def call(app: AsgiApp, request: Request, state: dict[str, Any] | None = No
 class _Exchange:
     """One request and its answer as the application sees them: two callables, and the order of their events.
 
-    A server refuses an event out of order by an exception from `send`, and so does this. In order are: one
-    `http.response.start`, then `http.response.body` until one has no *more_body*. Once as much was read as is kept
-    of an answer, the client hangs up, and what was read is the answer.
+    Like a server, it refuses an event out of order by an exception from `send`. The order is one
+    `http.response.start`, then `http.response.body` until one has no *more_body*. The client hangs up when it has
+    read as much as is kept of an answer; the part that was read is the answer then.
     """
 
     __slots__ = ("_body", "_complete", "_hung_up", "_leaves", "_request", "_scope", "_start")

@@ -27,11 +27,11 @@ class SyncApp(ABC):
         """Send *request* and return what came."""
 
     def send_watched(self, request: Request, limit_ms: int) -> Reply | Silence:
-        """Do what `send` does; what answers on a loop of its own may be given up after *limit_ms*, no thread can be."""
+        """Do what `send` does. An application on its own loop may be given up after *limit_ms*; a thread cannot."""
         return self.send(request)
 
     async def send_async(self, request: Request) -> Reply:
-        """Do what `send` does, in a worker thread: the loop must not wait for what may block."""
+        """Do what `send` does, in a worker thread: the loop must not wait for code that may block."""
         reply: Reply = await in_thread(self.send, request)
         return reply
 
@@ -42,7 +42,7 @@ class AsyncApp(ABC):
     app: Any = None
     """The application itself, where a lifespan can run around it."""
     lifespan: Lifespan | None = None
-    """What runs around its requests, once it has been started."""
+    """The lifespan around its requests, once it has been started."""
     runs_lifespan = False
     """Whether the sync verbs run a lifespan around its requests."""
 

@@ -1,4 +1,4 @@
-"""Test clients: of Starlette, FastAPI and Litestar; those with httpx's `request(method, url, content=, headers=)`."""
+"""Test clients: of Starlette, FastAPI, Litestar, and others with httpx's `request(method, url, content=, headers=)`."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class PortalClient(AsyncApp):
 
 
 class _Elsewhere:
-    """Waits for *future*, which *work* on another loop fulfils; to cancel the one is to cancel the other.
+    """Waits for *future*, which *work* on another loop fulfils; a cancellation of one cancels the other.
 
-    It is an object that holds *work*: there the watchdog finds where the application waits.
+    It is an object that holds *work*, where the watchdog finds the place at which the application waits.
     """
 
     __slots__ = ("_steps", "_work")
@@ -100,7 +100,7 @@ class AsyncClient(AsyncApp):
 
 @dataclass(eq=False)
 class HttpxClient(SyncApp):
-    """httpx.Client with a transport of its own, or with a base URL *at* which a server listens."""
+    """httpx.Client with a transport that it was given, or with a base URL *at* which a server listens."""
 
     client: Any
     at: str | None = None
@@ -127,19 +127,19 @@ class HttpxAsyncClient(AsyncApp):
 
 
 def asks_the_network(client: Any) -> bool:
-    """Tell whether a client of httpx has no transport but those to the network."""
+    """Tell whether all transports of a client of httpx lead to the network."""
     require(client, "_transport", "_mounts")  # no public name leads to them
     transports = [client._transport, *client._mounts.values()]
     return all(is_a(one, *_TO_THE_NETWORK) for one in transports if one is not None)
 
 
 def _built(client: Any, request: Request, at: str | None) -> Any:
-    """Return *request* as *client* sends it; redirects, which it may follow, are assumed not to be by QStash."""
+    """Return *request* as *client* sends it. The client may follow redirects; that QStash does not is assumed."""
     if at is not None:
         request = moved(request, at.removesuffix("/") + path_and_query(request.url))
     return client.build_request(request.method, request.url, content=request.body, headers=encode(_own(request)))
 
 
 def _own(request: Request) -> list[tuple[str, str]]:
-    """Return the headers but those that a client sets itself."""
+    """Return the headers, without those that a client sets itself."""
     return [pair for pair in request.headers if pair[0] not in ("Host", "Content-Length")]

@@ -1,7 +1,7 @@
 """Django: its two handlers and its two test clients.
 
-Django's connections to a database belong to a thread each. A transaction that a test has begun is seen by views in the
-thread of the test alone. asgiref knows which thread that is; every kind here leaves the choice to it.
+Each of Django's connections to a database belongs to one thread. Only views in the thread of the test see a transaction
+that the test has begun. asgiref knows which thread that is; every kind here leaves the choice to it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ TEXTUAL = ("text/", "application/json", "application/javascript", "application/x
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the runtime tells a handler of its invocation; there is no account and no log behind it."""
+    """The context that the runtime gives a handler; there is no account and no log behind it."""
 
     aws_request_id: str
     timeout_ms: int
@@ -54,7 +54,7 @@ class Context:
 
 @dataclass(eq=False)
 class Lambda(SyncApp):
-    """A function that takes an event and a context, and returns a response or what becomes the body of one."""
+    """A function that takes an event and a context, and returns a response or the body of one."""
 
     handler: Callable[[Event, Context], Any]
 
@@ -117,7 +117,7 @@ def event(request: Request) -> Event:
 
 
 def _body(request: Request) -> tuple[str, bool]:
-    """Return the body as it stands in an event, and whether that is base64."""
+    """Return the body as it stands in an event, and whether it is base64 there."""
     content_type = first(request.headers, "content-type")
     if content_type is None or content_type.lower().startswith(TEXTUAL):  # assumed of a body without a type
         try:
@@ -128,7 +128,7 @@ def _body(request: Request) -> tuple[str, bool]:
 
 
 def _joined(pairs: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[str, str]:
-    """Return *pairs* with the values of one name in one text, as format 2.0 has them."""
+    """Return *pairs*; all values of a name are joined to one text, as in format 2.0."""
     result: dict[str, str] = {}
     for name, value in pairs:
         result[name] = f"{result[name]},{value}" if name in result else value
@@ -175,7 +175,7 @@ def _watched(app: Any) -> Any:
 
 @contextmanager
 def _loop_of_this_thread() -> Iterator[None]:
-    """Let the thread have a loop, as the main thread of a Lambda has: Mangum runs the application on that one."""
+    """Give the thread a loop, as the main thread of a Lambda has one: Mangum runs the application on it."""
     loop, before = asyncio.new_event_loop(), _current_loop()
     asyncio.set_event_loop(loop)
     try:

@@ -15,7 +15,7 @@ from qstash_fake.delivery.kinds.base import AsyncApp, Reply, SyncApp
 
 
 class Inline(SyncApp):
-    """What answers at once, and so is called on the loop itself."""
+    """An application that answers at once; it is called on the loop itself."""
 
     async def send_async(self, request: Request) -> Reply:
         return self.send(request)
@@ -23,7 +23,7 @@ class Inline(SyncApp):
 
 @dataclass(eq=False)
 class Function(Inline):
-    """A callable that takes an httpx.Request and returns an httpx.Response, or what looks like one."""
+    """A callable that takes an httpx.Request and returns an httpx.Response, or an object like it."""
 
     function: Callable[[httpx.Request], Any]
 
@@ -49,7 +49,7 @@ class AsyncFunction(AsyncApp):
 
 @dataclass(eq=False)
 class Fixed(Inline):
-    """Always the same outcome; what a route gives, and who answers what is not routed."""
+    """Always the same outcome: the answer of a route, and of `unrouted=`."""
 
     outcome: Outcome
 

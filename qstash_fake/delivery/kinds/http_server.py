@@ -52,7 +52,7 @@ class _Connection:
         self.received += data
 
     def settimeout(self, timeout: float | None) -> None:
-        """Wait for nobody: all that is read is there."""
+        """Do nothing: everything to be read is there."""
 
     def setsockopt(self, *_: Any) -> None:
         """Have no options."""

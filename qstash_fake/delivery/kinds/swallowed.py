@@ -1,7 +1,7 @@
 """Exceptions that a framework turns into a 500 itself, where it tells of them: Flask, Django, Quart and Litestar.
 
-FastAPI and Starlette raise theirs after the answer. What became another answer than 500 was handled by the
-application, and is none of them (`outcome_of`).
+FastAPI and Starlette raise theirs after the answer. An exception of which another answer than 500 was made is not one
+of them: the application has handled it (`outcome_of`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from qstash_fake.delivery.answers import note_swallowed
 from qstash_fake.delivery.lifespans import Scope
 
-# Modules whose signal `got_request_exception` is sent for an exception that no handler of the application's took,
+# Modules whose signal `got_request_exception` is sent for an exception that no handler of the application took,
 # and whether what receives it is awaited. Quart runs another kind of receiver in a thread.
 SIGNALS = {"flask.signals": False, "django.core.signals": False, "quart.signals": True}
 
@@ -20,8 +20,8 @@ SIGNALS = {"flask.signals": False, "django.core.signals": False, "quart.signals"
 class Listening:
     """Notes what the frameworks that are loaded tell, from `begin` to `end`. Imports none of them.
 
-    It listens once for many deliveries, for to connect and disconnect costs as much as a delivery. Which delivery an
-    exception belongs to is told by the context that the signal is sent in.
+    It listens once for many deliveries: to connect and disconnect costs as much as a delivery. The context in which
+    the signal is sent tells which delivery an exception belongs to.
     """
 
     def __init__(self) -> None:
@@ -53,8 +53,8 @@ class Listening:
 def note_handled(scope: Scope) -> None:
     """Note the exception that an ASGI application handles as it sends a 500, if its framework is Litestar.
 
-    Litestar has no signal, and hooks only for who makes the application. It puts the application into the scope, and
-    answers from within its `except` clause. An HTTPException is the answer that a handler wants.
+    Litestar has no signal, and its hooks are for the one who makes the application. It puts the application into the
+    scope, and answers inside its `except` clause. An HTTPException is the answer that a handler wants.
     """
     if "litestar_app" in scope:
         from litestar.exceptions import HTTPException

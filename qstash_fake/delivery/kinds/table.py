@@ -1,7 +1,7 @@
-"""The kinds of applications that can be mounted: how each is told, why that tells it, and what calls it.
+"""The kinds of applications that can be mounted: how each is recognized, why that is safe, and what calls it.
 
-The first row that fits counts. A row asks for the class of an object where there is one to ask for, and for how the
-object is called otherwise; never for an attribute that an object of another kind may have.
+The first row that fits counts. A row asks for the class of an object, or, where there is no such class, for the way the
+object is called. It never asks for an attribute that an object of another kind may have.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ POSSIBLE = (
 
 
 class Candidate:
-    """An object that is to be mounted, and what the rows ask about it. Most rows ask the same; it is found once."""
+    """An object that is to be mounted, and what the rows ask about it. Most rows ask the same; it is found out once."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -84,7 +84,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A row: objects that *told* tells, because of *why*, are called as *make* says."""
+    """A row: objects that *told* recognizes, because of *why*, are called as *make* says."""
 
     name: str
     told: Callable[[Candidate], bool]

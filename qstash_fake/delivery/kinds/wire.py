@@ -1,4 +1,4 @@
-"""Requests and responses as bytes of HTTP/1.1, for applications that speak it themselves. No socket is opened."""
+"""Requests and responses as bytes of HTTP/1.1, for applications that speak HTTP themselves. Opens no socket."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def environ(request: Request) -> Environ:
 
 @lru_cache(urls.REMEMBERED)
 def _told_of(url: str) -> Environ:
-    """Return what an application is told of *url*. PEP 3333: what is no ASCII goes as its bytes, each a character."""
+    """Return what an application is told of *url*. PEP 3333: each byte that is no ASCII is a character."""
     parts = urls.split(url)
     path, query = parts.path or "/", parts.query.encode().decode("latin-1")
     host, port, _ = urls.server(url)
