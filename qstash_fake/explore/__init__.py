@@ -1,4 +1,4 @@
-"""Exploration: what a service that delivers at least once may do to a test, and the smallest of it that breaks it."""
+"""Exploration: the faults that a service with at-least-once delivery may cause, and the fewest that break a test."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""A test of pytest as a scenario: run again and again, told to the session once.
+"""A test of pytest as a scenario: it runs again and again, and is reported to the session once.
 
-pytest's own protocol makes each run, without telling anybody. Before each one the item is as new: the instance of a
-class, markers and properties that a run has added, captured output. Fixtures of a wider scope stay, for the next item
-is said to be the test's own parent. Only the run that counts, which is the last, is given the real next item.
+pytest's own protocol makes each run, without logging it. Before each run the item is put back to its first state: the
+instance of a class, markers and properties that a run has added, captured output. Fixtures of a wider scope stay,
+because each run names the test's own parent as the next item. Only the run that counts, which is the last, names the
+real next item.
 
-What a run tells by hooks of its own, subtests and `--pdb` among them, is heard by nobody until the run that counts. The
-warnings of the others are dropped.
+No plugin hears the hooks that a run calls itself, such as those of subtests and `--pdb`, before the run that counts.
+The warnings of the other runs are dropped.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from qstash_fake.explore.search import Found, Trial, Verdict, search
 
 Reports = Sequence[pytest.TestReport]
 SECTION = "qstash_fake exploration"
-# What a test that holds tells of its exploration, as a property of its reports: under every single fault it holds,
-# under those of the kinds that it names, or under a part of them.
+# What the reports of a test that holds have as a property: it holds under every single fault, under every one of the
+# kinds that it names, or under a part of them.
 EXPLORED, OF_ITS_KINDS, IN_PART = (
     "qstash_fake_explored",
     "qstash_fake_explored_of_its_kinds",
@@ -38,7 +39,7 @@ _TOLD_MEANWHILE = ("pytest_runtest_logreport", "pytest_exception_interact")
 
 
 class Heard:
-    """A plugin that hears what a run tells before its own reports: the failures of subtests."""
+    """A plugin that hears the failures of subtests, which a run logs before its own reports."""
 
     def __init__(self) -> None:
         self.broke = False
@@ -49,7 +50,7 @@ class Heard:
 
 
 class Scenario:
-    """One test, and what is to be known of it before and after each run; *key* is where its fixture finds the plan."""
+    """One test, and its state before the first run; *key* is where its fixture finds the plan."""
 
     def __init__(self, item: pytest.Item, nextitem: pytest.Item | None, key: pytest.StashKey[Planned]) -> None:
         self._item = item
@@ -142,7 +143,7 @@ class Scenario:
 
     def _renew(self) -> None:
         """Make the item as it was before its first run."""
-        for name in ("_instance", "_obj"):  # else a test of a class sees what the run before has left on `self`
+        for name in ("_instance", "_obj"):  # otherwise a test of a class sees what the run before has left on `self`
             vars(self._item).pop(name, None)
         for live, before in self._own:
             live[:] = before
@@ -155,18 +156,18 @@ class Scenario:
 
 @contextmanager
 def _unheard(config: pytest.Config) -> Iterator[None]:
-    """Let what runs tell meanwhile go to none of the plugins that are there now, and drop warnings."""
+    """Keep what runs log meanwhile from all plugins that are there now, and drop warnings."""
     with ExitStack() as exits:
         exits.enter_context(warnings.catch_warnings(record=True))
         for name in _TOLD_MEANWHILE:
-            hooks = getattr(config.hook, name)._hookimpls  # the public way leaves out no plugin that conftests share
+            hooks = getattr(config.hook, name)._hookimpls  # the public way leaves out no plugin of conftests
             exits.callback(hooks.__setitem__, slice(None), list(hooks))
             hooks.clear()
         yield
 
 
 def _seen_from_here(item: pytest.Item) -> str:
-    """Return the id of *item* as pytest takes it where it was started, which may be below its root."""
+    """Return the id of *item* as pytest accepts it in the folder where it was started."""
     file, colons, inside = item.nodeid.partition("::")
     config = item.config
     if config.invocation_params.dir != config.rootpath:
@@ -183,7 +184,7 @@ def _broke(report: pytest.TestReport) -> bool:
 
 
 def _only_unexpected(reports: Reports) -> bool:
-    """Tell whether nothing is wrong but that a test has passed that was expected to fail."""
+    """Tell whether all is well, except that a test has passed which was expected to fail."""
     return all(report.passed or _is_strict_xpass(report) for report in reports)
 
 
@@ -192,7 +193,7 @@ def _is_strict_xpass(report: pytest.TestReport) -> bool:
 
 
 def _fail(reports: Reports, text: str) -> None:
-    """Let the test fail with *text*; one that has failed gets it as a section."""
+    """Let the test fail with *text*; if it has failed already, add *text* as a section."""
     failed = next((report for report in reports if report.failed), None)
     if failed is not None:
         failed.sections.insert(0, (SECTION, text))

@@ -1,10 +1,10 @@
-"""A plan at work on one fake: makes its faults come to pass, and records what could have come to pass besides.
+"""A plan at work on one fake: it makes its faults happen, and records which others were possible.
 
-A fault belongs to a point, and comes to pass once at most: the first time that the point is reached and the fault can
-be there. `lost` and `down` cannot be at a message's last attempt, `swap` neither inside a queue nor where nothing else
-is due at the instant. A fault that never can is left over; `Record.left_over` names it.
+A fault belongs to a point, and happens once at most: the first time that the point is reached and the fault is possible
+there. `lost` and `down` are not possible at a message's last attempt, `swap` neither inside a queue nor where nothing
+else is due at the instant. A fault that never becomes possible is left over; `Record.left_over` names it.
 
-An attempt goes through three places, always in this order, each of which asks for its faults alone:
+An attempt goes through three places, always in this order. Each place asks only for its own faults:
 
 1. `admit`, before anything has changed: `late` plans another start, `swap` lets another message go first.
 2. `is_unreachable` and `doubles`, at the start: `down` takes the application away, `twice` sends the attempt again.
@@ -41,7 +41,7 @@ LOST = "the answer was lost on its way"
 
 
 class Place(NamedTuple):
-    """Where a message stands among those to its path."""
+    """Where points find a message: it is number *number* of the messages to *path*."""
 
     host: str
     path: str
@@ -108,20 +108,20 @@ class Planned:
         held.targets.conditions = (*ALWAYS, self.lose)
 
     def detach(self, fake: QStashFake) -> None:
-        """Let the deliveries of *fake* be as they are without a plan; what was recorded stays."""
+        """Let the deliveries of *fake* be as they are without a plan; the record stays."""
         held = inside(fake)
         held.broker.disturbance = held.targets.is_unreachable = None
         held.targets.conditions = ALWAYS
 
     def join(self, broker: Broker) -> None:
-        """Follow *broker*, from its first message on; the counting goes on where another was followed before."""
+        """Follow *broker*, from its first message on; the counts go on from a broker that was followed before."""
         self._broker = broker
         broker.disturbance = self
         self._follower = Follower(broker.journal, 0)
 
     def record(self, kinds: Iterable[str] = DEFAULT) -> Record:
-        """Return what has become of the plan, and which faults of *kinds* were possible besides."""
-        if not self._met:  # maybe it never had a broker: the set-up of a test may fail before
+        """Return which faults of the plan have happened, and which of *kinds* were possible besides."""
+        if not self._met:  # perhaps it never had a broker: the set-up of a test may have failed
             return Record(self.plan, (), tuple(self._fired))
         with self._broker.lock:
             shared = self._shared_paths()
@@ -136,7 +136,7 @@ class Planned:
     # --- before a start -------------------------------------------------------------------------------------------
 
     def admit(self, message: Message) -> Message | None:
-        """Return what starts now in the place of *message*; None if it starts later."""
+        """Return the message that starts now in the place of *message*; None if it starts later."""
         if (other := self._aside.get(message)) is not None:
             if self._next_besides(message, after=other) is other:
                 return self.admit(other)
@@ -159,7 +159,7 @@ class Planned:
         return self.admit(other)
 
     def _next_besides(self, message: Message, after: Message | None = None) -> Message | None:
-        """Return what could start now if *message* were not there, nor those that wait for others, *after* excepted."""
+        """Return what could start now without *message* and without all that wait for others, except *after*."""
         return self._broker.admission.first_besides({message, *self._aside} - {after}, self._broker.now_ms)
 
     # --- at a start -----------------------------------------------------------------------------------------------
@@ -191,10 +191,10 @@ class Planned:
         return Outcome(error=LOST, duration_ms=outcome.duration_ms, exception=outcome.exception)
 
     def loses_answer(self, accepted_before: int) -> bool:
-        """Tell whether the answer to a publish is lost that made the messages after the first *accepted_before*.
+        """Tell whether the answer to a publish is lost; it made the messages after the first *accepted_before*.
 
-        A publish to the same URL right after one that was lost is the client's next try. It is no point of its own: a
-        search that loses each try in turn ends with a client that gives up, and waits in real time for that.
+        A publish to the same URL right after a lost one is the client's next try, and no point. Otherwise the search
+        would lose each try in turn, and the client, which waits in real time between them, would give up.
         """
         self._number()
         loses, tried_again, self._lost = False, self._lost, set[tuple[str, str]]()
@@ -227,7 +227,7 @@ class Planned:
         return self._places.get(message) or self._give_place(message)  # the journal may have forgotten it
 
     def _next(self, message: Message, *kinds: str, attempt: int | None = None) -> Fault | None:
-        """Return the fault of one of *kinds* that waits for this attempt of *message*, its next one if not told."""
+        """Return the fault of one of *kinds* that waits for this *attempt* of *message*, by default for its next."""
         if not self._waiting:
             return None
         number = message.retried + 1 if attempt is None else attempt
@@ -241,7 +241,7 @@ class Planned:
     def _fire(
         self, fault: Fault, message: Message, other: Message | None = None, *, attempt: int | None = None
     ) -> None:
-        """Note that *fault* comes to pass now, in the journal too: the timeline shows it there."""
+        """Note that *fault* happens now, in the journal too, where the timeline shows it."""
         now_ms = self._broker.now_ms
         said = {
             "attempt": message.retried + 1 if attempt is None else attempt,
@@ -291,7 +291,7 @@ def _was_answered(met: Met) -> bool:
     return _has_a_retry(met) and any(outcome is not None and outcome.success for outcome in answers)
 
 
-# When a fault of a kind was possible at a point; an attempt that is not here may have any.
+# When a fault of a kind was possible at a point; kinds that are not here are possible at any attempt.
 _POSSIBLE: Mapping[str, Callable[[Met], bool]] = {
     "lost": _was_answered,
     "down": _has_a_retry,

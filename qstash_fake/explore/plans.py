@@ -1,9 +1,9 @@
-"""Plans: what QStash does to the deliveries of one run, as text both ways and as words for people.
+"""Plans: what QStash does to the deliveries of one run, as text that is read and written, and in words for people.
 
 A plan is faults joined by `+`, a fault is `KIND@POINT`. A point is `PATH#n.a`: attempt a of the n-th message to that
 path; `HOST/PATH#n.a` where two hosts share it; `PATH#n` for the publish of the n-th message. Attempts are counted as
-`Upstash-Retried` counts them, messages as they were made, those of schedules and callbacks too. In a path `+`, `#`
-and blanks are percent-encoded.
+`Upstash-Retried` counts them. Messages are counted in the order in which they were made, and the messages of schedules
+and callbacks count too. In a path `+`, `#` and blanks are percent-encoded.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ENCODED = {"+": "%2B", "#": "%23", " ": "%20"}
 
 
 class Point(NamedTuple):
-    """Attempt *attempt*, from 1, of message *number*, from 1, to *path*; without a host on any, 0 is the publish."""
+    """Attempt *attempt*, from 1, of message *number*, from 1, to *path*; 0 is the publish; no host means any host."""
 
     path: str
     number: int
@@ -60,12 +60,12 @@ class Point(NamedTuple):
         return f"{self.host}{self.path}#{self.number}{f'.{self.attempt}' if self.attempt else ''}"
 
     def is_at(self, host: str, path: str, number: int, attempt: int) -> bool:
-        """Tell whether it is this point of a run."""
+        """Tell whether this is the point."""
         return self.host in ("", host) and (path, number, attempt) == self[:3]
 
 
 class Fault(NamedTuple):
-    """One thing that QStash does otherwise."""
+    """One thing that QStash does differently."""
 
     kind: str
     point: Point

@@ -1,4 +1,4 @@
-"""`explore`: exploration without pytest. A scenario is a function that is given a fake of its own for each run."""
+"""`explore`: exploration without pytest. A scenario is a function that gets a new fake for each run."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def explore(
     """Run *scenario* under up to *runs* plans of *faults*, and raise what it raises under the smallest that breaks it.
 
     *scenario* is given a new QStashFake, made with *options* and active, for each run; a coroutine function is run
-    on a loop of its own. What it raises has notes: the plan in words, how to run it again, the timeline of that run.
-    *only* is a plan as such a note has it: it is run once, and nothing is searched. Returned is what was tried.
+    on a new loop. The exception has notes: the plan in words, how to run it again, the timeline of that run. *only* is
+    a plan out of such a note: it runs once, and there is no search. The result says what was tried.
     """
     kinds = kinds_of(faults)
     if only is not None:
@@ -75,7 +75,7 @@ def _once(
 ) -> tuple[BaseException | None, Record, str]:
     """Run *scenario* once under *plan*; return what it raised, the record and the timeline."""
     fake, planned, raised = QStashFake(**options), Planned(plan), None
-    inside(fake).tells_timeline = False  # the story has it
+    inside(fake).tells_timeline = False  # the notes have it
     planned.attach(fake)
     try:
         with fake:

@@ -4,8 +4,9 @@ The order: the plain run; every plan of one fault; then plans of two, of three a
 seed. A plan of n + 1 faults is one of n faults that was tried and one more fault that was possible in *its* run: after
 a lost answer there is a second attempt, which the plain run does not have. Equal seeds give equal searches.
 
-What breaks the scenario is not blamed at once. State may outlive a run; hence the plain run is repeated first, and if
-that fails now, no plan is named. Then the plan is shrunk: faults are left out as long as what is left still breaks.
+A plan that breaks the scenario is not blamed at once. State may outlive a run: hence the plain run is repeated first,
+and if it fails now, no plan is named. Then the plan is shrunk: faults are left out as long as the rest still breaks
+it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CANDIDATES = 20  # drawn for each run that is left: several draws may name the s
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of one run: whether it broke, and which single faults were possible besides those of its plan."""
+    """The result of one run: whether it broke, and which single faults were possible beside its plan."""
 
     broke: bool
     possible: Sequence[Fault] = ()
@@ -58,7 +59,7 @@ class Found:
     singles: int = 0
     """How many single faults there are."""
     tried: Counter[int] = field(default_factory=Counter)
-    """How many plans of so many faults were tried, the plain run being that of none."""
+    """Number of faults → how many plans with so many faults were tried; the plain run has none."""
     afterwards: int = 0
     """How many runs it took to confirm and to shrink."""
     exhausted: bool = False
@@ -66,12 +67,12 @@ class Found:
 
     @property
     def runs(self) -> int:
-        """How many runs the search took, what came afterwards left out."""
+        """How many runs the search took, without those that confirm and shrink."""
         return self.tried.total()
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether some kinds were left out that are tried unless others are named."""
+        """Whether kinds were left out that are tried by default."""
         return not set(DEFAULT) <= set(self.kinds)
 
     def __str__(self) -> str:
@@ -97,7 +98,7 @@ class Found:
 def search(run: Run, *, runs: int, seed: int = 0, kinds: tuple[str, ...] = DEFAULT) -> Found:
     """Search in at most *runs* runs for a plan that breaks *run*; to confirm and to shrink it takes a few more.
 
-    *kinds* are those of the faults that *run* calls possible, for the words of the result.
+    *kinds* are the kinds of the faults that *run* calls possible, for the words of the result.
     """
     found = Found(runs, kinds)
     first = run(PLAIN)
@@ -121,7 +122,7 @@ def search(run: Run, *, runs: int, seed: int = 0, kinds: tuple[str, ...] = DEFAU
 
 
 def _plans(held: dict[frozenset[Fault], tuple[Plan, Trial]], chance: random.Random, runs: int) -> Iterator[Plan]:
-    """Yield the plans to be tried; *held* grows meanwhile by those that were tried and did not break."""
+    """Yield the plans to be tried; *held* grows meanwhile by the plans that were tried and did not break."""
     _, first = held[frozenset()]
     for fault in first.possible:
         yield (fault,)

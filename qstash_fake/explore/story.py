@@ -24,7 +24,7 @@ SHOWN = 10  # faults that are named for a plan that does not fit
 
 
 def broken(what: str, record: Record, again: str, found: Found | None = None) -> str:
-    """Return why *what*, "the test" say, fails under the plan of *record*; *again* is how to run it once more."""
+    """Return why *what*, such as "the test", fails under the plan of *record*; *again* is how to run it once more."""
     if not record.plan:
         return f"{what} was run under no plan: it fails as it is"
     does = "this" if len(record.plan) == 1 else "all of this"
@@ -43,7 +43,7 @@ def under(record: Record) -> str:
 
 
 def does_not_fit(what: str, record: Record) -> str:
-    """Return what to say of a plan of which something did not come to pass in a run that has passed."""
+    """Return what to say of a plan if the run has passed and a fault of the plan did not happen."""
     possible = [str(fault) for fault in record.possible]
     named = ", ".join(possible[:SHOWN]) + (f" and {len(possible) - SHOWN} more" if len(possible) > SHOWN else "")
     return (
@@ -54,7 +54,7 @@ def does_not_fit(what: str, record: Record) -> str:
 
 
 def no_swap(plain: Record, kinds: Collection[str]) -> str:
-    """Return what to say where *kinds* have `swap`, several messages came, and no order could be another one."""
+    """Return what to say where *kinds* have `swap`, several messages came, and no two could change places."""
     messages = {fault.point._replace(attempt=0) for fault in plain.possible}
     if "swap" not in kinds or len(messages) < 2 or any(fault.kind == "swap" for fault in plain.possible):
         return ""
@@ -62,7 +62,7 @@ def no_swap(plain: Record, kinds: Collection[str]) -> str:
 
 
 def _faults(record: Record) -> list[str]:
-    """Return a line for each fault of a plan: those that came to pass, then the others."""
+    """Return a line for each fault of a plan: first the faults that happened, then the others."""
     return [
         *(f"  - {one.words}" for one in record.fired),
         *(f"  - {fault} did not come to pass" for fault in record.left_over),
