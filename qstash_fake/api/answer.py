@@ -122,18 +122,18 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
 _ROUTES = Routes(OPERATIONS)
 # A handler that some row reaches with another method than GET changes something, with a GET as well.
 _CHANGING = frozenset(handler for method, _, handler in OPERATIONS if method != "GET")
-# Called by strangers, who have no token.
+# Called by other services, which have no token.
 _OPEN = frozenset({workflows.hook})
 MAX_BODY = 100 * 1024 * 1024  # assumed: bytes of a request, twice the largest message of any plan
-LOCALHOST = "127.0.0.1"  # who calls in the process
-# Known to exist and not simulated: 501, so that nobody takes silence for success.
+LOCALHOST = "127.0.0.1"  # the caller is this process
+# They exist and are not simulated. 501 keeps a test from taking silence for success.
 NOT_SIMULATED = re.compile(r"/v1/|/v2/workflows(/|$)", re.IGNORECASE)
 
 
 class Api:
-    """The API of one broker. What a test holds of it is an `ApiView`.
+    """The API of one broker. A test holds an `ApiView` of it.
 
-    *tell_time* is called before each answer, so that the broker knows what time it is.
+    *tell_time* is called before each answer and tells the broker the time.
     """
 
     def __init__(self, broker: Broker, auth: Auth, tell_time: Callable[[], object] = lambda: None) -> None:
@@ -164,7 +164,7 @@ class Api:
     ) -> Reply:
         """Return the reply to a request for *target*, the raw path and query.
 
-        *called_region* is that of the host that was called, if it is one of the cloud's.
+        *called_region* is the region of the host that was called, if the host is one of the cloud's.
         Raises nothing but ConnectionDropped: an error of our own is a 500 with its traceback in `problems`.
         """
         self._tell_time()
@@ -179,7 +179,7 @@ class Api:
                 if disturbance is not None and self.broker.accepted > before and disturbance.loses_answer(before):
                     raise ConnectionDropped("the connection broke before the answer")
             except ConnectionDropped as dropped:
-                status, error = 0, str(dropped)  # whoever called has no status, though the message was accepted
+                status, error = 0, str(dropped)  # the caller gets no status, although the message was accepted
                 raise
             except Refused as refused:
                 reply, status, error = self._refuse(refused, method, target), refused.status, refused.error
@@ -195,7 +195,7 @@ class Api:
             return reply
 
     def refusal(self, method: str, target: str, headers: Pairs) -> Reply | None:
-        """Return the reply to a request that is not let in, whose body nobody has to read; None if it is let in."""
+        """Return the reply to a request that is not let in, without its body; None if it is let in."""
         self._tell_time()
         with self.broker.lock:
             try:
@@ -206,7 +206,7 @@ class Api:
             return None
 
     def _note(self, asked: tuple[str, str], status: int, error: str | None, before: int, *, told: bool) -> None:
-        """Note a call; one that failed stands in the journal too, for the application may have swallowed the answer.
+        """Note a call. One that failed is in the journal too: the application may have swallowed the answer.
 
         *told* is whether the journal has a sentence on it.
         """
@@ -221,7 +221,7 @@ class Api:
 
     def _operate(self, method: str, target: str, headers: Pairs, body: bytes, caller_ip: str) -> Reply:
         route = self._admit(method, target, headers, len(body))
-        self.faults.spend()  # by a call that was let in alone
+        self.faults.spend()  # only by a call that was let in
         if route is not None:
             handler, variables = route
             return handler(Call(self.broker, variables, method, target, headers, body, caller_ip, self.chat_answer))
@@ -233,7 +233,7 @@ class Api:
         raise Refused(404, f"{method} {path} not found")
 
     def _admit(self, method: str, target: str, headers: Pairs, size: int) -> tuple[Handler, Mapping[str, str]] | None:
-        """Return the route of a request with a body of *size* bytes, None if there is none; or do not let it in."""
+        """Return the route of a request with a body of *size* bytes, None if there is none; or refuse to let it in."""
         route = _ROUTES.find(method, target)
         changes = method != "GET" or (route is not None and route[0] in _CHANGING)
         if route is None or route[0] not in _OPEN:
@@ -250,11 +250,11 @@ class Api:
 
 
 def _token_query(target: str) -> str:
-    """Return all of the query; behind a raw destination that has one of its own, the token follows a second `?`."""
+    """Return all of the query. Behind a raw destination that has a query itself, the token follows a second `?`."""
     return target.partition("?")[2].replace("?", "&")
 
 
 def _declared_size(headers: Pairs) -> int:
     """Return what Content-Length says, 0 if it says nothing that can be read."""
     length = http.first(headers, "content-length") or ""
-    return int(length[:20]) if length.isdecimal() else 0  # 20 digits tell; Python reads no more than 4,300
+    return int(length[:20]) if length.isdecimal() else 0  # 20 digits are enough; Python reads no more than 4,300

@@ -23,7 +23,7 @@ def asgi_app(api: Api) -> Starlette:
 
 
 class Everything(BaseRoute):
-    """Every HTTP request, whatever its method and path; a pattern would stop at a line break."""
+    """Matches every HTTP request, whatever its method and path; a pattern would stop at a line break."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -59,7 +59,7 @@ async def respond(api: Api, request: Request) -> Response:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body; of one that is larger than `MAX_BODY` only as much as shows it, the rest is not read."""
+    """Return the body. One larger than `MAX_BODY` is not read to its end; its beginning shows that it is too large."""
     chunks, size = [], 0
     async for chunk in request.stream():
         chunks.append(chunk)
@@ -74,7 +74,7 @@ def _quoted(path: str) -> bytes:
 
 
 def _text(raw: bytes) -> str:
-    """Return a target as text; what is no UTF-8 is percent-encoded, as Go's net/url sends it on."""
+    """Return a target as text; bytes that are no UTF-8 are percent-encoded, as Go's net/url sends them on."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

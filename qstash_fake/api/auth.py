@@ -13,7 +13,7 @@ UNAUTHENTICATED = "unable to authenticate: invalid token"  # QStash's own words
 
 
 class Auth:
-    """The tokens that are let in: those of *token*, or any that is not empty where *token* is None.
+    """The tokens that are let in: *token*, one or several; where it is None, any that is not empty.
 
     A token of *read_only* may only GET.
     """

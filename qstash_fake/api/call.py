@@ -1,4 +1,4 @@
-"""What an operation is given, the checks that several of them make of it, and what they give back."""
+"""What an operation gets, the checks that several of them make, and what they return."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def json_reply(value: Any, status: int = 200) -> Reply:
 
 
 def error_reply(refused: Refused) -> Reply:
-    """Return QStash's way of saying no: JSON, and plain text for a method that a path does not have."""
+    """Return a refusal as QStash writes it: JSON, and plain text for a method that a path does not have."""
     if refused.status == 405:
         text = (("Content-Type", "text/plain; charset=utf-8"),)
         return Reply(status=405, headers=text, body=refused.error.encode())

@@ -37,8 +37,8 @@ class ApiCall:
         return f"<ApiCall {self.at:%Y-%m-%dT%H:%M:%S.%f} {self.method} {self.path} {self.status}{error}>"
 
 
-# What is kept of a call, which must not cost a publish more than it has to: time in unix milliseconds, method, target,
-# status, error, and how many messages there ever were before it and after it.
+# What is kept of a call, as a tuple to keep a publish cheap: time in unix milliseconds, method, target, status, error,
+# and how many messages there ever were before it and after it.
 _Noted = tuple[int, str, str, int, str | None, int, int]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from qstash_fake.errors import ConnectionDropped, Refused, UsageError
 
-# What the SDKs tell the kinds of 429 apart by. Read off the SDKs.
+# The headers by which the SDKs tell the kinds of 429 apart. Read off the SDKs.
 _RATE_LIMITS: dict[str, Refused] = {
     "burst": Refused(
         429,
@@ -36,7 +36,7 @@ _RATE_LIMITS: dict[str, Refused] = {
 
 
 class Asked(Refused):
-    """A failure that a test has asked for: whatever its status, nothing is wrong."""
+    """A failure that a test has asked for; it is no problem, whatever its status."""
 
 
 class Faults:

@@ -36,7 +36,7 @@ class Page:
 
 
 def read_given(call: Call, ignored: frozenset[str] = frozenset()) -> Given:
-    """Return names and values of the query and of a JSON body, which wins where both have a name (assumed)."""
+    """Return names and values of the query and of a JSON body; the body wins where both have a name (assumed)."""
     body = call.json_object()
     given = call.query | {name: value for name, value in body.items() if value is not None}
     return {
@@ -62,7 +62,7 @@ def parse_page(given: Given, *, latest_first: bool, most: int = MAX_COUNT, defau
 def parse_filters(
     given: Given, known: frozenset[str], besides: frozenset[str] = PAGING, *, possible: PossibleValues = VALUES
 ) -> Filter:
-    """Return the filters among what is *given*; names *besides*, in lower case, are none."""
+    """Return the filters that are *given*; the names *besides*, in lower case, are no filters."""
     asked = {name: values for name, values in given.items() if name.lower() not in besides}
     return parse_filter(asked, known, possible)
 
@@ -78,7 +78,7 @@ def parse_trim(given: Given) -> int | None:
 
 
 def parse_group(given: Given) -> bool:
-    """Tell whether a log is wanted by message: `groupBy=messageId`."""
+    """Tell whether a log is asked for by message: `groupBy=messageId`."""
     text = _first(given, "groupby")
     if text not in ("", "messageId"):
         raise Refused(400, f"invalid groupBy {text!r}: it is messageId")

@@ -1,9 +1,9 @@
 """Routing: the grammar of the table of operations, and which row a request belongs to. Knows paths, no operation.
 
 A row is (method, path, handler). In a path `{name}` is one segment, decoded; `{name...}` may hold slashes;
-`{name:id}` holds only what an id has, letters, digits, hyphen, period and underscore; `{rest}` is the raw rest of
-the target, query and all, for a URL that stands in the path must not be decoded. The letters of the fixed parts
-match in any case and a trailing slash does not count. A path that fits several rows belongs to the first.
+`{name:id}` holds only the characters of ids: letters, digits, hyphen, period and underscore. `{rest}` is the raw rest
+of the target, with its query, because a URL in the path must not be decoded. The letters of the fixed parts match in
+any case, and a trailing slash does not count. A path that fits several rows belongs to the first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
-H = TypeVar("H")  # what stands in a row beside its method and its path
+H = TypeVar("H")  # the handler of a row
 
 _VARIABLE = re.compile(r"\{(\w+)(?::(id))?(\.\.\.)?\}")
 _REST = "/{rest}"

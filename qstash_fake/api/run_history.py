@@ -1,7 +1,7 @@
 """The history of a run as the JSON that Upstash documents: groups of steps, and what is under way.
 
-A group is one step, or several that ran beside each other, in the order of their numbers. What has not happened yet
-stands last, as the group `next`; a step of a parallel group that is under way, or has failed, stands in its group.
+A group is one step, or several that ran in parallel, in the order of their numbers. The step that comes next stands
+last, as the group `next`. A step of a parallel group that is under way, or has failed, stands in its group.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from qstash_fake.protocol.workflow import CallType
 STEP_NAME_HEADER = "upstash-error-step-name"  # in an answer: the step that has raised
 _STEP_HEADERS = {"Content-Type": ["application/json"], "Upstash-Workflow-Sdk-Version": ["1"]}
 _BODIES = frozenset({"out", "callBody", "callResponseBody", "invokedWorkflowRunBody"})
-# What of a step is shown as it was sent, beside what all of them have.
+# Fields of a step that are shown as they were sent, beside the fields of all steps.
 _OF_KIND = ("sleepFor", "sleepUntil", "callUrl", "callMethod", "callBody", "callHeaders", "waitEventId")
 
 
@@ -146,7 +146,7 @@ def _result(run: Run, entry: Entry) -> Json:
 
 
 def _of_call(run: Run, entry: Entry) -> Json:
-    """What was called, and what was answered, out of the messages of the call."""
+    """The request of a call and its answer, out of the messages of the call."""
     step = entry.step
     if step is None or step.type != "Call":
         return {}
@@ -199,7 +199,7 @@ def _of_wait(run: Run, entry: Entry) -> Json:
 
 
 def _call(run: Run, entry: Entry) -> Json | None:
-    """A call that is under way; its result, when it is there, stands for it."""
+    """A call that is under way; when its result is there, that stands in its place."""
     message = entry.message
     if message is None or message.part is None or message.part.step is None or not run.going:
         return None

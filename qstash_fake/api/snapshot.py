@@ -1,6 +1,6 @@
-"""All of an account at one moment, as JSON: what the control API shows, and what a page or a report draws.
+"""All of an account at one moment, as JSON. The control API shows it, a page or a report draws it.
 
-Things look as in QStash's own API (`wire`), redaction included; messages have their state, due time and attempts, too.
+Everything looks as in QStash's own API (`wire`), redacted too; messages also have state, due time and attempts.
 Pure: equal states give equal snapshots, and taking one changes nothing.
 """
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def snapshot(broker: Broker) -> Json:
-    """Return what *broker* has now. Times for people are ISO 8601 in UTC, those of QStash unix milliseconds."""
+    """Return what *broker* has now. Times for people are ISO 8601 in UTC, times of QStash unix milliseconds."""
     with broker.lock:
         now_ms, next_ms = broker.now_ms, broker.next_event_ms()
         return {
@@ -34,7 +34,7 @@ def snapshot(broker: Broker) -> Json:
 
 
 def ways(broker: Broker) -> Json:
-    """Return what messages go through, as the API shows it: the queues, URL groups and flow-control keys there are."""
+    """Return the queues, URL groups and flow-control keys, as the API shows them."""
     return {
         "queues": [wire.queue(one) for one in broker.queues.values()],
         "url_groups": [wire.url_group(one) for one in broker.url_groups.by_name.values()],

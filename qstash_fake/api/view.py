@@ -40,7 +40,7 @@ class ApiView:
 
     @property
     def chat_answer(self) -> Mapping[str, Any]:
-        """What `POST /llm/v1/chat/completions` answers, and what messages to `api/llm` are answered."""
+        """The answer of `POST /llm/v1/chat/completions`, and to messages for `api/llm`."""
         return self._api.chat_answer
 
     @chat_answer.setter
@@ -52,7 +52,7 @@ class ApiView:
     def fail(self, kind: str | int = "burst", times: int = 1) -> None:
         """Answer the next *times* calls with 429 of *kind*, `burst`, `daily` or `chat`, or with a status.
 
-        A call without a valid token is refused for that, and spends no fault.
+        A call without a valid token is refused as usual, and spends no fault.
         """
         self._api.faults.fail(kind, times)
 

@@ -131,7 +131,7 @@ def bulk_action(value: BulkAction) -> Json:
 
 
 def queue(value: Queue) -> Json:
-    """A queue: exactly six keys, for one more breaks the PHP SDK."""
+    """A queue: exactly six keys, because one more breaks the PHP SDK."""
     return {
         "name": value.name,
         "parallelism": value.parallelism,

@@ -27,7 +27,7 @@ def waiter(value: Waiter) -> Json:
 
 
 def notified(value: Waiter | None, run: Run, message_id: str) -> Json:
-    """What came of telling one run of an event; nobody waits where the data was kept."""
+    """The notification of one run; where the data was kept, nobody waits."""
     return {
         "waiter": waiter(value) if value is not None else {},
         "messageId": message_id,
@@ -43,7 +43,7 @@ def started(run: Run) -> Json:
 
 
 def of_run(dead: DeadLetter) -> Json:
-    """What a dead letter says of the run that has failed with it, and of its failure function."""
+    """The fields of a dead letter about the run that has failed with it, and about its failure function."""
     if dead.message.part is None:
         return {}
     run = dead.message.part.run

@@ -1,1 +1,1 @@
-"""The operations of the API, a file a resource. Each is parse, one broker call, wire; answer.py has their table."""
+"""The operations of the API, a file for each resource. Each is parse, one broker call, wire. Table: answer.py."""

@@ -1,4 +1,4 @@
-"""Bulk actions, looked up: all, by state, or one. What makes them is in messages.py."""
+"""Bulk actions, looked up: all, by state, or one. messages.py makes them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def retry_dead_letters(call: Call) -> Reply:
 
 
 def overrides_of(call: Call) -> Options:
-    """Return what the headers of a retry override; each may be a query parameter, as with a publish."""
+    """Return the options that the headers of a retry override; each may be a query parameter, as with a publish."""
     in_query = [(name, wire_value(value)) for name, values in call.query.items() for value in values]
     given = [(name, value) for name, value in (*call.headers, *in_query) if is_option(name)]
     return parse_options_of(Kind.RETRY, given)
@@ -78,9 +78,9 @@ def is_option(name: str) -> bool:
 def _page(
     call: Call, given: Given, *, most: int, besides: frozenset[str] = frozenset()
 ) -> tuple[list[DeadLetter], str | None]:
-    """Return a page of the dead letters that are meant, and the cursor of the next; names *besides* are no filters."""
+    """Return a page of the selected dead letters, and the cursor of the next; names *besides* are no filters."""
     wanted = parse_filters(given, filters.DEAD_LETTERS, PAGING | besides)
-    with_runs = "source" in wanted.conditions  # else those of workflows are left out (assumed)
+    with_runs = "source" in wanted.conditions  # without it, dead letters of workflows are left out (assumed)
     return page_of(
         call, given, lambda dead: wanted.dead_letter(dead) and (with_runs or not dead.message.part), most=most
     )

@@ -24,9 +24,9 @@ def cancel_message(call: Call) -> Reply:
 
 
 def cancel_messages(call: Call) -> Reply:
-    """Cancel all that the filters mean; `count`, which the TypeScript SDK always sends, is ignored by QStash, too.
+    """Cancel all that the filters select; `count`, which the TypeScript SDK always sends, is ignored by QStash, too.
 
-    What is meant by ids alone is cancelled at once; anything else is a bulk action, whose id an `async` call is told.
+    A cancel by ids alone is done at once. Any other is a bulk action, and the answer to an `async` call has its id.
     """
     given = read_given(call, ignored=frozenset({"count", "async"}))
     wanted = parse_filters(given, filters.MESSAGES, besides=frozenset())

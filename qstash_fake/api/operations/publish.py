@@ -1,4 +1,4 @@
-"""Publish, enqueue, batch: what makes messages."""
+"""Publish, enqueue, batch: the operations that make messages."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def get_steps(call: Call) -> Reply:
 
 
 def end_run(call: Call) -> Reply:
-    """Cancel a run; with `cancel=false` it says itself what it has returned."""
+    """Cancel a run; with `cancel=false` the run itself says what it has returned."""
     workflows, run_id = call.broker.workflows, call.path["run"]
     if _wants_cancel(call):
         workflows.cancel([workflows.find_going(run_id)])
@@ -109,7 +109,7 @@ def trigger_all(call: Call) -> Reply:
 
 
 def hook(call: Call) -> Reply:
-    """Take a webhook: any request of anybody is an event of the run that made the URL."""
+    """Take a webhook: every request, from whomever, is an event of the run that made the URL."""
     request = {
         "method": call.method,
         "header": header_map(call.headers),
