@@ -83,17 +83,17 @@ class _Calendar:
        wall clock as if the offset had always been this one. A match before the window's end is
        the firing. A match past the end never comes on this clock; the search begins again at the
        end, with the next offset. A spring forward leaves wall-clock times that lie past the end
-       of the one window and before the start of the next: they are skipped. An autumn's lie in
-       both windows, and fire twice. No rule for summer time is written anywhere; both follow.
+       of one window and before the start of the next: they are skipped. The repeated times of an
+       autumn lie in both windows, and fire twice. No rule for summer time is written anywhere; both follow.
     2. `_next_local` searches a clock that is never put forward or back. A cron matches the same
        times on every matching day, so these are computed once, and bisection finds the next.
     3. `_first_day` finds matching days on a calendar without zones. croniter does that. Asked for
-       each firing, it takes 50 microseconds and applies rules of its own for summer time; asked
+       each firing, it takes 50 microseconds and applies its own rules for summer time; asked
        for a day, it does neither.
 
-    Two answers are remembered, for the next question is nearly always about the same window and
-    the same run of days. Each is one immutable value that is replaced as a whole: of several
-    threads, one sees the old value or the new one, and both are right.
+    Two answers are remembered, because the next question is nearly always about the same window and
+    the same run of days. Each is one immutable value that is replaced as a whole: a thread sees the
+    old value or the new one, and both are right.
     """
 
     def __init__(self, fields: Fields) -> None:
@@ -168,7 +168,7 @@ def _days(days: Field, months: Field, weekdays: Field) -> tuple[str, ...]:
     """Return the croniter expressions whose union are the matching days.
 
     robfig/cron v3 spec.go, dayMatches: if day or weekday has the star bit, a day must match both
-    of them; the one with the star matches every day. If neither has it, matching one of the two
+    of them, and the field with the star matches every day. If neither has it, matching one of the two
     is enough: `0 0 13 * 5` is every 13th and every Friday. The bit, not the set of numbers,
     decides: `0 0 13 * 0-6` is every day.
 

@@ -1,4 +1,4 @@
-"""Cron fields: which texts are a cron, and which minutes, hours and days its five fields mean.
+"""Cron fields: which texts are a cron, and which minutes, hours and days its five fields stand for.
 
 The grammar is that of robfig/cron v3, parser.go, function by function and with its order of
 checks; the service refuses a cron in that library's words. Knows texts and sets of numbers; not
@@ -39,7 +39,7 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 class Field(NamedTuple):
-    """The numbers that one field means, and whether it counts as a star.
+    """The numbers that one field stands for, and whether it counts as a star.
 
     robfig keeps one bit more than the numbers: whether an item of the field was `*` or `?`,
     without a step or with a step of one. `*` and `0-6` mean the same weekdays, but only `*` has
@@ -123,7 +123,7 @@ def _every(descriptor: str) -> Every:
 
 
 def _field(text: str, low: int, high: int, names: tuple[str, ...] = ()) -> Field:
-    # robfig skips empty items; of nothing but commas an empty set is left, which never matches.
+    # robfig skips empty items; commas alone leave an empty set, which never matches.
     ranges = [_range(item, low, high, names) for item in text.split(",") if item]
     return Field(
         values=frozenset(number for values, _ in ranges for number in values),
@@ -137,7 +137,7 @@ def _range(item: str, low: int, high: int, names: tuple[str, ...]) -> tuple[rang
     first, *lasts = bounds.split("-")
     star = first in ("*", "?")
     if star:
-        start, end = low, high  # what follows a hyphen is not even read
+        start, end = low, high  # the text behind a hyphen is not even read
     else:
         start = end = _number_or_name(first, low, names)
         if len(lasts) == 1:

@@ -1,8 +1,8 @@
 """Durations: text and Python values to whole milliseconds, and back to text for people.
 
-Three grammars: Go's `time.ParseDuration`, in which applications answer and `@every` counts; that
-of the service's headers, which is Go's with longer units; and our Python API's. Knows units and
-exact arithmetic; not what a duration is for, nor which one is too long for a plan.
+Three grammars: Go's `time.ParseDuration`, for answers of applications and `@every`; the grammar of
+the service's headers, which is Go's with longer units; and the grammar of our Python API. Knows
+units and exact arithmetic; not what a duration is for, nor which one is too long for a plan.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
-@lru_cache(64)  # every test says the same few, and each fake its limits
+@lru_cache(64)  # every test uses the same few, and each fake has its limits
 def _compound_ms(text: str) -> int:
     trimmed = text.strip()
     if not _API.fullmatch(trimmed):

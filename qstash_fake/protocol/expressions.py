@@ -9,10 +9,10 @@ The compiler writes the expression in postfix order, every operand before its op
     1 + 2 * retried   →   1 2 retried * +
 
 A stack machine evaluates that from left to right. It pushes a number or the variable; for an
-operation it takes as many numbers as that needs from the top of the stack and pushes the result. A
-program of the compiler's leaves exactly one number, whatever is in it, so the machine checks nothing.
+operation it takes as many numbers as that needs from the top of the stack and pushes the result.
+Every program that the compiler writes leaves exactly one number, and the machine checks nothing.
 
-All numbers are floats with the rules of IEEE 754, as in Go. There everything has a result:
+All numbers are floats with the rules of IEEE 754, as in Go, where everything has a result:
 `pow(9, pow(9, 9))` is infinite and costs nothing, `0 / 0` is no number (NaN), and NaN spreads. Python
 raises in many of these cases; the functions below give the result instead.
 """

@@ -1,8 +1,8 @@
 """HTTP headers: the spelling of names, and values between bytes, wire text and readable text.
 
-Three forms of a value: the bytes of the wire; *wire text*, a character for each of those bytes
-(latin-1), which is what the fake keeps; and what people read, the UTF-8 that most of those bytes
-are. QStash stores names in Go's canonical form and shows a header as a list of values.
+Three forms of a value: the bytes of the wire; *wire text*, a character for each of those bytes (latin-1), which the
+fake keeps; and the readable text, UTF-8 for most values. QStash stores names in Go's canonical form and shows a
+header as a list of values.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def header_map(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def text(value: str) -> str:
-    """Return what people read in wire text *value*: its bytes as UTF-8, else *value* itself (assumed)."""
+    """Return wire text *value* as readable text: its bytes as UTF-8, else *value* itself (assumed)."""
     if value.isascii():
         return value
     try:
@@ -62,8 +62,7 @@ def decode(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
 def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Return wire text *headers* as they go over the wire, a byte for each character.
 
-    A value with a character that is no byte (one that a test wrote, not one that `decode` gave)
-    goes as UTF-8.
+    A value with a character that is no byte goes as UTF-8: a test wrote it, `decode` did not.
     """
     pairs = tuple(headers)
     try:

@@ -1,7 +1,7 @@
-"""Keywords of public methods: spelled out in `help()`, and an unknown one is refused with the nearest that there is.
+"""Keywords of public methods: `help()` spells them out, and an unknown one is refused with the nearest known one.
 
 Methods that take many optional keywords declare them once, as a TypedDict. Type checkers read that; `inspect` and
-`help()` show the name of the TypedDict only, and Python's own error names none that is near.
+`help()` show the name of the TypedDict only, and Python's own error does not name the nearest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __unittest = True  # unittest leaves the frames of this module out of a failure
 
 
 class _Unasked:
-    """What `help()` shows as the default of a keyword that asks nothing unless it is given."""
+    """What `help()` shows as the default of a keyword that counts only if it is given."""
 
     def __repr__(self) -> str:
         return "…"
@@ -27,7 +27,7 @@ UNASKED = _Unasked()
 
 
 def keywords(more: type | None = None) -> Callable[[F], F]:
-    """Refuse unknown keywords of a method; *more* is the TypedDict of its `**` keywords, which are spelled out."""
+    """Refuse unknown keywords of a method, and spell out those of *more*, the TypedDict of its `**`."""
 
     def decorate(method: F) -> F:
         spelled = _spelled(inspect.signature(method), more)
@@ -58,7 +58,7 @@ def did_you_mean(name: str, known: Iterable[str], written: str = "{}=") -> str:
 
 
 def made_by_the_fake(init: F) -> F:
-    """Leave the parameters of an `__init__` out of `help()`: a test calls none of them."""
+    """Leave the parameters of an `__init__` out of `help()`: a test does not call it."""
     setattr(init, "__signature__", inspect.Signature([_SELF]))  # noqa: B010 - see above
     init.__doc__ = "Made by the fake."
     return init

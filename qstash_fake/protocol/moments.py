@@ -2,7 +2,7 @@
 
 Inside the fake an instant is an `int` of milliseconds since 1970; here it is read and written for
 everybody else. Knows calendars; not which instant is now. HTTP dates are computed in whole
-numbers, so that an application time which is frozen meanwhile changes nothing.
+numbers: an application time that is frozen meanwhile changes nothing.
 """
 
 from __future__ import annotations

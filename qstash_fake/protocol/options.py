@@ -59,7 +59,7 @@ class FlowControl:
 
 
 class _Row(NamedTuple):
-    """What a header sets, and the parser of its value, which raises ValueError."""
+    """The option that a header sets, and the parser of its value, which raises ValueError."""
 
     field: str
     parse: Callable[[str], Any]
@@ -94,7 +94,7 @@ class Options:
     """The run of a workflow that it starts or belongs to."""
 
     def over(self, defaults: Options) -> Options:
-        """Return these options, and those of *defaults* where none was given.
+        """Return these options; where one was not given, that of *defaults*.
 
         A forwarded header of *defaults* stays unless these options forward one of the same name.
         """
@@ -114,7 +114,7 @@ def parse_options(pairs: Sequence[tuple[str, str]]) -> Options:
     The first of several values counts, as in Go's `Header.Get`; forwarded headers keep all of
     theirs. An empty value is no value, except for a cron expression. An unknown header is ignored (assumed).
     """
-    # Most headers of a publish are its client's own. One look at each name tells that.
+    # Most headers of a publish belong to its client. One look at each name shows it.
     _refuse_control_characters(pairs)
     grouped: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -137,7 +137,7 @@ def _parse(grouped: Mapping[str, list[str]], *, family: str, nesting: int) -> Op
     """Return the options of one family of headers, whose names begin with *family* on the wire.
 
     A callback's family has the grammar of the publish itself: `Upstash-Callback-Retries` is read
-    as the `Upstash-Retries` of the callback. So in *grouped* every name begins with `upstash-`.
+    as the `Upstash-Retries` of the callback. Hence in *grouped* every name begins with `upstash-`.
     """
     if nesting > MAX_NESTING:
         raise Refused(400, f"callbacks of callbacks are nested deeper than {MAX_NESTING}")
@@ -319,7 +319,7 @@ _SCALARS: Mapping[str, _Row] = {
 # is a delay, too, and the words of the refusal, which are made like those for a delay in enqueue.
 _NOT_OF_CALLBACKS = frozenset({"upstash-delay", "upstash-not-before"})
 _LIMITS: Mapping[str, Callable[[str], int]] = {"parallelism": _limit, "rate": _limit, "period": _period_ms}
-# The headers that configure a callback: the prefix of their names → the option that holds what
-# they say.
+# The headers that configure a callback: the prefix of their names → the option that holds their
+# values.
 _FAMILIES = {"upstash-failure-callback-": "failure_callback_options", "upstash-callback-": "callback_options"}
 _FAMILY_PREFIXES = tuple(_FAMILIES)

@@ -33,7 +33,7 @@ def parse_publish(
     caller_ip: str,
     kind: Kind = Kind.PUBLISH,
 ) -> PublishRequest:
-    """Return the request made to the raw path rest *raw_destination*, query and all; or refuse it.
+    """Return the request to *raw_destination*, the raw rest of a path with its query; or refuse it.
 
     A header wins over the query parameter of the same name (assumed); query parameters that QStash consumes
     are cut out of the destination, whose other bytes stay as they are.
@@ -53,7 +53,7 @@ def parse_publish(
 
 
 def cut_parameters(target: str) -> tuple[str, list[tuple[str, str]]]:
-    """Return *target* without its `upstash-*` and `qstash_token` parameters, and these decoded."""
+    """Return *target* without its `upstash-*` and `qstash_token` parameters, and the parameters, decoded."""
     path, mark, query = target.partition("?")
     kept: list[str] = []
     cut: list[tuple[str, str]] = []
@@ -71,7 +71,7 @@ def cut_parameters(target: str) -> tuple[str, list[tuple[str, str]]]:
 def forwardable(pairs: Iterable[tuple[str, str]]) -> Headers:
     """Return the headers of a publish that `Upstash-Header-Forward` gives to the message.
 
-    Not the connection's own, not QStash's, not the token that authenticated the call (assumed).
+    Headers of the connection, of QStash, and the token that authenticated the call are not given (assumed).
     """
     left_out = HOP_BY_HOP | {"authorization", "content-type", "qstash_token"}
     return tuple(

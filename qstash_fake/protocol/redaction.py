@@ -1,7 +1,7 @@
 """Redaction: which parts of a message the API shows only as a hash, and that hash.
 
-Knows `Upstash-Redact-Fields` and how a redacted value looks. It is for what is shown; deliveries,
-callbacks and redrives use the original values.
+Knows `Upstash-Redact-Fields` and how a redacted value looks. Only what the API shows is redacted;
+deliveries, callbacks and redrives use the original values.
 """
 
 import re

@@ -1,6 +1,7 @@
 """Restrictions: which options a kind of request must not ask for, and which it must.
 
-The grammar of the headers is one for all kinds of requests (options.py); what they may say differs.
+The grammar of the headers is the same for all kinds of requests (options.py); the options that they
+may ask for differ.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from qstash_fake.protocol.options import Options, parse_options
 
 
 class Kind(Enum):
-    """What the options come with."""
+    """The kind of request that brings the options."""
 
     PUBLISH = auto()
     ENQUEUE = auto()

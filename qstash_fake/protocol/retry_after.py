@@ -1,4 +1,4 @@
-"""The value of `Retry-After` and its kin: seconds, the date of an HTTP header, or a Go duration.
+"""The value of `Retry-After` and the like: seconds, the date of an HTTP header, or a Go duration.
 
 Knows the three spellings; not which headers count, nor which wait is too long.
 """

@@ -3,9 +3,9 @@
 Scheme and host compare in lower case, a default port is dropped, an empty path is `/`; the rest
 counts as sent.
 
-A message's URL is looked at several times in each delivery, and a suite has few URLs. What these
-looks compute is therefore remembered, for the `REMEMBERED` URLs that were asked for last; headers,
-which may hold tokens, never are.
+A message's URL is parsed several times in each delivery, and a suite has few URLs. The results are
+therefore remembered for the last `REMEMBERED` URLs. Headers, which may hold tokens, are never
+remembered.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _API = re.compile(r"api/([A-Za-z0-9._-]+)")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 
 
-# Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and its kind.
+# Without 0.0.0.0, which some systems take for themselves, and without ::ffff:127.0.0.1 and the like.
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -61,7 +61,7 @@ class Server(NamedTuple):
 
     host: str  # in lower case; an IPv6 address stands in its brackets
     port: int  # that of the scheme where the URL has none
-    authority: str  # host and port as the URL has them, which is what a `Host` header says
+    authority: str  # host and port as the URL has them, which a `Host` header repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def absolute_url(text: str) -> str:
     if match is None:
         raise Refused(400, INVALID_SCHEME)
     host, path, query = _split_rest(match[2])
-    url = f"{match[1]}://{host}{path}{query}"  # a fragment is never sent, so it is not signed (assumed)
+    url = f"{match[1]}://{host}{path}{query}"  # a fragment is never sent, hence not signed (assumed)
     authority = host.rpartition("@")[2]
     if authority[:1] in ("", ":") or _BLANK.search(url):
         raise Refused(400, f"invalid destination url: {url!r} has no valid host or contains blanks")
@@ -129,7 +129,7 @@ def split(url: str) -> UrlParts:
 
 
 def _split_rest(rest: str) -> tuple[str, str, str]:
-    """Return host, path and query of what follows a scheme, the fragment left out."""
+    """Return host, path and query of the text behind a scheme, without the fragment."""
     match = _REST.match(rest)
     assert match is not None  # all of it may be empty
     return match[1], match[2], match[3]
@@ -139,8 +139,8 @@ def _split_rest(rest: str) -> tuple[str, str, str]:
 def server(url: str) -> Server:
     """Return the server of the absolute *url*.
 
-    A port that is no number of at most five digits stays in the host, a name that no machine can
-    have.
+    A port that is no number of at most five digits stays part of the host, which no machine can be
+    called.
     """
     scheme, host, _, _ = split(url)
     authority = host.rpartition("@")[2]
@@ -166,7 +166,7 @@ def _default_port(scheme: str) -> int:
 
 @lru_cache(REMEMBERED)
 def normalize(url: str) -> str:
-    """Return the spelling that all equal URLs have in common."""
+    """Return the one spelling of all equal URLs."""
     scheme, host, path, query = split(url)
     user, at, _ = host.rpartition("@")
     name, port, _ = server(url)
@@ -176,10 +176,10 @@ def normalize(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UrlPattern:
-    """What `on`, `assert_*` and `duplicate_next` take for a URL.
+    """A URL as `on`, `assert_*` and `duplicate_next` take it.
 
-    A text means exactly that URL; its query is compared only if the pattern has one. A trailing `*`
-    makes the text a prefix. A compiled regular expression must match the whole URL.
+    A text matches exactly that URL; its query is compared only if the pattern has one. A trailing
+    `*` makes the text a prefix. A compiled regular expression must match the whole URL.
     """
 
     pattern: str | re.Pattern[str]
@@ -189,12 +189,12 @@ class UrlPattern:
         object.__setattr__(self, "_test", _test(self.pattern))
 
     def matches(self, url: str) -> bool:
-        """Tell whether this pattern means *url*."""
+        """Tell whether this pattern matches *url*."""
         return bool(self._test(url))
 
     @property
     def exact(self) -> str | None:
-        """The normal form of the only URL that it means, whatever the query if it has none; None if it is no such."""
+        """The normal form of the only URL that it matches, without a query if any query will do; None for others."""
         if isinstance(self.pattern, re.Pattern) or self.pattern.endswith("*"):
             return None
         return normalize(self.pattern)
@@ -204,7 +204,7 @@ class UrlPattern:
 
 
 def _test(pattern: str | re.Pattern[str]) -> Callable[[str], object]:
-    """Return the function that tells whether *pattern* means a URL; made once for each pattern."""
+    """Return the function that tells whether *pattern* matches a URL; made once for each pattern."""
     if isinstance(pattern, re.Pattern):
         return pattern.fullmatch
     if pattern == "*":
@@ -234,5 +234,5 @@ def under(prefix: str, url: str) -> bool:
 
 @lru_cache(REMEMBERED)
 def _place(url: str) -> str:
-    """Return the normal form of *url* without user information, which names no other server."""
+    """Return the normal form of *url* without user information: the server is the same."""
     return normalize(_USER.sub("", url))

@@ -1,7 +1,7 @@
 """Upstash Workflow on the wire: what the `Upstash-Workflow-*` headers of a publish say, and how a step looks. Pure.
 
-A workflow is called again and again. Each call carries the list of what has happened, and the workflow publishes
-the next thing as a message to itself. The headers of that message say which run it belongs to, and as what.
+A workflow is called again and again. Each call carries the list of the steps that are done, and the workflow publishes
+the next step as a message to itself. The headers of that message say to which run it belongs, and what it is there.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ PROTOCOL_VERSION = "1"
 SDK_HEADER = "upstash-workflow-sdk"
 """In an answer: which SDK gave it. The TypeScript SDK sends it since 1.0."""
 
-# What a delivery says of itself; a forwarded header of the same name does not reach the endpoint.
+# Headers about the delivery itself; a forwarded header of the same name does not reach the endpoint.
 _OWN = frozenset(
     PREFIX + name for name in ("runid", "url", "init", "calltype", "createdat", "sdk-version", "unknown-sdk")
 )
 
 
 ENDED = "can not append to a a cancelled workflow"
-"""Why a step is refused with 400, in the service's own words, whatever the end of the run was."""
+"""Why a step is refused with 400, in the service's own words, however the run has ended."""
 
 
 class CallType(StrEnum):
-    """What a message is to its run, in the API's words."""
+    """What a message does for its run, in the API's words."""
 
     STEP = "step"
     TO_CALLBACK = "toCallback"
-    """The request of a call to somebody else."""
+    """The request of a call to another service."""
     FROM_CALLBACK = "fromCallback"
-    """The report of what came of it."""
+    """The report of its answer."""
     FAILURE = "failureCall"
     """The report that the run has failed."""
 
 
 class Feature(StrEnum):
-    """What an SDK says it can do, in `Upstash-Feature-Set`; the server has to know these alone."""
+    """The features of an SDK in `Upstash-Feature-Set`; the server has to know only these."""
 
     DETECT_TRIGGER = "WF_DetectTrigger"
     """A first answer without the protocol's header fails the run."""
@@ -66,7 +66,7 @@ class Marks:
     run_id: str
     """Empty if none is named."""
     init: bool
-    """Whether it starts a run; else it belongs to one."""
+    """Whether it starts a run; otherwise it belongs to one."""
     url: str = ""
     call_type: CallType = CallType.STEP
     features: frozenset[str] = frozenset()
@@ -115,9 +115,9 @@ def names_a_run(names: Iterable[str]) -> bool:
 def delivered_headers(
     forwarded: Headers, *, run_id: str, url: str, created_ms: int, init: bool, call_type: CallType, lists: bool
 ) -> Headers:
-    """Return the headers of a delivery to a workflow: those *forwarded*, and what the run says of itself.
+    """Return the headers of a delivery to a workflow: the headers *forwarded*, and those about the run.
 
-    Only a delivery that *lists* what has happened names the protocol: without that header its body is taken as it is.
+    Only a delivery that *lists* the steps names the protocol: without that header, an SDK takes the body as it is.
     """
     return (
         *user_headers(forwarded),
@@ -149,7 +149,7 @@ def encode_entry(message_id: str, body: bytes, call_type: CallType) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step as the SDKs write it: a result, or the plan of one of several that run beside each other."""
+    """A step as the SDKs write it: a result, or the plan of one of several that run in parallel."""
 
     given: Mapping[str, Any]
 
@@ -179,17 +179,17 @@ class Step:
 
     @property
     def concurrent(self) -> int:
-        """How many steps run beside each other, itself included."""
+        """How many steps run in parallel, itself included."""
         return _integer(self.given.get("concurrent")) or 1
 
     @property
     def event_id(self) -> str:
-        """The event that it waited for, empty if it did not."""
+        """The event that it waited for, empty if it waited for none."""
         return str(self.given.get("waitEventId") or "")
 
     @property
     def timed_out(self) -> bool:
-        """Whether it waited in vain."""
+        """Whether the event that it waited for did not come."""
         return bool(self.given.get("waitTimeout"))
 
     @property
@@ -202,7 +202,7 @@ class Step:
 
 
 def parse_step(body: bytes) -> Step | None:
-    """Return the step that *body* is, None if it is none."""
+    """Return the step in *body*, None if there is none."""
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
@@ -211,7 +211,7 @@ def parse_step(body: bytes) -> Step | None:
 
 
 def as_json(content: str) -> Any:
-    """Return *content* parsed as JSON, or as it is if it is none."""
+    """Return *content* parsed as JSON, or unchanged if it is no JSON."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -229,14 +229,14 @@ def _integer(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-# --- what is asked for in a body -------------------------------------------------------------------------------
+# --- requests in a body ----------------------------------------------------------------------------------------
 
 DEFAULT_WAIT = "7d"  # Workflow docs, basics/context: how long an event is waited for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequest:
-    """A step that asks to wait for an event, for *timeout_ms*, which it has written as *timeout*."""
+    """A step that asks to wait for an event, for *timeout_ms*, which it writes as *timeout*."""
 
     url: str
     timeout: str
@@ -268,12 +268,12 @@ class InvokeRequest:
     created_ms: int
     url: str
     headers: Headers
-    """What the result is to be published with."""
+    """The headers to publish the result with."""
     step: Mapping[str, Any]
 
 
 def parse_invoke(body: bytes) -> InvokeRequest:
-    """Return what the *body* of an invocation asks for; or refuse it with 400."""
+    """Return the invocation that the *body* asks for; or refuse it with 400."""
     try:
         given = json.loads(body)
         step, headers = given["step"], given["headers"]

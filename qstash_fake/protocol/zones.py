@@ -1,8 +1,8 @@
 """Zones: the window around an instant in which a time zone keeps one offset from UTC.
 
 Inside such a window a wall clock runs like any other clock: it shows UTC plus the offset, skips
-nothing and repeats nothing. Whoever searches wall-clock times can therefore forget about time
-zones inside a window, and begin again with the next offset where it ends.
+nothing and repeats nothing. A search of wall-clock times can therefore forget about time zones
+inside a window, and begin again with the next offset where it ends.
 """
 
 from __future__ import annotations
