@@ -16,8 +16,8 @@ from qstash_fake.server import static
 from qstash_fake.server.control import ROOT, Control
 
 Address = tuple[str, int]
-# Of `Sec-Fetch-Site`: a page of ours, and what a user opened himself. Fetch Metadata, 2.3. A page of another port
-# of this machine is `same-site`: whose it is, nobody knows.
+# Of `Sec-Fetch-Site`: a page of ours, and a page that a user opened himself. Fetch Metadata, 2.3. A page of another
+# port of this machine is `same-site`: nobody knows whose it is.
 SITES = ("same-origin", "none")
 
 
@@ -59,7 +59,7 @@ class ServerApp:
             self._answered()
 
     def end(self) -> None:
-        """End what lasts: streams, and the verb that is under way."""
+        """End the streams, and the verb that is under way."""
         self._control.end()
 
     async def _respond(self, request: Request) -> Response:
@@ -76,7 +76,7 @@ class ServerApp:
         for origin in request.headers.getlist("origin"):
             if not urls.is_loopback(urls.server(origin).host):
                 return f"requests of web pages from {origin!r} are refused"
-        # What a page loads, such as an image, names no origin. Browsers say who asked, and no page can change it.
+        # The request for an image of a page names no origin. Browsers say which page asked, and no page can change it.
         if (site := request.headers.get("sec-fetch-site", "none")) not in SITES:
             return f"requests of web pages from elsewhere are refused, and this one is {site}"
         host = request.headers.get("host", "")

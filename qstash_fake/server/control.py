@@ -1,9 +1,9 @@
-"""The control API: what a test in Python says to the fake, said over HTTP by a test in any other language.
+"""The control API: a test in another language does over HTTP what a test in Python does with the fake.
 
-How a request becomes an operation, and what becomes of it an answer. What there is to do stands in `operations`.
+Here a request becomes an operation, and its result an answer. The operations themselves stand in `operations`.
 
-A verb lasts as long as its client waits. When the client hangs up, or the server ends, the verb is broken off as a
-cancelled `await qstash_fake.clock.advance_async(…)` is: a delivery that was being made is a failed attempt, the clock
+A verb lasts as long as its client waits. When the client hangs up, or the server ends, the verb is broken off like a
+cancelled `await qstash_fake.clock.advance_async(…)`: a delivery that was under way is a failed attempt, the clock
 stands at the last event, and the next verb goes on from there.
 """
 
@@ -32,7 +32,7 @@ from qstash_fake.testing.fake import QStashFake, inside
 from qstash_fake.testing.report import Report
 
 ROOT = "/_fake"
-TOKEN = "qstash_token"  # the one word of a query that is for nobody but the check of tokens
+TOKEN = "qstash_token"  # the word of a query that only the check of tokens reads
 
 
 class Control:

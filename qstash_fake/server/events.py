@@ -1,8 +1,8 @@
-"""The journal as it is written: for the lines of the server, and over HTTP as server-sent events (WHATWG HTML, 9.2).
+"""The journal while it is written: for the lines of the server, and over HTTP as server-sent events (WHATWG HTML, 9.2).
 
 The id of an event is the place behind it, `LIFE-NUMBER`: a reset begins another life, in which the numbers start
-again. Whoever gives the last id it has seen gets what was written after it; of an id of another life, everything
-that this one has. What the journal no longer keeps is told as a gap.
+again. A client that gives the last id it has seen gets the events after it. With an id of another life it gets
+everything of this life. Entries that the journal no longer keeps are reported as a gap.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Place(NamedTuple):
 
 
 class Restarted:
-    """There was a reset: what came before it is forgotten."""
+    """There was a reset: everything before it is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """So many entries were not read in time, and are no longer kept."""
+    """*count* entries were not read in time, and are no longer kept."""
 
     count: int
 
@@ -93,7 +93,7 @@ class Reader:
 
 
 class Events:
-    """What is written in the journal of *fake*, as streams of events for any number of clients."""
+    """The journal of *fake* as streams of events, for any number of clients."""
 
     def __init__(self, fake: QStashFake) -> None:
         self._lives = Lives(fake)
@@ -104,7 +104,7 @@ class Events:
         self._ended.set()
 
     def place(self, after: str | None) -> Place:
-        """Return the place that an id names, without one the end of what is written; or refuse it with 400."""
+        """Return the place that an id names, without an id the end of the journal; or refuse it with 400."""
         life, broker = self._lives.current()
         now = Place(life, broker.journal.total)
         if after is None:
@@ -115,7 +115,7 @@ class Events:
         return Place(*map(int, parts))
 
     def number_in_this_life(self, after: str | None) -> int | None:
-        """Return the number of the entry after the id *after*; None where what came between is not all there."""
+        """Return the number of the entry after the id *after*; None where entries since then are gone."""
         if after is None:
             return None
         life, broker = self._lives.current()

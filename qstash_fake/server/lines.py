@@ -1,4 +1,4 @@
-"""What the server tells people: a line for each attempt that has ended, and the problems of the API."""
+"""The lines of the server for people: one for each attempt that has ended, and the problems of the API."""
 
 from __future__ import annotations
 

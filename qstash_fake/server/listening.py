@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 Address = tuple[str, int]
-SHUTDOWN_S = 1  # what requests in progress are given when the server ends
+SHUTDOWN_S = 1  # the time for requests in progress when the server ends
 
 
 class Connections:
@@ -57,7 +57,7 @@ ADVICE = {
     errno.EADDRINUSE: "stop what listens there, or choose another port with --port",
     errno.EACCES: "choose a port above 1023 with --port",
 }
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # every address of this machine, and one that reaches it from here
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # every address of this machine → an address that reaches it from here
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -68,7 +68,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         made = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
-        number = error.errno or 0  # that of a name which leads nowhere is below 0
+        number = error.errno or 0  # the number for a name that leads nowhere is below 0
         problem = os.strerror(number) if number > 0 else "no such host"  # socket's own text repeats the address
         advice = ADVICE.get(number, "give one of this machine's addresses with --host")
         raise UsageError(f"cannot listen on {host}, port {port} ({problem}): {advice}") from None
@@ -89,7 +89,7 @@ class Served(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     def end(self) -> None:
-        """End what lasts; called while requests are still in progress."""
+        """End streams and verbs; called while requests are still in progress."""
 
 
 def server_for(app: Served, connections: Connections, *, quiet: bool = False) -> uvicorn.Server:
@@ -107,7 +107,7 @@ def server_for(app: Served, connections: Connections, *, quiet: bool = False) ->
         lifespan="off",
         log_config=None,
         log_level="critical" if quiet else None,
-        proxy_headers=False,  # the address of a client is that of its connection, which may have to be broken
+        proxy_headers=False,  # the address of a client must be that of its connection, to find the one to break
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
@@ -124,7 +124,7 @@ def server_for(app: Served, connections: Connections, *, quiet: bool = False) ->
 class Signals:
     """Notes SIGINT and SIGTERM in its context, and ends the server even before uvicorn listens to them.
 
-    While it serves, uvicorn has handlers of its own; afterwards it raises the signals again for whoever had them.
+    While it serves, uvicorn has its own handlers; afterwards it raises the signals again for the former ones.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def ends(self, server: uvicorn.Server) -> None:
-        """Let the signals end *server*, those that came already included."""
+        """Let the signals end *server*, also signals that have come already."""
         self._server = server
         server.should_exit = bool(self.seen)
 
@@ -154,7 +154,7 @@ class Signals:
 
 @contextmanager
 def in_thread(app: Callable[[Connections], Served]) -> Iterator[str]:
-    """Serve *app* on a free loopback port from a thread of its own until the block ends; gives the URL."""
+    """Serve *app* on a free loopback port, in a thread, until the block ends; gives the URL."""
     connections = Connections()
     server = server_for(app(connections), connections)
     with bind("127.0.0.1", 0) as bound:

@@ -1,8 +1,8 @@
-"""Deliveries over the network: where one really goes, whether it may go there, and how it is sent.
+"""Deliveries over the network: where a delivery really goes, whether it may go there, and how it is sent.
 
 Knows no broker and no clock. Nothing leaves the machine unless that was asked for: a host counts as loopback only
-if it is a literal loopback address or `localhost`. Other names are not looked up, for a name's owner may answer
-127.0.0.1 today and something else a moment later.
+if it is a literal loopback address or `localhost`. Other names are not looked up, because the owner of a name may
+answer 127.0.0.1 now and something else a moment later.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _AS_SENT = "qstash_fake.headers"
 
 
 class Moved(NamedTuple):
-    """Deliveries to *prefix* and below go to *target* instead; what stands after the prefix is kept."""
+    """Deliveries to *prefix* and below go to *target* instead; the rest of the URL is kept."""
 
     prefix: str
     target: str
 
     def __str__(self) -> str:
-        """Return it as `--route` is given it, without users and passwords, well-formed or not."""
+        """Return it as `--route` takes it, without users and passwords, well-formed or not."""
         return "=".join(re.sub("(?<=//).*@", "", url, flags=re.DOTALL) for url in self)
 
 
@@ -53,7 +53,7 @@ async def client(*, allow_external: bool) -> AsyncIterator[httpx.AsyncClient]:
         trust_env=allow_external,
         follow_redirects=False,
         timeout=None,  # each delivery has its own, over all of it
-        # A connection for each delivery: none is met that a destination, restarted since, has just given up.
+        # A connection for each delivery: a destination that was restarted has given up the old ones.
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # QStash keeps none
         event_hooks={"response": [_hide_redirect]},
@@ -63,7 +63,7 @@ async def client(*, allow_external: bool) -> AsyncIterator[httpx.AsyncClient]:
 
 def why_not(url: httpx.URL) -> str | None:
     """Return why nothing is sent to *url* unless destinations outside this machine are allowed; None if it is fine."""
-    # The very bytes that are connected to, not another reading of them.
+    # The host that httpx connects to, not another reading of the URL.
     host = url.raw_host.decode("ascii")
     origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
     if not urls.is_loopback(host):
@@ -83,7 +83,7 @@ def why_not(url: httpx.URL) -> str | None:
 def mounts(
     sender: httpx.AsyncClient, moved: Sequence[Moved], *, allow_external: bool
 ) -> list[tuple[Network, str | None]]:
-    """Return what answers deliveries, with the prefix of each; None for all other URLs."""
+    """Return the applications that answer deliveries, each with its prefix; None for all other URLs."""
     return [
         (Network(sender, allow_external), None),
         *((Network(sender, allow_external, one), one.prefix) for one in moved),
@@ -92,14 +92,14 @@ def mounts(
 
 @dataclass
 class Network(AsyncApp):
-    """What is reached over the network; answers deliveries as a mounted application does."""
+    """A destination over the network; it answers deliveries like a mounted application."""
 
     sender: httpx.AsyncClient
     allow_external: bool
     moved: Moved | None = None
 
     async def send_async(self, request: Request) -> Outcome:
-        """Send *request* and return what came of it; whatever goes wrong is a failed attempt."""
+        """Send *request* and return the outcome; every error is a failed attempt."""
         timeout_ms = DEFAULT_TIMEOUT_MS if request.timeout_ms is None else request.timeout_ms
         try:
             sent = _on_the_wire(request, self.moved).to_httpx()
@@ -116,7 +116,7 @@ class Network(AsyncApp):
         response = await self.sender.send(sent, stream=True)
         body = Body()
         try:
-            await body.read_async(response.aiter_raw())  # its encoding is no matter of this library's
+            await body.read_async(response.aiter_raw())  # `encodings` unpacks it, as QStash does
         finally:
             await response.aclose()
         status = response.status_code
@@ -126,13 +126,13 @@ class Network(AsyncApp):
 
 
 async def _hide_redirect(response: httpx.Response) -> None:
-    """Hide `Location` from httpx: it reads it even if redirects are not followed, and fails if it is malformed."""
+    """Hide `Location` from httpx, which reads it even if redirects are not followed, and fails if it is malformed."""
     response.extensions[_AS_SENT] = response.headers.copy()
     response.headers.pop("location", None)
 
 
 def _shown(error: BaseException) -> str:
-    """Return what went wrong: the reason of the operating system if that is behind it, such as a refused connection."""
+    """Return what went wrong: the reason of the operating system where there is one, such as a refused connection."""
     name, cause = type(error).__name__, error.__cause__ or error.__context__
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
@@ -164,7 +164,7 @@ def _on_the_wire(request: Request, moved: Moved | None) -> Request:
 
 
 def _without_user(text: str) -> str:
-    """Return *text* without what names users, and their passwords, in its URLs."""
+    """Return *text* without the users, and their passwords, in its URLs."""
     return re.sub("(?<=//)[^/?#]*@", "", text)
 
 

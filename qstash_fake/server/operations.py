@@ -1,4 +1,4 @@
-"""What the control API can do: `OPERATIONS`, and a function for each row.
+"""The operations of the control API: `OPERATIONS`, and a function for each row.
 
 The words of the bodies are those of the Python interface; messages, dead letters, schedules and the rest are shown
 as the API of QStash shows them. Decides nothing itself.
@@ -44,7 +44,7 @@ class Session:
     fixed_clock: str | None = None
     """Why the verbs cannot be used, None if they can."""
     routes: dict[Route, Json] = field(default_factory=dict)
-    """The routes made here, with what each was asked to be."""
+    """The routes made here, each with the words that it was made of."""
     verb: asyncio.Task[Report] | None = None
     """The verb that is under way."""
     planned: Planned | None = None
@@ -61,7 +61,7 @@ class Session:
         return {route: asked for route, asked in self.routes.items() if route in live}
 
 
-# --- the clock: what returns a Report is a verb -----------------------------------------------------------------
+# --- the clock: an operation that returns a Report is a verb ----------------------------------------------------
 
 
 async def advance(session: Session, duration: Duration | None = None, **units: Unpack[Units]) -> Report:
@@ -191,7 +191,7 @@ class RouteWords(Answer, total=False):
 
 def add_route(session: Session, url: str, **words: Unpack[RouteWords]) -> Json:
     said: Json = dict(words)
-    route = _route(url, said)  # made outside: one that is refused was never there, none is met half made
+    route = _route(url, said)  # added when it is complete: a route that is refused was never there
     session.targets.routes.add(route)
     session.routes[route] = {"url": url, **said}
     return shapes.route(route, session.routes[route])
@@ -209,7 +209,7 @@ def delete_routes(session: Session) -> Json:
     return {"deleted": len(live)}
 
 
-# --- what QStash does otherwise ----------------------------------------------------------------------------------
+# --- faults of deliveries ----------------------------------------------------------------------------------------
 
 
 def set_plan(session: Session, plan: str = "") -> Json:
@@ -259,7 +259,7 @@ class Operation:
     function: Callable[..., Any]
     words: Mapping[str, Word]
     is_verb: bool
-    """Whether it moves the clock: only one does at a time, and none where the clock is real or a test's."""
+    """Whether it moves the clock: one at a time, and none where the clock is real or belongs to a test."""
 
 
 def row(function: Callable[..., Any]) -> Operation:

@@ -1,4 +1,4 @@
-"""Lines for people on standard output, written by a thread: whoever does not read them holds up nothing.
+"""Lines for people on standard output, written by a thread: a reader that stops reading holds up nothing.
 
 A test that starts the server with a pipe often reads the first lines only. Once a pipe is full, a write to it lasts
 until somebody reads, and a server that waits for that answers nobody and cannot be stopped.
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 MAX_WAITING = 10_000  # lines that wait for a reader; more are left out, and counted
-LAST_S = 1.0  # what a reader is given to take the last lines
+LAST_S = 1.0  # the time that a reader has to take the last lines
 
 
 class Printer:
@@ -28,7 +28,7 @@ class Printer:
         self._thread = threading.Thread(target=self._write, name="qstash-fake lines", daemon=True)
 
     def say(self, line: str) -> None:
-        """Have *line* written; does not wait. One thread says everything."""
+        """Hand *line* to the writing thread; does not wait."""
         if self._waiting.qsize() >= MAX_WAITING:
             self._left_out += 1
             return
@@ -48,7 +48,7 @@ class Printer:
             self._thread.join(LAST_S)
 
     def _write(self) -> None:
-        with suppress(OSError):  # whoever read the lines has gone; the server serves on
+        with suppress(OSError):  # the reader has gone; the server serves on
             while (line := self._waiting.get()) is not None:
                 rest = f"{line}{os.linesep}".encode(self._encoding, "backslashreplace")
                 while rest:

@@ -1,6 +1,6 @@
 """The real clock: deliveries start when they are due, side by side within the gates.
 
-Time is the wall clock's at the start plus the monotonic clock's since: setting the wall clock changes no delay.
+The time is the wall clock's at the start plus the monotonic time since then: setting the wall clock changes no delay.
 Decides nothing about messages: it tells the broker the time, starts what may start, and reports what came of it.
 """
 
@@ -20,7 +20,7 @@ from qstash_fake.delivery.run import start_next
 from qstash_fake.testing.timekeeper import Timekeeper, steady_clock
 
 MAX_IN_FLIGHT = 100  # the parallelism of QStash's pay-as-you-go plan; bounds the sockets that are open
-STILL_S = 1.0  # what deliveries are given to end before a reset; a handler may be about to answer
+STILL_S = 1.0  # the time that deliveries have to end before a reset; a handler may be about to answer
 
 
 class RealTime:
@@ -41,7 +41,7 @@ class RealTime:
 
     @asynccontextmanager
     async def still(self) -> AsyncIterator[list[str]]:
-        """Start no delivery in this context. Gives the URLs of those that have not ended after `STILL_S` seconds."""
+        """Start no delivery in this context. Gives the URLs of deliveries that last longer than `STILL_S` seconds."""
         self._held += 1
         try:
             if self._in_flight:

@@ -80,10 +80,10 @@ def serve(settings: Settings, say: Callable[[str], object]) -> None:
 
 @contextmanager
 def beside_a_test(fake: QStashFake) -> Iterator[LocalServer]:
-    """Serve *fake*, which a test holds and whose clock it moves, on a free loopback port until the block ends.
+    """Serve *fake*, whose clock a test moves, on a free loopback port until the block ends.
 
-    The four variables of this process lead there, too, for what starts a worker with them. Calls of this process to
-    that address are intercepted as all others are; the port is for others.
+    The four variables of this process lead there, too: a worker that it starts inherits them. Calls of this process to
+    that address are intercepted as all others are; the port is for other processes.
     """
 
     def app(connections: Connections) -> ServerApp:

@@ -1,4 +1,4 @@
-"""How the control API shows what a verb has done, and a route; what there is, it shows as a snapshot."""
+"""How the control API shows the report of a verb, and a route. Everything else is in the snapshot."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def report(value: Report) -> Json:
 
 
 def route(value: Route, asked: Json) -> Json:
-    """A route: what was *asked* for, and what has become of it."""
+    """A route: what was *asked* for, and its calls."""
     return {**asked, "calls": len(value.calls), "spent": value.spent}

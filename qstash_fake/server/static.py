@@ -1,4 +1,4 @@
-"""The page of the server: its files, served without a token. What they ask of the server carries one."""
+"""The page of the server: its files, served without a token. The calls of the page carry a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of a control body: what an operation may be told, and of which types.
+"""The words of a control body: which an operation takes, and of which types.
 
 The parameters of an operation's function are its words, their annotations the types. A parameter without a default
 is needed; null is the same as not given. Knows JSON and Python's annotations, no operation.
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _CALLED: Mapping[Any, tuple[str, str]] = {
     str: ("a text", "texts"),
     int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),  # takes whole ones as well, as type checkers do
+    float: ("a number", "numbers"),  # accepts whole numbers as well, as type checkers do
     bool: ("true or false", "truths"),
     list: ("a list", "lists"),
     dict: ("an object", "objects"),
@@ -30,7 +30,7 @@ _CALLED: Mapping[Any, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What may be said by one name: a value of the type *kind*."""
+    """What one word may have: a value of the type *kind*."""
 
     kind: Any
     needed: bool
@@ -39,7 +39,7 @@ class Word:
 def words_of(function: Callable[..., Any]) -> dict[str, Word]:
     """Return the words that *function* takes after its first parameter.
 
-    Where there are many that are not needed, `**words: Unpack[…]` names them with a TypedDict.
+    Many optional words are named by a TypedDict, `**words: Unpack[…]`.
     """
     hints = get_type_hints(function)
     words: dict[str, Word] = {}
@@ -52,7 +52,7 @@ def words_of(function: Callable[..., Any]) -> dict[str, Word]:
 
 
 def words_in(typed_dict: type) -> dict[str, Word]:
-    """Return the words that *typed_dict*, a TypedDict, has for keys; none of them is needed."""
+    """Return the keys of *typed_dict*, a TypedDict, as words; none of them is needed."""
     return {name: Word(kind, needed=False) for name, kind in get_type_hints(typed_dict).items()}
 
 
