@@ -1,6 +1,6 @@
 """Exploration of tests: which of them are run under plans of faults, and the summary of what was tried.
 
-Imported when the first test asks for exploration; until then `plugin.options` and the hooks of `pytest_plugin` do.
+Imported when the first test asks for exploration; before that, `plugin.options` and `pytest_plugin` are enough.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qstash_fake.plugin.order import assigns
 
 
 def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Run *item* under plans, and tell the session of one run; None if it is none of those that are explored."""
+    """Run *item* under plans, and report one run to the session; None if *item* is not to be explored."""
     from qstash_fake.explore.plans import DEFAULT, kinds_of
 
     if (asked := _asked(item)) is None:
@@ -28,7 +28,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     text = item.config.getoption(PLAN)
     if text is None and runs == 0:
         return None
-    from qstash_fake.explore.item import Scenario  # needs names of pytest's that `_asked` has looked for
+    from qstash_fake.explore.item import Scenario  # needs names of pytest that `_asked` has looked for
 
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     scenario, kinds = Scenario(item, nextitem, PLANNED), kinds_of(options.get("faults", DEFAULT))
@@ -52,7 +52,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
 
 
 def summarize(terminalreporter: Any, reports: Iterable[pytest.TestReport]) -> None:
-    """Say what was explored and holds; with -v of each test, without it of those that may need more runs."""
+    """Say what was explored and holds: with -v each test, without it only tests that may need more runs."""
     from qstash_fake.explore.item import EXPLORED, IN_PART, OF_ITS_KINDS, SECTION
 
     told: dict[str, list[str]] = {EXPLORED: [], OF_ITS_KINDS: [], IN_PART: []}
@@ -87,7 +87,7 @@ def check_plan(text: str) -> None:
 
 
 def asked_runs(options: dict[str, Any]) -> int:
-    """Return how many runs *options* ask for, 0 for no exploration; raise for what cannot be."""
+    """Return how many runs *options* ask for, 0 for no exploration; raise for options that cannot be."""
     from qstash_fake.explore.plans import kinds_of
 
     runs = options.get("explore", 0)
@@ -119,7 +119,7 @@ def missing_names() -> list[str]:
 def _asked(item: pytest.Item) -> tuple[dict[str, Any], int] | None:
     """Return the options of *item* and in how many runs to explore it; None if they are wrong.
 
-    What the command line says counts for tests that are explored at all. The set-up of the fixture tells what is wrong.
+    The command line counts for tests that are explored anyway. The set-up of the fixture says what is wrong.
     """
     with suppress(UsageError, TypeError, ValueError, pytest.fail.Exception):
         options = of_ini(item.config) | of_marker(item)

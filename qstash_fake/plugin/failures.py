@@ -1,4 +1,4 @@
-"""The report of a failing test that has a fake. Imported when the first of them is reported.
+"""The report of a failing test that has a fake. Imported when the first such test is reported.
 
 A phase fails in one of three ways: by itself, by the guard after a stray call, and by exploration after what several
 runs have shown together. Each of the three asks `show` for the sections, and a report is given them once.
@@ -30,9 +30,9 @@ def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, py
     if call.when == "call" and call.excinfo is not None:
         item.stash[NOT_PASSED] = True
     show(item, report)
-    # Only now: what a unittest.TestCase has raised, pytest puts into the call while it makes the report.
+    # Only now: pytest puts the exception of a unittest.TestCase into the call while it makes the report.
     if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
-        # The test has failed; what would fail it at its end is told here, not as a second error.
+        # The test has failed already: the problems of its end are added here, and are no second error.
         try:
             own.verify()
         except UsageError as error:

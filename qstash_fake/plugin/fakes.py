@@ -43,7 +43,7 @@ def of_test(request: pytest.FixtureRequest, clients: Entered) -> Iterator[QStash
 def of_session(config: pytest.Config, clients: Entered) -> Iterator[QStashFake]:
     """Yield the fake for fixtures of wider scope, at work."""
     fake = _made(options.of_ini(config), clients)
-    inside(fake).timekeeper.freezes_between_verbs = False  # what runs then are tests that do not know of it
+    inside(fake).timekeeper.freezes_between_verbs = False  # tests that do not know of it run then
     with explained(UsageError), fake:
         config.stash[options.FAKE] = fake
         yield fake

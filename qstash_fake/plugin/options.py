@@ -13,7 +13,7 @@ RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fa
 FOLDER = "qstash-fake-report"  # of the reports
 SESSION = "qstash_fake_session"  # the fixture of the fake for wider fixtures
 FAKE = pytest.StashKey[Any]()
-"""The QStashFake of a test; in the run's stash, that of wider fixtures."""
+"""The QStashFake of a test; in the stash of the run, the fake of wider fixtures."""
 PLANNED = pytest.StashKey[Any]()
 """The plan of faults that a test is run under, an `explore.planned.Planned`."""
 _OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
@@ -23,14 +23,14 @@ WORDS = {"stray": ("error", "allow"), "unused_routes": ("allow", "error")}
 
 
 def fake_of(item: pytest.Item) -> Any:
-    """Return the QStashFake of a test, else that of the wider fixtures which it uses, else None."""
+    """Return the QStashFake of a test, or the fake of the wider fixtures that it uses, or None."""
     if (own := item.stash.get(FAKE, None)) is not None:
         return own
     return item.config.stash.get(FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
 
 
 def word_of(option: str, options: dict[str, Any]) -> str:
-    """Return what *options* say of *option*, or raise ValueError for what is none of its words."""
+    """Return what *options* say of *option*, or raise ValueError for an unknown word."""
     words = WORDS[option]
     word: str = options.get(option, words[0])
     if word not in words:
@@ -63,7 +63,7 @@ OF_THE_PLUGIN = (*WORDS, "explore", "faults")  # the others are arguments of QSt
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare the ini options, and what the command line takes."""
+    """Declare the options of the ini file and of the command line."""
     group = parser.getgroup(MARKER)
     group.addoption(RUNS, type=int, metavar="N", help="run each test that has explore= under up to N plans of faults")
     group.addoption(PLAN, metavar="TEXT", help="run each test that uses qstash_fake once, under this plan of faults")
@@ -85,7 +85,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def check_command_line(config: pytest.Config) -> None:
-    """Refuse to begin with a plan that cannot be read, or with a number of runs that cannot be."""
+    """Refuse a plan that cannot be read, and an impossible number of runs, before the run begins."""
     if (runs := config.getoption(RUNS)) is not None and runs < 0:
         raise pytest.UsageError(f"{RUNS}={runs}: give the number of runs, or 0 for none")
     if (text := config.getoption(PLAN)) is not None:
@@ -105,7 +105,7 @@ def may_be_explored(item: pytest.Item) -> bool:
 
 
 def check_exploration(options: dict[str, Any]) -> None:
-    """Fail for options of exploration that cannot be."""
+    """Fail for impossible options of exploration."""
     if "explore" in options or "faults" in options:
         from qstash_fake.errors import UsageError
         from qstash_fake.plugin.exploring import asked_runs
@@ -130,7 +130,7 @@ def of_ini(config: pytest.Config) -> dict[str, Any]:
 
 
 def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
-    """Return the options that markers of *node* and of what it stands in set, the closest first."""
+    """Return the options that the markers of *node*, its class and its module set; the closest counts."""
     options: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(MARKER))):
         unknown = sorted(marker.kwargs.keys() - OPTIONS.keys())
@@ -146,9 +146,9 @@ def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
 
 
 def in_vain(item: pytest.Item) -> str:
-    """Return a sentence on a marker of the test's own that does nothing, for it takes no fake; empty if there is none.
+    """Return a sentence on a marker that does nothing, because its test takes no fake; empty if there is none.
 
-    Markers of classes and modules are for those tests that take one. A stray call is let out without a fake, too.
+    Markers of classes and modules are for their tests that take one. `stray=` counts without a fake, too.
     """
     given = [marker.kwargs.keys() for marker in item.own_markers if marker.name == MARKER]
     if not given or any(keys == {"stray"} for keys in given) or "qstash_fake" in getattr(item, "fixturenames", ()):
@@ -163,13 +163,13 @@ def _unknown(names: list[str]) -> str:
 
 
 def of_the_fake(options: dict[str, Any]) -> dict[str, Any]:
-    """Return those of *options* that are arguments of QStashFake."""
+    """Return the *options* that are arguments of QStashFake."""
     return {option: value for option, value in options.items() if option not in OF_THE_PLUGIN}
 
 
 @contextmanager
 def explained(*kinds: type[Exception], where: str = "") -> Iterator[None]:
-    """Fail with the sentence of an exception of these *kinds*, without the way that led there."""
+    """Fail with the sentence of an exception of these *kinds*, without its traceback."""
     try:
         yield
     except kinds as error:

@@ -9,8 +9,8 @@ Two fixtures make that possible. `_qstash_begun` begins the fake and is moved to
 it was asked for and hands the fake out. It does not ask for `qstash_app`, which may ask for `qstash_fake` in turn, by
 itself or by a client. Instead:
 
-1. `qstash_app` is added to what a test needs before pytest looks for parameters, which it may have. pytest drops it
-   again where there are any, for nobody asks for it. Hence it is added once more to the collected test.
+1. `qstash_app` is added to the fixtures of a test before pytest looks for parameters, which it may have. Where there
+   are parameters, pytest drops it again, because nobody asks for it. Hence it is added once more to the collected test.
 2. Right after `qstash_fake` is there, `qstash_app` is asked for and mounted. A fixture that needs both is set up on the
    way. Only a fixture that is half set up, and asked for the fake in its own body, cannot be set up on the way. If
    `qstash_app` needs it, mounting waits until it is complete.
@@ -35,7 +35,7 @@ class Order:
 
     def __init__(self) -> None:
         self._missing: list[str] | None = None
-        """The names of pytest's that are not promised and not there; looked for when the first test needs them."""
+        """The private names of pytest that are missing; looked for when the first test needs them."""
         self._half_set_up: list[str] = []
         self._to_be_mounted: list[tuple[Any, Any]] = []
 
@@ -92,7 +92,7 @@ class Order:
 
 
 def missing_names(session: pytest.Session) -> list[str]:
-    """Return the names of pytest's that this needs and that this pytest does not have."""
+    """Return the names of pytest that are needed here and that this pytest does not have."""
     from _pytest import fixtures
 
     info = getattr(fixtures, "FuncFixtureInfo", None)
@@ -116,7 +116,7 @@ def assigns(owner: type, method: str, name: str) -> bool:
 
 
 def _add_app(node: Any, info: Any) -> None:
-    # A name that a test is parametrized with may have no definition; none must be looked for.
+    # A name that a test is parametrized with may have no definition; to look for one would fail.
     given = {name for name in info.names_closure if name not in info.name2fixturedefs}
     names, definitions = node.session._fixturemanager.getfixtureclosure(node, (APP,), given)
     info.names_closure.extend(name for name in names if name not in info.names_closure)

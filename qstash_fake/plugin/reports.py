@@ -1,7 +1,7 @@
 """The option `--qstash-fake-report`: an HTML file for each failing test, and an index of them.
 
-Each process of a run writes the files of its own tests; their names come from the ids of the tests, so that no two
-meet. The process that leads the run removes the files of the run before, and writes the index out of what it finds.
+Each process of a run writes the files of its own tests. Their names come from the ids of the tests, hence all of them
+differ. The process that leads the run removes the files of the run before, and writes the index of the files it finds.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Index:
 
 
 def _check(folder: Path, given: str) -> None:
-    """Refuse what was meant as the path of tests: an option with a value of its own takes the word behind it."""
+    """Refuse a folder that was meant as the path of tests: an option with a value takes the word behind it."""
     has_tests = folder.is_dir() and any(folder.glob("*.py"))
     if "::" in given or folder.is_file() or has_tests:
         raise pytest.UsageError(

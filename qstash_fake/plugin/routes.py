@@ -1,7 +1,6 @@
-"""The option `unused_routes`: what becomes of a test with a route that no delivery has come to.
+"""The option `unused_routes`: whether a test fails if it has a route that no delivery has come to.
 
-A failing test's report names such routes in any case, for an answer that is given to a URL with a slip of the pen is
-given to nobody.
+A failing test's report names such routes in any case: a route whose URL has a typing error answers nobody.
 """
 
 from __future__ import annotations

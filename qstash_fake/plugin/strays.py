@@ -1,8 +1,8 @@
-"""What the guard stops, in a pytest run: who fails by it.
+"""The guard in a pytest run: what fails after a stray call.
 
-A call that is stopped raises, and is recorded too, for the exception may end in a thread, a background task, a 500 or
-an expected failure. A test during which one was recorded fails. So does the collection of a file. Outside of both the
-run fails, and while conftest files are imported it does not begin.
+A call that is stopped raises, and is recorded too, because the exception may end in a thread, a background task, a
+500 or an expected failure. A test during which a call was recorded fails, and the collection of a file likewise.
+Outside of both the run fails. While conftest files are imported, it does not begin.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OF_A_WORKER = "qstash_fake_strays"  # in what a worker of pytest-xdist tells it
 
 
 class Strays:
-    """The guard of one run, and the hooks that fail what let a call astray."""
+    """The guard of one run, and the hooks that fail tests, files and the run."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -54,7 +54,7 @@ class Strays:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Fail the collection of what calls QStash when it is imported."""
+        """Fail the collection of a file that calls QStash when it is imported."""
         self._outside += self._guard.take()
         before, self._guard.what = self._guard.what, f"the collection of {collector.nodeid or 'the tests'}"
         try:
@@ -70,7 +70,7 @@ class Strays:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Let out what the marker of a test lets out, for as long as the test lasts."""
+        """Let out the calls that the marker of a test allows, while the test lasts."""
         self._outside += self._guard.take()
         guard, before = self._guard, (self._guard.what, self._guard.is_allowed)
         guard.what = item.nodeid
@@ -84,7 +84,7 @@ class Strays:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Fail a test that called QStash, whatever became of the exception."""
+        """Fail a test that called QStash, wherever the exception has ended."""
         report = yield
         strays = self._guard.take()
         if not strays or (report.failed and call.excinfo is not None and call.excinfo.errisinstance(StrayCall)):
@@ -105,7 +105,7 @@ class Strays:
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # before the summary, and before a worker says good-bye
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Fail the run for what no test has called."""
+        """Fail the run for calls outside of tests."""
         yield
         self._outside += self._guard.take()
         worker = getattr(self._config, "workeroutput", None)  # what pytest-xdist gives its workers
