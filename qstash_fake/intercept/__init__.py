@@ -1,6 +1,6 @@
 """Interception: calls that HTTP clients make to QStash are answered by the fake.
 
-Every pytest run imports this package for its guard, so nothing heavy is imported here.
+Every pytest run imports this package for its guard. Hence nothing heavy is imported here.
 """
 
 # Test clients that run the lifespan of their application: module → class, the methods that start and end the lifespan,

@@ -82,7 +82,7 @@ class _Transport(asyncio.Transport):
             self._loop.call_soon(self._protocol.connection_lost, None)
 
     def abort(self) -> None:
-        """Do as `close`: nothing is on its way."""
+        """Do the same as `close`: nothing is on its way."""
         self.close()
 
     def pause_reading(self) -> None:
@@ -92,5 +92,5 @@ class _Transport(asyncio.Transport):
         """The whole answer is there already."""
 
     def get_write_buffer_size(self) -> int:
-        """What is written is taken at once."""
+        """Every write is taken at once."""
         return 0

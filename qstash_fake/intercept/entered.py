@@ -1,6 +1,6 @@
 """Which test clients have started the lifespan of their application, told by their own methods.
 
-Nothing on the application is changed. The plugin watches in every run, for a client of a wider fixture is entered
+Nothing on the application is changed. The plugin watches in every run, because a client of a wider fixture is entered
 before the fake of a test; it imports this module with the first module of CLIENTS.
 """
 
@@ -22,13 +22,13 @@ class Entered:
 
     def __init__(self) -> None:
         self.clients: list[tuple[Any, str | None]] = []
-        """One list for as long as this object is there: who holds it sees who enters and leaves."""
+        """One list for the whole life of this object: its holders see the clients come and go."""
         self._listeners: list[Callable[[Any], None]] = []
         self._patches: list[Patch] = []
         self._imports = AfterImport(dict.fromkeys(CLIENTS, self._watch))
 
     def start(self) -> None:
-        """Watch the clients of all modules that are loaded, and those of the others as they come."""
+        """Watch the clients of all modules that are loaded, and of the others when they are imported."""
         self._imports.start()
 
     def stop(self) -> None:
@@ -73,7 +73,7 @@ class Entered:
     @contextmanager
     def _noted(self, client: Any, portal: str | None) -> Iterator[None]:
         """Note that *client* enters, unless it cannot start its application."""
-        if self._patches:  # else another's patch has put ours back after its end
+        if self._patches:  # otherwise the patch of another has put ours back after its end
             for listener in self._listeners:
                 listener(client)
             self.clients.append((client, portal))

@@ -1,10 +1,11 @@
 """The guard: no call to QStash's cloud leaves a test run by accident.
 
 It stands at the network, below everybody's mocks, with two kinds of gates. The first is the look-up of the name.
-The second is the beginning of TLS, which names the host that a proxy was asked to connect to. What a mock or a fake
-answers comes to neither. pycurl, curl_cffi and aiodns look names up by themselves; with aiodns the second gate holds.
+The second is the beginning of TLS, which names the host that a proxy was asked to connect to. A call that a mock or a
+fake answers reaches neither. pycurl, curl_cffi and aiodns look names up by themselves; with aiodns the second gate
+holds.
 
-Every pytest run imports this module, so it imports nothing that pytest has not.
+Every pytest run imports this module. Hence it imports nothing that pytest does not import.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _KEYWORD_ONLY = 99
 Gate = tuple[str, str, str, tuple[tuple[int, str], ...]]
 GATES: tuple[Gate, ...] = (
     ("socket", "", "getaddrinfo", ((0, "host"),)),
-    # asyncio asks that in a thread, where nobody sees who wants to know.
+    # asyncio asks that in a thread, where the stack does not show the caller.
     ("asyncio.base_events", "BaseEventLoop", "getaddrinfo", ((1, "host"),)),
     ("ssl", "SSLContext", "wrap_socket", ((5, "server_hostname"),)),
     ("ssl", "SSLContext", "wrap_bio", ((4, "server_hostname"),)),
-    # What uses neither of the two modules.
+    # Libraries that use neither of the two modules.
     ("uvloop", "Loop", "getaddrinfo", ((1, "host"),)),
     ("uvloop", "Loop", "create_connection", ((2, "host"), (_KEYWORD_ONLY, "server_hostname"))),
     ("uvloop", "Loop", "start_tls", ((_KEYWORD_ONLY, "server_hostname"),)),
@@ -51,11 +52,11 @@ class StrayCall(pytest.fail.Exception):  # type: ignore[name-defined,misc]  # an
 
 
 class Guard:
-    """The gates of one pytest run, and what came to them."""
+    """The gates of one pytest run, and the calls that reached them."""
 
     def __init__(self) -> None:
         self.what = OUTSIDE
-        """What is running, for the sentence."""
+        """The test or other part of the run that is running, for the sentence."""
         self.is_allowed: Callable[[], bool] = lambda: False
         self.is_faked: Callable[[], bool] = lambda: False
         self._strays: list[str] = []
@@ -63,7 +64,7 @@ class Guard:
         self._imports = AfterImport(dict.fromkeys((gate[0] for gate in GATES), self._put_up))
 
     def start(self) -> None:
-        """Put up the gates of all modules that are there, and those of the others as they come."""
+        """Put up the gates of all modules that are loaded, and of the others when they are imported."""
         self._imports.start()
 
     def stop(self) -> None:
@@ -131,7 +132,7 @@ def _text(host: str | bytes) -> str:
 
 
 def _callers(frame: FrameType | None) -> Iterator[str]:
-    """Yield the frames that are the user's own, files of no installed package, the newest first, up to pytest's."""
+    """Yield the frames of the user's files, which belong to no installed package, the newest first, up to pytest's."""
     while frame is not None and not str(frame.f_globals.get("__name__")).startswith("_pytest."):
         file = frame.f_code.co_filename
         if not file.startswith(_NOT_THE_USERS) and "site-packages" not in file:

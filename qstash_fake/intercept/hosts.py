@@ -10,13 +10,13 @@ from qstash_fake.protocol import urls
 
 DEV_SERVER = "http://127.0.0.1:8080"  # the official dev server's address
 _CONTROL = re.compile(r"/_fake(/|$)")  # of a server of ours, whose address is in QSTASH_URL: only its port answers
-# The only paths that are QStash's at the dev server's address: 8080 is many an application's own port.
+# The only paths of QStash at the dev server's address: many applications use port 8080 themselves.
 _API_PATHS = ("v1", "v2", "llm")
 _API_PATH = re.compile(rf"/({'|'.join(_API_PATHS)})(/|$)", re.IGNORECASE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 Origin = tuple[str, str, int]
-"""Scheme, host and port; the usual names of this machine are one."""
+"""Scheme, host and port; the usual names of this machine count as one."""
 
 
 class Hosts:
@@ -24,7 +24,7 @@ class Hosts:
 
     def __init__(self, *extra: str | None) -> None:
         self._extra = frozenset(_origin(url) for url in extra if url and "://" in url)
-        # What nearly every call begins with, told without taking the URL to pieces.
+        # Beginnings of nearly all URLs, known without parsing the URL.
         self._usual = tuple(f"{origin}/v2/" for origin in (f"https://{cloud.ALIAS}", DEV_SERVER, *filter(None, extra)))
 
     def __contains__(self, url: str) -> bool:
@@ -38,7 +38,7 @@ class Hosts:
         return origin in self._extra or origin == _origin(os.environ.get("QSTASH_URL", ""))
 
     def prefixes(self) -> list[str]:
-        """Return what the URLs of these hosts begin with, of regions that are known."""
+        """Return the beginnings of all URLs of these hosts, for the known regions."""
         cloud_hosts = (cloud.ALIAS, *map(cloud.host_of, cloud.REGIONS))
         own = {*self._extra, _origin(os.environ.get("QSTASH_URL", ""))} - {_DEV_SERVER, _NOWHERE}
         return [

@@ -1,7 +1,7 @@
-"""http.client: what urllib.request speaks through, and urllib3, and by it requests and botocore.
+"""http.client: the base of urllib.request, and of urllib3, which requests and botocore use.
 
-`putrequest` begins every request of a connection. For a host of QStash the connection gets a socket there that leads
-to the fake. The connection itself, its responses and all that stands above run as they are: openers and their
+`putrequest` begins every request of a connection. If the host is QStash's, the connection then gets a socket that leads
+to the fake. The connection itself, its responses and everything above them run as they are: openers and their
 handlers, pools, adapters, retries, mocks and instrumentation.
 """
 
@@ -37,9 +37,9 @@ def _refused(_: Any, text: str) -> Exception:
 
 
 def with_our_socket(services: Services, refused: Callable[[Any, str], Exception]) -> Callable[..., Any]:
-    """Return what makes `putrequest` of a class begin requests to QStash with a socket of ours.
+    """Return the replacement for `putrequest` of a class: requests to QStash begin with a socket of ours.
 
-    *refused* makes what connections of that class raise, with a text, when they cannot connect.
+    *refused* makes the exception, with a text, of a connection of that class that cannot connect.
     """
 
     def make(original: Callable[..., None]) -> Callable[..., None]:
@@ -78,7 +78,7 @@ def plug_in(connection: Any, socket: Socket) -> None:
 
 
 class Socket:
-    """What http.client needs of a socket, for one request and its answer."""
+    """The part of a socket that http.client needs, for one request and its answer."""
 
     def __init__(self, services: Services, origin: str, refused: Callable[[str], Exception]) -> None:
         self._wire = Connection(services, origin)

@@ -1,13 +1,13 @@
 """httpx and httpx2: the pool of connections below a transport is a stand-in while a fake is there.
 
 `HTTPTransport` and `AsyncHTTPTransport` send over `self._pool`. A data descriptor of that name on the class comes
-before the attribute of the instance, so every transport is reached: those made at import, those inside a user's own
-transport, those of a proxy. All that stands above runs as it is: clients, hooks, auth, redirects, retries, mocks of
+before the attribute of the instance. Hence every transport is reached: one made at import, one inside a user's own
+transport, one of a proxy. Everything above it runs as it is: clients, hooks, auth, redirects, retries, mocks of
 `handle_request` and instrumentation of it. A transport that sends over no pool (MockTransport) answers by itself.
 
 **The short cut.** Between `handle_request` and the pool, httpx turns a request into one of httpcore and a response
-back, which costs a tenth of a publish. Where nothing can stand in between, a client gets a transport that skips that.
-So it is if the client's transport is exactly httpx's own class with the `handle_request` that httpx has given it.
+back, which costs a tenth of a publish. Where nothing can stand in between, a client gets a transport that skips that:
+the client's transport must be exactly httpx's own class, with the `handle_request` that httpx has given it.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ def _pool(services: Services, core: Any, stand_in: Callable[..., Any], real: Any
 
 @functools.cache  # of a library: it does not change, and each fake asks again
 def _uses(owner: type, name: str) -> bool:
-    """Tell whether a method of *owner* uses the attribute *name*; no instance is made, for that reads certificates."""
+    """Tell whether a method of *owner* uses the attribute *name*; to make an instance would read certificates."""
     methods = (value for value in vars(owner).values() if isinstance(value, FunctionType))
     return any(name in method.__code__.co_names for method in methods)
 
 
 def _attempts(attempt: Callable[[], Any], retries: int, error: Callable[[str], Exception]) -> Any:
-    """Return what *attempt* returns; a connection that breaks is made again as often as the pool would.
+    """Return what *attempt* returns; repeat it after a broken connection as often as the pool would.
 
-    httpcore waits between its attempts for the network to come back. Here nothing comes back, so it does not.
+    httpcore waits between its attempts for the network to come back. Here there is nothing to wait for.
     """
     for left in range(retries, -1, -1):
         try:
@@ -166,14 +166,14 @@ def _shortened(
 
 
 def _is_of_httpx(function: Any, stock: type) -> bool:
-    """Tell whether *function* is defined where its class is: mocks and wrappers, which may pass for one, are not."""
+    """Tell whether *function* is defined in the module of its class; mocks and wrappers are not."""
     if type(function) is not FunctionType:
         return False
     return bool(function.__code__.co_filename == stock.__init__.__code__.co_filename)  # type: ignore[misc]  # of Python
 
 
 class _ShortCut:
-    """What stands in for a transport of httpx's own class, for one request."""
+    """The stand-in for a transport of httpx's own class, for one request."""
 
     METHOD = "handle_request"
     __slots__ = ("_module", "_service", "_transport", "_url")

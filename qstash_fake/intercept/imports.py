@@ -1,4 +1,4 @@
-"""What happens right after a module is imported: long before the test, or in the middle of a handler."""
+"""Calls a function right after a module is imported: long before the test, or in the middle of a handler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AfterImport:
     """A finder that finds nothing itself: it lets the others find, and calls *then* with the loaded module.
 
     *then* has a function for each module to wait for, by its full name. While this object is on `sys.meta_path`,
-    `start` has called those of modules that were loaded already.
+    `start` has called the functions of modules that were loaded already.
     """
 
     def __init__(self, then: Mapping[str, Then]) -> None:

@@ -1,8 +1,8 @@
 """Which libraries are intercepted, and `intercepted`, which does it for as long as one fake is there.
 
-The patches are of the process, so fakes that are there at the same time share them. They are put in place when the
-first fake begins and taken back when the last one ends. Where they are found meanwhile: the finder on
-`sys.meta_path` that waits for libraries to be imported is the one that has patched them.
+The patches belong to the process: fakes that are there at the same time share them. They are put in place when the
+first fake begins, and taken back when the last one ends. Meanwhile a finder on `sys.meta_path` holds them: the one that
+waits for libraries to be imported and patches them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from qstash_fake.intercept.services import Service, Services
 
 Patches = Callable[[ModuleType, Services], Iterator[Patch]]
 
-# What speaks HTTP. The module to wait for → what of it is replaced.
+# Libraries that speak HTTP. The module to wait for → the function that replaces parts of it.
 LIBRARIES: dict[str, Patches] = {
     "httpx": httpx.patches,
     "httpx2": httpx.patches,
@@ -30,7 +30,7 @@ LIBRARIES: dict[str, Patches] = {
     "urllib3": urllib3.patches,  # requests, botocore
     "aiohttp": aiohttp.patches,
 }
-# What stands above those and must leave QStash's hosts alone.
+# Mocks that stand above them and must leave QStash's hosts alone.
 MOCKS: dict[str, Patches] = {
     "pytest_httpx": mocks.pytest_httpx,
     "vcr": mocks.vcr,

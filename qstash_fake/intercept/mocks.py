@@ -1,7 +1,7 @@
 """Other libraries' mocks that stand above the network: each is told to leave QStash's hosts alone.
 
-A mock that stands below (respx as it is by default) sees nothing of calls that a fake answers. One that we do not
-know and that stands above answers first.
+A mock that stands below (respx by default) sees no call that a fake answers. An unknown mock that stands above answers
+first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from qstash_fake.intercept.patch import Patch, seen
 from qstash_fake.intercept.private import private
 from qstash_fake.intercept.services import Services
 
-# What each needs of its library is there in these versions: those of the last years, each looked at.
+# These versions, of the last years, have what the functions need; each was looked at.
 VERSIONS = {
     "pytest_httpx": "0.33 or later",
     "vcr": "6 or later",
@@ -61,7 +61,7 @@ def respx(module: ModuleType, services: Services) -> Iterator[Patch]:
 
 
 def responses(module: ModuleType, services: Services) -> Iterator[Patch]:
-    """A started mock gets each request of every adapter, and knows the `send` that it stands in for."""
+    """A started mock gets each request of every adapter, and knows the `send` that it replaces."""
 
     def leave_ours(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -101,7 +101,7 @@ class _Adapter:
 
 
 def aioresponses(module: ModuleType, services: Services) -> Iterator[Patch]:
-    """A mock passes on what begins with one of its prefixes; it is asked for nothing else before it answers."""
+    """A mock passes on URLs that begin with one of its prefixes; it looks at nothing else before it answers."""
     owner = _needed(module, "aioresponses")
     yield seen(owner, "_passthrough", lambda prefixes: [*prefixes, *services.prefixes()])
 

@@ -1,4 +1,4 @@
-"""One attribute of a foreign class or module, replaced for a while and taken back in whatever order others end.
+"""One attribute of a foreign class or module, replaced for a while and restored, in whatever order others end.
 
 Mocks, instrumentation and users replace the same attributes. Three things can happen to a replacement of ours:
 
@@ -45,10 +45,10 @@ class Patch:
 
 
 def seen(owner: type, name: str, through: Callable[[Any], Any]) -> Patch:
-    """Let whoever reads the attribute *name* of instances of *owner* get what *through* makes of it.
+    """Let every read of the attribute *name* of instances of *owner* give what *through* makes of it.
 
-    A descriptor that can be set comes before what an instance has of that name. So instances are reached that were
-    made before, and those that are made meanwhile keep their own value.
+    A descriptor that can be set comes before an instance's own value. Hence instances that were made before are
+    reached, and instances that are made meanwhile keep their own value.
     """
     return Patch(owner, name, lambda beneath: _Seen(name, beneath, through))
 

@@ -1,4 +1,4 @@
-"""Names that other libraries do not promise to keep: looked for before anything is replaced."""
+"""Names that other libraries do not promise to keep: they are looked for before anything is replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fakes that are active, as the network sees them: services behind host names, of which the innermost answers."""
+"""The active fakes, as the network sees them: services behind host names; the innermost answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Service:
 
 
 class Services:
-    """What is active now, in the order of beginning. All patches of a process ask the same object."""
+    """The services that are active now, in the order of beginning. All patches of a process ask the same object."""
 
     def __init__(self) -> None:
         self._active: list[Service] = []
@@ -39,14 +39,14 @@ class Services:
         return bool(self._active)
 
     def at(self, url: str) -> Service | None:
-        """Return the innermost service if *url* is a host of any of them: an outer one's belong to it too."""
+        """Return the innermost service if *url* is a host of any service: it answers for the outer ones too."""
         for service in self._active:
             if url in service.hosts:
                 return self._active[-1]
         return None
 
     def prefixes(self) -> list[str]:
-        """Return what URLs of all hosts begin with."""
+        """Return the beginnings of the URLs of all hosts."""
         return sorted({prefix for service in self._active for prefix in service.hosts.prefixes()})
 
 

@@ -1,7 +1,7 @@
-"""urllib3, and by it requests and botocore: its connections are those of http.client with two differences.
+"""urllib3, which requests and botocore use: its connections are those of http.client with two differences.
 
-They connect before a request begins where that is by TLS, for they look at the certificate. And they raise errors
-of their own, by which a Retry tells what it may repeat: a POST only if nothing was sent.
+With TLS they connect before a request begins, to look at the certificate. And they raise their own errors, by which a
+Retry tells what it may repeat: a POST only if nothing was sent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def patches(module: ModuleType, services: Services) -> Iterator[Patch]:
                 original(connection)
                 return
             plug_in(connection, Socket(services, origin, functools.partial(refused, connection)))
-            connection.is_verified = True  # else urllib3 warns of it
+            connection.is_verified = True  # otherwise urllib3 warns of it
 
         return connect
 

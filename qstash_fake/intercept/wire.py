@@ -1,4 +1,4 @@
-"""A connection to the fake for libraries that write bytes: it parses what they send and gives what they read."""
+"""A connection to the fake for libraries that write bytes: it parses their requests and gives them the answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_HEAD_BYTES = 1 << 20  # assumed: no request has a larger head; h11's own 16 
 class Connection:
     """The server's end of a connection to *origin*, for one request, in HTTP/1.1 as h11 speaks it.
 
-    The answer ends the connection. The next request may come when the fake has ended, and then connects again.
+    The answer ends the connection. The next request, perhaps after the end of the fake, connects again.
     """
 
     def __init__(self, services: Services, origin: str) -> None:
