@@ -1,6 +1,6 @@
 """An in-process test double of Upstash QStash with a virtual clock.
 
-Names are loaded when they are first used: every pytest run imports this package, few use it.
+Names are loaded when they are first used: every pytest run imports this package, and few runs use it.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ class UnroutedDestination(UsageError):  # noqa: N818 - named for what it is, lik
 
 
 class DrainLimitReached(UsageError):  # noqa: N818 - see above
-    """A `drain()` has created more messages than its limit, or another verb too many at one instant: it has no end."""
+    """A `drain()` has created more messages than its limit, or another verb too many at one instant."""
 
 
 class Refused(QStashFakeError):  # noqa: N818 - an answer of the API, not a failure of ours
     """A request that QStash refuses, with the HTTP *status*, the words and the extra *headers* of its answer.
 
-    The words are QStash's where a source has them, else ours (assumed).
+    The words are QStash's where a source has them, otherwise ours (assumed).
     """
 
     def __init__(self, status: int, error: str, headers: tuple[tuple[str, str], ...] = ()) -> None:

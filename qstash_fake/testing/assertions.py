@@ -1,6 +1,6 @@
-"""Assertions: which messages a test means, and what to say when there is none.
+"""Assertions: which messages a test asks for, and what a failure says if there is none.
 
-A failure says what was expected, what comes closest and in what it differs, and what is still pending.
+A failure says what was expected, what comes closest and how it differs, and what is still pending.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def find(
 ) -> Message | None:
     """Return the newest of *messages* that is *wanted*, or raise AssertionError.
 
-    *kind* is what the messages are, such as `delivered`; *times* how many there must be exactly, None for any
-    number but none. Only a failure asks *background*. None is returned if *times* is 0 and no message matches.
+    *kind* is what the messages are, such as `delivered`; *times* is how many there must be exactly, None for one or
+    more. Only a failure asks *background*. None is returned if *times* is 0 and no message matches.
     """
     __tracebackhide__ = True
     if times is None:
@@ -62,7 +62,7 @@ def find_nothing(kind: str, wanted: Wanted, messages: Sequence[Message], backgro
 
 
 def find_order(expected: Sequence[Any], delivered: Sequence[Message], background: Background) -> None:
-    """Raise AssertionError unless *delivered* has the *expected* ones in this order, others among them or not."""
+    """Raise AssertionError unless *delivered* has the *expected* ones in this order; there may be others among them."""
     __tracebackhide__ = True
     if not expected:
         raise UsageError("assert_order([]) asserts nothing: give messages, URLs or bodies")
@@ -88,7 +88,7 @@ def find_schedule(
     destination: str | re.Pattern[str] | None,
     background: Background,
 ) -> Schedule:
-    """Return the newest schedule with this cron and destination, or raise AssertionError naming those there are."""
+    """Return the newest schedule with this cron and destination, or raise AssertionError that names all schedules."""
     __tracebackhide__ = True
     known = list(schedules)
     missed = [
@@ -126,7 +126,7 @@ def _same_destination(wanted: str | re.Pattern[str], actual: str) -> bool:
 
 
 class _Same(NamedTuple):
-    """The one message that an order names."""
+    """One particular message of an order."""
 
     message: Message
     status: int | None = None
@@ -166,9 +166,9 @@ def _near(
 ) -> list[str]:
     """Return the lines on messages that are nearly what was *wanted*.
 
-    *messages* are those of this *kind*, *published* are all. First come messages that are wanted in all but what
-    became of them. Without *closest* the others of this kind are left out. What is of another kind, and differs
-    besides, is shown if nothing is nearer.
+    *messages* are of this *kind*, *published* are all. First come messages that match, but are of another kind.
+    Without *closest* the others of this kind are left out. Messages that neither match nor are of this kind are shown
+    if nothing is nearer.
     """
     of_kind = set(messages)
     others = [message for message in published if message not in of_kind]
@@ -188,7 +188,7 @@ def _near(
 
 
 def _closest(what: str, wanted: Wanted | _Same, messages: Sequence[Message]) -> list[str]:
-    """Return the lines on *messages*, the closest first, each with what it differs in."""
+    """Return the lines on *messages*, the closest first, each with its differences."""
     ranked = sorted(messages, key=lambda message: _distance(wanted, message))
     lines = [f"{what}{', the closest first:' if ranked[1:] else ':'}"]
     for message in ranked[:MAX_SHOWN]:
@@ -228,7 +228,7 @@ def _describe(message: Message) -> str:
 
 
 def _describe_schedule(schedule: Schedule) -> str:
-    """Return one line about *schedule*: what it does, and when next."""
+    """Return one line about *schedule*: what it publishes, and when it fires next."""
     known = ["paused"] if schedule.paused else []
     known += [f"next {iso(schedule.next_at)}"] if schedule.next_at is not None else []
     more = f" ({', '.join(known)})" if known else ""
@@ -236,7 +236,7 @@ def _describe_schedule(schedule: Schedule) -> str:
 
 
 def _refusal(message: Message) -> str:
-    """Return what the destination wrote with the status of the last attempt, if that failed: it tells why."""
+    """Return the body of the last answer, if that attempt failed: the body may say why."""
     outcome = message.attempts[-1].outcome if message.attempts else None
     if outcome is None or outcome.success or not (text := " ".join(as_text(outcome.body).split())):
         return ""

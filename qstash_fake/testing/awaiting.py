@@ -1,6 +1,6 @@
 """Async verbs that nobody awaits: Python runs nothing of them, and the test would pass for the wrong reason.
 
-A call of an async verb makes a coroutine. It is kept here until it has begun to run; one that never does is told.
+A call of an async verb makes a coroutine. It is kept here until it begins to run; one that never does is reported.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def spelled(verb: str) -> str:
 
 
 def name_here(verb: str) -> str:
-    """Return the name of *verb* that works where this is asked: on an event loop, the async one."""
+    """Return the name of *verb* that works for the caller: on an event loop, the async one."""
     return f"{verb}_async" if loop_is_running() else verb
 
 
 def call_here(verb: str, argument: str = "") -> str:
-    """Return the call of *verb* that works where this is asked."""
+    """Return the call of *verb* that works for the caller."""
     return f"{'await ' if loop_is_running() else ''}{spelled(name_here(verb))}({argument})"
 
 
@@ -85,7 +85,7 @@ R = TypeVar("R")
 def awaited(
     verb: Callable[Concatenate[O, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[O, P], Coroutine[Any, Any, R]]:
-    """Note each call of *verb*, a coroutine function of something that has verbs."""
+    """Note each call of *verb*, a coroutine function of an object that has verbs."""
 
     @functools.wraps(verb)
     def call(owner: O, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:

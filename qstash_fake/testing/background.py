@@ -1,4 +1,4 @@
-"""What a failing assertion tells besides what it has looked for: calls that came to nothing, and what is to come."""
+"""What a failing assertion says besides what it looked for: calls that made no message, and what is still to come."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qstash_fake.testing.signatures import signed_for
 from qstash_fake.testing.timeline import timeline
 from qstash_fake.testing.uncommitted import uncommitted
 
-MAX_SHOWN = 5  # of a kind of things that a failure shows
+MAX_SHOWN = 5  # of each kind of thing that a failure shows
 
 
 class Background:
-    """What is known of one fake while an assertion fails."""
+    """What a failing assertion can say of its fake."""
 
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
@@ -37,7 +37,7 @@ class Background:
         return lines + [f"  {text}" for text in texts[-MAX_SHOWN:]]
 
     def missing(self) -> list[str]:
-        """Return the lines on what may be the reason that something is not there."""
+        """Return the lines on possible reasons why something is not there."""
         return [*self.in_vain(), *uncommitted(), *self._inside.verbs.calls.forgotten()]
 
     def signature(self, message: Message) -> list[str]:

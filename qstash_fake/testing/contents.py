@@ -1,4 +1,4 @@
-"""What there is, as a test reads it: lists and mappings of views, each made when it is asked for.
+"""The lists and mappings of views that a test reads, each made when it is asked for.
 
 They are snapshots: the application may publish from threads meanwhile.
 """

@@ -1,4 +1,4 @@
-"""In what a value differs from the one that was asked for, and how values are shown. Knows JSON; not messages."""
+"""How a value differs from the one that was asked for, and how values are shown. Knows JSON; not messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 MAX_TEXT = 200  # characters of a value that a failure shows
 
 ABSENT: Any = object()
-"""What stands for a value that there is not: None is a JSON value."""
+"""Stands for a value that is not there: None is a JSON value."""
 
 
 def json_test(wanted: Any, *, subset: bool = True) -> Callable[[Any], bool]:
-    """Return what tells whether a value is as *wanted*: a subset for objects, equality otherwise.
+    """Return the function that tells whether a value matches *wanted*: a subset for objects, equality otherwise.
 
-    Without *subset* objects are equal too, as they are inside a list. *wanted* is taken to pieces here, once.
+    Without *subset* objects must be equal too, as inside a list. *wanted* is taken to pieces here, once.
     """
     if isinstance(wanted, Mapping):
         parts = [(key, json_test(value, subset=subset)) for key, value in wanted.items()]
@@ -45,7 +45,7 @@ def json_test(wanted: Any, *, subset: bool = True) -> Callable[[Any], bool]:
 
 
 def json_difference(wanted: Any, actual: Any) -> str | None:
-    """Return the first place where *actual* is not what was asked, None if it matches."""
+    """Return the first place where *actual* differs, None if it matches."""
     for path, place_wanted, place_actual in _json_differences(wanted, actual, "", subset=True):
         if place_actual is ABSENT:
             return f"{path}: expected {as_json(place_wanted)}, there is none"
@@ -57,7 +57,7 @@ def json_difference(wanted: Any, actual: Any) -> str | None:
 
 
 def _json_differences(wanted: Any, actual: Any, path: str, *, subset: bool) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the places that differ, each with what was asked for there and what is; ABSENT where nothing is."""
+    """Yield the places that differ, each with the value that was asked for and the one that is there, or ABSENT."""
     if isinstance(wanted, Mapping) and isinstance(actual, Mapping):
         for key in [*wanted, *(key for key in actual if key not in wanted and not subset)]:
             place = f"{path}.{key}"
@@ -73,14 +73,14 @@ def _json_differences(wanted: Any, actual: Any, path: str, *, subset: bool) -> I
 
 
 def _is_boolean_and_number(one: Any, other: Any) -> bool:
-    """Tell whether Python takes two values for equal that JSON tells apart: True and 1."""
+    """Tell whether two values are equal for Python and different in JSON: True and 1."""
     return (
         isinstance(one, int | float) and isinstance(other, int | float) and (type(one) is bool) != (type(other) is bool)
     )
 
 
 def unlike(wanted: str, actual: str) -> str:
-    """Say in what two texts differ; of long ones, from where on."""
+    """Say how two texts differ; of long ones, from where on."""
     pairs = enumerate(zip(wanted, actual, strict=False))
     same = next((index for index, (one, other) in pairs if one != other), min(len(wanted), len(actual)))
     if max(len(wanted), len(actual)) <= MAX_TEXT or same < MAX_TEXT // 2:
@@ -99,7 +99,7 @@ def show(value: Any) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return *value* as JSON, what is not JSON in it as in code."""
+    """Return *value* as JSON; parts that JSON does not know stand as in code."""
     try:
         return jsonlib.dumps(value, ensure_ascii=False, default=repr)
     except (TypeError, ValueError):

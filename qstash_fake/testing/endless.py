@@ -1,7 +1,7 @@
-"""Work without an end: what stops a verb when something publishes itself again and again.
+"""Work without an end: the limits that stop a verb when a job publishes itself again and again.
 
-Both limits are asked before each delivery, under the broker's lock, and raise DrainLimitReached with the URL. What
-was published before the verb does not count.
+Both limits are checked before each delivery, under the broker's lock, and raise DrainLimitReached with the URL.
+Messages that were published before the verb do not count.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class InstantLimit:
     """At most MAX_AT_ONE_INSTANT new messages to one URL, or of one run, at one instant of *verb*.
 
     Messages are counted by URL only when a URL may have passed the limit: after as many new ones as the fullest URL
-    still lacks. Each is looked at once, so the cost stays that of the deliveries. To its URL a run of a workflow counts
-    once; its steps are counted by run.
+    still lacks. Each message is looked at once, which costs less than its delivery. A run of a workflow counts once for
+    its URL; its steps are counted by run.
     """
 
     def __init__(self, verb: str, broker: Broker) -> None:
@@ -52,7 +52,7 @@ class InstantLimit:
         self._broker = broker
         self._instant_ms = self._counted = self._enough = 0
         self._counts: Counter[str] = Counter()
-        """How many new messages there are, by what they are counted for."""
+        """How many new messages there are, by URL or run."""
         self._begin_instant()
 
     def check(self) -> None:
@@ -78,7 +78,7 @@ class InstantLimit:
 
 
 def _counted_for(message: Message) -> str:
-    """Return the URL that *message* counts for, or its run, if it is not the first of that."""
+    """Return the URL that *message* counts for, or, if it is not the first of a run, the run."""
     part = message.part
     if part is None or part.role is Role.FIRST:
         return f"to {message.url}"

@@ -1,8 +1,8 @@
 """The environment variables that the SDKs read, for as long as a fake is there.
 
-**Layers that end out of order.** A layer of values is laid over what is there, and remembers what it covers. Two fakes
-may be there at once and end in any order. What a layer covers is put back when it ends, unless another layer lies over
-it: nothing of a lower layer can be seen then, hence the layer over it covers from now on what the lower one covered.
+**Layers that end out of order.** A layer of values lies over the values before it, and remembers them. Two fakes may be
+there at once and end in any order. When a layer ends, the values that it remembers are put back. If another layer lies
+over it, nothing of the lower layer can be seen; the layer above it then takes over what the lower one remembers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.errors import UsageError
 from qstash_fake.intercept.cloud import REGIONS
 
-URL = "https://qstash-fake.invalid"  # RFC 2606, 2: a name that can be nobody's
+URL = "https://qstash-fake.invalid"  # RFC 2606, 2: a name that nobody can have
 # The official dev server's first user. QStash docs, howto/local-development.
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 KEY_NAMES = ("QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
@@ -28,7 +28,7 @@ _LOCK = threading.Lock()
 
 
 def base_url(url: object) -> str:
-    """Return what `url=` says, or raise UsageError where no client could take it for QStash's."""
+    """Return the base URL of `url=`, or raise UsageError for one that no client can use."""
     text = str(url)
     if not re.fullmatch(r"https?://[^/?#\s]+/?", text, re.IGNORECASE):
         raise UsageError(f"url={text!r} is no address of QStash: give a scheme and a host, such as {URL!r}")
@@ -36,7 +36,7 @@ def base_url(url: object) -> str:
 
 
 def known_region(region: str | None) -> str | None:
-    """Return what `region=` says, or raise UsageError if QStash has no such region."""
+    """Return the region of `region=`, or raise UsageError if QStash has no such region."""
     if region is not None and region not in REGIONS:
         raise UsageError(f"region={region!r} is unknown: use one of {', '.join(map(repr, REGIONS))}")
     return region
@@ -55,7 +55,7 @@ def of_a_fake(url: str, token: str) -> dict[str, str]:
 
 @contextmanager
 def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set *values*; at the end of the context the environment is what it would be without this."""
+    """Set *values*; at the end of the context the environment is as it would be without them."""
     with _LOCK:
         covered = {name: os.environ.get(name) for name in values}
         _LAYERS.append(covered)

@@ -1,4 +1,4 @@
-"""QStashFake: what a test holds. It shows what there is as views, and hands calls on to whoever does the work."""
+"""QStashFake: the object that a test holds. It shows views, and hands calls on to the parts that do the work."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class QStashFake(Contents):
 
     *start*: the time at which the clock stands from the beginning, an aware datetime or an ISO 8601 text; None lets
     it run with real time until the first verb. *freeze*: what moves the application's time with the clock: `auto`,
-    `freezegun`, `time-machine` or `off`. *unrouted*: what becomes of a delivery that nobody answers: `error`,
+    `freezegun`, `time-machine` or `off`. *unrouted*: what happens to a delivery that nobody answers: `error`,
     `accept` or `fail`. *raise_app_exceptions*: whether verbs raise what the application raised. *seed*: equal seeds
     give equal ids. *token*: the only token, or tokens, that the API lets in; None lets in any. *plan*: the quotas
     that count, `free`, `payg`, `fixed-1m` or `fixed-10m`; None for none. *url*: what the application finds in
-    `QSTASH_URL`; calls to it are answered whatever it is. *region*: the only one that knows the account, `us-east-1` or
-    `eu-central-1`; None for both. *watchdog*: how long, in real time, a delivery on an event
-    loop, a startup or a shutdown may go without an answer; 0 is for ever.
+    `QSTASH_URL`; calls to it are answered whatever it is. *region*: the only region that knows the account,
+    `us-east-1` or `eu-central-1`; None for both. *watchdog*: how long, in real time, a delivery on an event loop, a
+    startup or a shutdown may take; 0 is for ever.
 
     Use it as a context manager; interception, environment and frozen time end with the block.
     """
@@ -205,14 +205,14 @@ class QStashFake(Contents):
         are a subset. *delay* is the time from the publish to the first due time, *timeout* what an attempt may take:
         `"5m"`, seconds or a timedelta. *label* is one of the labels. *retries* is how many attempts may follow the
         first. *flow_control* is a key, or a subset of key, parallelism, rate and period. *where* is a function that is
-        given a message and says yes or no. What is not given is not asked.
+        given a message and returns True or False. A keyword that is not given is not checked.
         """
         __tracebackhide__ = True
         return _shown(self._find("published", Wanted(url=url, **asked), self._all(), times))
 
     @keywords(Asked)
     def assert_nothing_published(self, url: Url | None = None, **asked: Unpack[Asked]) -> None:
-        """Fail if a message was published like this, or at all if nothing is asked.
+        """Fail if a message was published like this; without arguments, fail if any was published.
 
         `assert_published` has the keywords.
         """
@@ -235,7 +235,7 @@ class QStashFake(Contents):
         times: int | None = None,
         **asked: Unpack[Asked],
     ) -> DeadLetter:
-        """Return the newest dead letter like this, or fail; *status* is that of its last answer.
+        """Return the newest dead letter like this, or fail; *status* is the status of its last answer.
 
         `assert_published` has the other keywords.
         """
@@ -286,7 +286,7 @@ class QStashFake(Contents):
             raise assertions.not_idle(pending, self._background)
 
     def verify(self) -> None:
-        """Raise UsageError for what nobody has noticed: calls answered 501, our own errors, verbs without await."""
+        """Raise UsageError for unnoticed problems: calls answered 501, our own errors, verbs without await."""
         __tracebackhide__ = True
         problems, self.api.problems[:] = [*self.api.problems, *self._verbs.calls.forgotten()], []
         self._verbs.calls.drop()
@@ -295,7 +295,7 @@ class QStashFake(Contents):
 
     def save_report(self, path: str | PathLike[str]) -> Path:
         """Write all that has happened as one HTML file, redacted, of a few megabytes at most; return its path."""
-        from qstash_fake.testing.saving import save_report  # most tests fail never, and need none of it
+        from qstash_fake.testing.saving import save_report  # most tests pass, and need none of it
 
         return save_report(self._inside, Path(path), "qstash_fake")
 
@@ -304,7 +304,7 @@ class QStashFake(Contents):
     def reset(self) -> None:
         """Forget messages, schedules, queues, groups, keys, dead letters, logs, routes and faults.
 
-        What was mounted stays, and so does the time. Refused while a verb runs.
+        Mounted applications and the time stay. Refused while a verb runs.
         """
         self._inside.reset()
 
@@ -326,7 +326,7 @@ class QStashFake(Contents):
         count = len(self.messages)
         return f"<QStashFake {count} message{'s' * (count != 1)}, {len(self.pending)} pending>"
 
-    # --- what the others are made of ------------------------------------------------------------------------------
+    # --- parts of the methods above -------------------------------------------------------------------------------
 
     def _find(self, kind: str, wanted: Wanted, messages: list[InnerMessage], times: int | None) -> InnerMessage | None:
         __tracebackhide__ = True
@@ -338,5 +338,5 @@ def _shown(found: InnerMessage | None) -> Message:
 
 
 def inside(fake: QStashFake) -> Inside:
-    """Return what *fake* is made of; for the server and for tests of our own."""
+    """Return the parts of *fake*; for the server and for our own tests."""
     return fake._inside

@@ -13,7 +13,7 @@ from qstash_fake.protocol.durations import Duration, to_ms
 from qstash_fake.testing.differences import show
 
 Done = Callable[[], object] | Message
-"""What tells whether to stop: a function, or a message that is to end."""
+"""When to stop: a function that says it, or a message that is to end."""
 
 
 class Units(TypedDict, total=False):
@@ -29,7 +29,7 @@ class Units(TypedDict, total=False):
 
 
 class Goal:
-    """What `advance_until` goes on for."""
+    """The goal of one `advance_until`."""
 
     def __init__(self, done: Done) -> None:
         if not isinstance(done, Message) and not callable(done):
@@ -37,7 +37,7 @@ class Goal:
         self._done = done
 
     def is_reached(self) -> bool:
-        """Ask the test, or the message."""
+        """Ask the function, or the message."""
         if isinstance(self._done, Message):
             return not inner_of(self._done).pending
         answer = self._done()
@@ -51,7 +51,7 @@ class Goal:
 
 
 def duration_ms(duration: Duration | None, units: Units) -> int:
-    """Return the milliseconds of what `advance` is given: a duration, or the keywords of a timedelta."""
+    """Return the milliseconds of the arguments of `advance`: a duration, or the keywords of a timedelta."""
     if units and duration is not None:
         raise TypeError("advance() takes a duration or the keywords of a timedelta, not both")
     if not units:

@@ -1,4 +1,4 @@
-"""What a fake is made of: broker, API, delivery and time, wired together. Decides nothing itself.
+"""The parts of a fake: broker, API, delivery and time, wired together. Decides nothing itself.
 
 A test holds a QStashFake, which shows none of this; the server, and tests of our own, come here by `inside(fake)`.
 """
@@ -64,11 +64,11 @@ class Inside:
 
     @property
     def broker(self) -> Broker:
-        """The broker that is there now; a reset puts another in its place."""
+        """The present broker; a reset puts another in its place."""
         return self.timekeeper.broker
 
     def know(self, entered: Entered) -> None:
-        """Take *entered*, which somebody watches for longer than this fake, for the test clients that are entered."""
+        """Take the test clients from *entered*, which is watched for longer than the life of this fake."""
         self._entered = entered
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The outlook: what is still to come, and which call makes it come: on an event loop, the one that works there."""
+"""The outlook: what is still to come, and which call makes it come. On an event loop, an async call is named."""
 
 from __future__ import annotations
 

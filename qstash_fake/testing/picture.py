@@ -1,8 +1,8 @@
-"""What the page and the report draw: all of an account as JSON, and all there is to know of one message.
+"""The data that the page and the report draw: all of an account as JSON, and all there is to know of one message.
 
-Lean where there are many: of a message that only stands in a row, what a row and its lane show. Times are unix
-milliseconds. What is redacted is shown redacted; of an exception only its name is shown, for its text may hold what
-the message hides. Taking a picture changes nothing.
+A message that only stands in a row has only the fields of its row and its lane, because there may be many. Times are
+unix milliseconds. Redacted parts are shown redacted; of an exception only the name is shown, because its text may
+hold what the message hides. Taking a picture changes nothing.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Json = dict[str, Any]
 
 MAX_RUNS = 500  # runs that are shown; each brings all its steps
 PREVIEW = 120  # characters of a body in a row
-LOOKED_AT = 2_000  # entries of the journal, for notes: each picture looks at them anew
+LOOKED_AT = 2_000  # entries of the journal, for notes: each picture looks at all of them
 TICKS = 3  # of a schedule, that are still to come
 LONGEST = 10_000  # characters of any one text where there are many: the body of a schedule, the result of a step
 
 
 def picture(broker: Broker, since: int | None = None, *, newest: int | None = None) -> Json:
-    """Return what there is. *since*: of the messages, those with a journal entry of this number or a later one.
+    """Return the picture. *since*: only messages with a journal entry of this number or a later one.
 
-    *newest*: no more than so many messages, the newest. `total` says how many messages there are; `whole`, whether
-    these are all that were not left out by *newest*.
+    *newest*: only so many messages, the newest. `total` says how many messages there are; `whole`: none was left
+    out because of *since*.
     """
     with broker.lock:
         now_ms, next_ms = broker.now_ms, broker.next_event_ms()
@@ -123,7 +123,7 @@ def clipped(value: Any, most: int | None) -> Any:
 
 
 def _changed(broker: Broker, since: int) -> Iterable[Message]:
-    """Return the messages with entries from number *since* on that are still there, in publish order."""
+    """Return the messages with entries from number *since* on, if they are still there, in publish order."""
     entries = broker.journal.since(since)
     found = {one.message.message_id: one.message for one in entries if isinstance(one, LogEntry)}
     there = (one for one in found.values() if broker.messages.get(one.message_id) is one)

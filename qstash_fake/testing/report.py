@@ -17,7 +17,7 @@ from qstash_fake.protocol.moments import iso, to_datetime
 
 
 class Told(NamedTuple):
-    """What the rows of a report tell, in the order of the journal."""
+    """The rows of a report, in the order of the journal."""
 
     attempts: tuple[Attempt, ...]
     delivered: tuple[Message, ...]
@@ -28,7 +28,7 @@ class Told(NamedTuple):
 
 @dataclass(eq=False)
 class Inner:
-    """What a report hangs on. Few tests look at one, and a year has a million rows: the first look reads them."""
+    """The source of a report. Few tests look at one, and a year has a million rows: the first look reads them."""
 
     rows: Iterator[Row]
     held: Mapping[str, int]
@@ -85,7 +85,7 @@ class Report(View):
 
     @property
     def held(self) -> Mapping[str, int]:
-        """How many messages are due but wait, by what they wait for."""
+        """How many messages are held, by what holds them."""
         return self._inner.held
 
     @property

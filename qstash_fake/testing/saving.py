@@ -1,4 +1,4 @@
-"""A fake as a file: the report that shows what has happened. Its size is bounded, and it says what it leaves out."""
+"""A fake as a file: the report of all that has happened. Its size is bounded, and it says what it leaves out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Failure(NamedTuple):
     text: str
 
 
-# The text of a failure may show what is compared, and that may be what a message hides.
+# The text of a failure may show compared values, which a message may hide.
 HIDDEN = Failure("the text of the failure is not in this report: a message hides its body or headers", "")
 LONGEST_LINE, LONGEST_FAILURE = 300, 50_000  # characters
 

@@ -1,4 +1,4 @@
-"""Which URL a delivery was signed for, where that may be why its handler has refused it."""
+"""Which URL a delivery was signed for, if that may be the reason why its handler has refused it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from qstash_fake.delivery.routes import Route
 def signed_for(message: Message, attempt: Attempt, routes: Iterable[Route]) -> str | None:
     """Return the URL that an *attempt* of *message* was signed for if a handler has answered it with 401, else None.
 
-    An application behind a proxy, or a test client with a base URL of its own, sees another URL than QStash has
-    called. A Receiver that is given that URL refuses the signature. What a route answers, no handler has answered.
+    An application behind a proxy, or a test client with another base URL, sees another URL than QStash has called. A
+    Receiver that is given that URL refuses the signature. An answer of a route comes from no handler.
     """
     if attempt.status != 401 or any(route._has_answered(attempt) for route in routes):
         return None

@@ -1,17 +1,17 @@
-"""The time of one fake: what the broker is told, and what the application is shown.
+"""The time of one fake: the time that the broker is told, and the time that the application sees.
 
-**One formula**: now = max(told, source()). *told* is what the broker was told last; its time never goes back. The
-source is one of four, and which one it is, is all that a timekeeper remembers:
+**One formula**: now = max(told, source()). *told* is the last time that the broker was told; it never goes back. A
+timekeeper remembers only which of four sources counts:
 
-- real time, from the start until the first verb. A freeze of the user's is followed, for real time is what the clock
+- real time, from the start until the first verb. A freeze of the user is followed: real time is the time that the clock
   of the process shows.
-- the user, between two verbs: a freeze of his, if there is one. What he publishes under it is published at its time.
-- nobody, while a verb runs: it goes from event to event, tells the broker, and shows each instant.
+- the user, between two verbs: his freeze, if there is one. A publish under it has its time.
+- nobody, while a verb runs: the verb goes from event to event, tells the broker, and shows each instant.
 - nobody any more, after the block.
 
-With `start=` real time is left out. A source that knows nothing says 0, the first instant of 1970, which moves nothing;
-a broker that was told nothing stands there too. Hence a user's freeze may begin after the fixture and lie before it,
-and no time before 1970 can be simulated.
+With `start=` real time is left out. A source that knows nothing says 0, the first instant of 1970, which moves nothing.
+A broker that was told nothing stands there too. Hence a user's freeze may begin after the fixture and show an earlier
+time, and no time before 1970 can be simulated.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def real_now_ms() -> int:
 
 
 def steady_clock() -> Callable[[], int]:
-    """Return what tells the wall clock's time at this call plus the monotonic time since, in unix milliseconds.
+    """Return a clock: the wall clock's time at this call plus the monotonic time since then, in unix milliseconds.
 
-    Whoever sets the wall clock moves it neither back nor forward, so a delay lasts as long as it says. Time for
-    which the machine is suspended does not count where the monotonic clock leaves it out, as on Linux.
+    It does not change when somebody sets the wall clock, and a delay lasts as long as it says. Time while the machine
+    is suspended does not count if the monotonic clock leaves it out, as on Linux.
     """
     start_ms, start_ns = real_now_ms(), time.monotonic_ns()
     return lambda: start_ms + (time.monotonic_ns() - start_ns) // 1_000_000
@@ -50,9 +50,9 @@ class Timekeeper:
     def __init__(self, broker: Broker, engine: Engine, *, runs: bool) -> None:
         self.broker = broker
         self.real_now_ms: Callable[[], int] = real_now_ms
-        """What measures real time as long as it counts."""
+        """The clock of real time."""
         self.freezes_between_verbs = True
-        """Whether the application's time stays frozen after a verb. Not so for a fake that many tests share."""
+        """Whether the application's time stays frozen after a verb; False for a fake that many tests share."""
         self._engine = engine
         self._source: Callable[[], int] = self._real if runs else _user
 
@@ -67,10 +67,10 @@ class Timekeeper:
         return self.broker.now_ms
 
     def stand_still(self) -> None:
-        """Fix the time and show it to the application; a freeze that the user has himself is followed instead."""
+        """Fix the time and show it to the application; if the user has his own freeze, follow that instead."""
         self.observe()
         self._source = _user
-        if (users := engines.users_freeze()) is not None:  # raises for one that cannot be followed
+        if (users := engines.users_freeze()) is not None:  # raises for a freeze that cannot be followed
             if users.now_ms() < 0:
                 raise UsageError("your own freeze stands before 1970, which cannot be simulated: freeze a later time")
             self.observe()
@@ -121,7 +121,7 @@ def _nobody_any_more() -> int:
 
 
 def start_to_ms(start: datetime | str) -> int:
-    """Return what `start=` says as unix milliseconds; ValueError for a time that no engine can show."""
+    """Return `start=` as unix milliseconds; ValueError for a time that no engine can show."""
     start_ms = moment_to_ms(start)
     if not 0 <= start_ms <= LAST_MS:
         raise ValueError(f"start={start!r} cannot be simulated: give a time from the year 1970 to the year 9999")

@@ -1,4 +1,4 @@
-"""The journal as text, for people: one line an entry, times relative to the start, bodies redacted."""
+"""The journal as text, for people: one line for each entry, times relative to the start, bodies redacted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qstash_fake.testing.differences import cut
 from qstash_fake.testing.signatures import signed_for
 from qstash_fake.testing.standing import standing
 
-MAX_LINES = 200  # of a timeline; what happened last is what a reader wants
+MAX_LINES = 200  # of a timeline; a reader wants the last ones
 MAX_COMING = 20  # lines for what is still to come
 
 
@@ -72,7 +72,7 @@ def _line(entry: LogEntry | Note, broker: Broker, routes: Iterable[Route]) -> st
 
 
 def _said(entry: LogEntry) -> str:
-    """Return what the SDK of a workflow has written of an error, after a colon; empty if it has written nothing."""
+    """Return the text that the SDK of a workflow has written about an error, after a colon; empty if there is none."""
     outcome = entry.attempt.outcome if entry.attempt is not None and entry.message.part is not None else None
     said = "" if outcome is None else error_of(outcome, entry.message.redaction)
     return "" if said in ("", entry.error) else f": {cut(' '.join(said.split()))}"
@@ -93,13 +93,13 @@ def _who(message: Message) -> str:
 
 
 def _marks(message: Message, broker: Broker) -> str:
-    """Return what sets *message* apart from a plain publish: its schedule, queue, labels, and what it reports on."""
+    """Return the marks that tell *message* from a plain publish: schedule, queue, labels, and its source."""
     marks = [f"schedule {message.schedule_id}"] if message.schedule_id else []
     marks += [f"queue {message.queue}"] if message.queue else []
     marks += [f"label {label}" for label in message.labels]
     source = broker.messages.get(message.source_id) if message.source_id else None
     if source is not None:
-        # A callback reports on its source in a body of its own; a redriven message has the body of its source.
+        # The body of a callback is a report on its source; a redriven message has the body of its source.
         what = "redrive" if message.body == source.body else "callback"
         marks.append(f"{what} of {source.message_id[:10]}…")
     return "".join(f"  [{mark}]" for mark in marks)

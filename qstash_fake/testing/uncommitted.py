@@ -1,18 +1,18 @@
-"""What waits for a commit of Django's: callbacks that may publish, in a test whose transaction is never committed."""
+"""Callbacks that wait for a commit of Django, and may publish: a test's transaction is never committed."""
 
 from __future__ import annotations
 
 import sys
 
-DJANGO_DB = "django.db"  # imports nothing: who uses no database of Django's has none that is open
+DJANGO_DB = "django.db"  # imports nothing: without a database of Django there is no connection
 
 
 def uncommitted() -> list[str]:
     """Return the line that a failure says of callbacks of `transaction.on_commit`; no line if there are none.
 
-    Asked are the connections of this thread. Django keeps a callback in the list until the commit, also when
-    captureOnCommitCallbacks() has run it, and nothing tells the two apart. The line says what is there, not that it
-    has not run.
+    The connections of this thread are asked. Django keeps a callback in the list until the commit, also after
+    captureOnCommitCallbacks() has run it, and nothing tells the two cases apart. The line says that the callback is
+    there, and not that it has not run.
     """
     count = _count()
     if not count:

@@ -1,9 +1,9 @@
-"""The verbs: what each of them delivers, and that one runs at a time.
+"""The verbs: what each of them delivers. One verb runs at a time.
 
-A verb is a generator of calls; the sync or the async driver makes them. What is delivered runs inside the verb, and a
-context variable tells that: a driver hands its context on to tasks, threads and copies. A verb that is called inside
-another one is a mistake of a handler, which may swallow the error and answer 200; hence the outer verb raises it too.
-A verb that is called beside another one, in a thread or task of the test's own, is refused alone.
+A verb is a generator of calls; the sync or the async driver makes them. A handler runs inside the verb, and a context
+variable tells that it does: a driver hands its context on to tasks, threads and copies. A verb that is called inside
+another one is a mistake of a handler. The handler may swallow the error and answer 200; hence the outer verb raises it
+too. A verb that is called beside another one, in a thread or task of the test, is refused, and the other goes on.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class _Running:
     verb: str
     thread: int
     number: int
-    """Of the journal's next entry when it began."""
+    """The number of the journal's next entry when it began."""
     misuse: UsageError | None = None
-    """What a handler did wrong."""
+    """The mistake of a handler."""
 
 
 _INSIDE: ContextVar[tuple[_Running, ...]] = ContextVar("verbs of qstash_fake that this code is called by", default=())
@@ -55,7 +55,7 @@ class Verbs:
         self._deliveries = deliveries
         self._driver = driver
         self._outside: str | None = "before"
-        """Where the `with` block is not: "before" or "after"; None in the block."""
+        """"before" or "after" the `with` block; None in the block."""
         self._running: _Running | None = None
         self.calls = AsyncCalls()
         """The async verbs that were called and have not begun."""
@@ -94,7 +94,7 @@ class Verbs:
         return report_since(self._broker, running.number)
 
     def refuse_inside_or_beside(self, what: str, why: str) -> None:
-        """Raise UsageError if a verb runs; *why* tells a handler that calls *what* what is wrong with it."""
+        """Raise UsageError if a verb runs; *why* tells a handler what is wrong with its call of *what*."""
         running = self._running
         if running is None:
             return
@@ -191,7 +191,7 @@ class Verbs:
         return running
 
     def _release(self, running: _Running) -> None:
-        """Note that a verb is over, and raise what a handler in it did wrong."""
+        """Note that a verb is over, and raise the mistake of a handler in it."""
         self._running = None
         _INSIDE.set(tuple(one for one in _INSIDE.get() if one is not running))
         self._timekeeper.end_verb()

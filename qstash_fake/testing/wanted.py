@@ -1,4 +1,4 @@
-"""What a test asks of a message: whether a message matches, and in what it differs.
+"""What a test asks of a message: whether a message matches, and how it differs.
 
 Every message is compared, which must cost little. Differences are sentences, and only a failure asks for them.
 """
@@ -23,7 +23,7 @@ from qstash_fake.testing.differences import ABSENT, as_json, as_text, cut, json_
 
 
 class UrlObject(Protocol):
-    """A URL of pydantic, httpx, yarl, furl or their like; its text counts."""
+    """A URL of pydantic, httpx, yarl, furl or the like; its text counts."""
 
     @property
     def scheme(self) -> Any: ...
@@ -69,9 +69,9 @@ class Asked(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a test asks of a message; None asks nothing; of *json* ABSENT does, for None asks for null.
+    """What a test asks of a message; None asks nothing. For *json*, ABSENT asks nothing and None asks for null.
 
-    What could match nothing, whatever was published, is refused when it is made.
+    A value that can match no message at all is refused when it is made.
     """
 
     url: Url | None = None
@@ -92,7 +92,7 @@ class Wanted:
     status: int | None = None
     where: Callable[[views.Message], bool] | None = None
     _asked: Mapping[str, Any] = field(init=False, repr=False)
-    """What is compared with a message, by the name of its criterion."""
+    """The values that are compared with a message, by the name of the criterion."""
     _tests: tuple[Callable[[Message], bool], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,23 +104,23 @@ class Wanted:
         object.__setattr__(self, "_tests", tuple(partial(CRITERIA[name].matches, asked[name]) for name in asked))
 
     def __str__(self) -> str:
-        """Return ` with ` and what is asked, as the arguments of a call; empty if nothing is."""
+        """Return ` with ` and the criteria, as the arguments of a call; empty if there are none."""
         values = {name: getattr(self, name) for name in self.__slots__ if name in self._asked}
         return " with " + ", ".join(f"{name}={_ask(name, value)}" for name, value in values.items()) if values else ""
 
     def matches(self, message: Message) -> bool:
-        """Tell whether *message* is what was asked for."""
+        """Tell whether *message* matches."""
         for test in self._tests:  # noqa: SIM110 - all() takes half as long again, and this is asked a million times
             if not test(message):
                 return False
         return True
 
     def misses(self, message: Message) -> list[str]:
-        """Return the names of what *message* is not."""
+        """Return the names of the criteria that *message* does not meet."""
         return [name for name, value in self._asked.items() if not CRITERIA[name].matches(value, message)]
 
     def differences(self, message: Message) -> list[str]:
-        """Return in what *message* differs, a line for each thing."""
+        """Return how *message* differs, a line for each criterion."""
         lines = []
         for name in self.misses(message):
             difference = CRITERIA[name].difference(self._asked[name], message)
@@ -133,7 +133,7 @@ def describe_body(message: Message) -> str:
     return as_text(message.redaction.redact_body(message.body))
 
 
-# --- one criterion for each thing that can be asked ------------------------------------------------------------
+# --- the criteria ---------------------------------------------------------------------------------------------
 
 
 def _as_it_is(value: Any) -> Any:
@@ -141,13 +141,13 @@ def _as_it_is(value: Any) -> Any:
 
 
 class Criterion(NamedTuple):
-    """One thing that can be asked of a message."""
+    """One criterion of a message."""
 
     matches: Callable[[Any, Message], bool]
     difference: Callable[[Any, Message], str]
-    """Says in what a message differs that does not match."""
+    """Says how a message that does not match differs."""
     prepare: Callable[[Any], Any] = _as_it_is
-    """Makes what is compared of what a test asks, once; raises if that can match nothing."""
+    """Makes the value to be compared of the keyword of a test, once; raises if it can match nothing."""
 
 
 def _equal(read: Callable[[Message], Any], prepare: Callable[[Any], Any] = _as_it_is) -> Criterion:
@@ -198,7 +198,7 @@ def _parsed(body: bytes) -> Any:
 
 
 class _Json:
-    """A value and what tells whether another is as it says."""
+    """A value, and the function that tells whether another one matches it."""
 
     def __init__(self, wanted: Any) -> None:
         self.wanted = wanted
@@ -321,7 +321,7 @@ def _asks_nothing(name: str, value: Any) -> bool:
 
 
 def _ask(name: str, value: Any) -> str:
-    """Return *value* as the argument *name* of a call, but a URL as it is and JSON as JSON."""
+    """Return *value* as the argument *name* of a call; a URL stands as it is, and JSON as JSON."""
     if name == "json":
         return cut(as_json(value))
     is_url = CRITERIA[name].prepare is _Url and not isinstance(value, re.Pattern)

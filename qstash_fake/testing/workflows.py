@@ -1,4 +1,4 @@
-"""What a test holds of workflows: their runs by id, who waits for which event, and the assertion on runs."""
+"""Workflows for a test: their runs by id, which runs wait for which event, and the assertion on runs."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def find_run(
 
 
 def _asked(url: str | re.Pattern[str] | None, payload: Any, state: str | None, step: str | None) -> dict[str, Any]:
-    """Return a test of a run for each thing that is asked."""
+    """Return a check of a run for each criterion."""
     asked: dict[str, Any] = {}
     if url is not None:
         pattern = url_pattern(url)
@@ -154,7 +154,7 @@ def _show(name: str, value: Any) -> str:
 
 
 def _difference(name: str, wanted: Any, run: Run) -> str:
-    """Return in what *run* is not as *wanted*."""
+    """Return how *run* differs from *wanted*."""
     match name:
         case "url":
             return f"url: expected {_show(name, wanted)}, got {run.url}"
