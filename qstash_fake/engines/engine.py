@@ -1,6 +1,6 @@
 """The law of the engines: each holds one freeze in its library's stack, and puts it on top to be seen.
 
-An engine holds time.time, datetime.now and their kin for the whole process and gives each of them back;
+An engine holds time.time, datetime.now and the like for the whole process, and gives each of them back.
 time.monotonic and perf_counter stay real: sleeps, time-outs and durations work. Imports no library.
 
 **Freezing under another freeze.** A library keeps its freezes in a stack, and the application sees the top. Three
@@ -13,7 +13,7 @@ kinds of freezes can meet there:
   again when the user's ends.
 - A user's under ours. There is none: where the user has a freeze already, the clock follows that and starts none.
 
-What breaks the law is a library that stops "the top" instead of its own freeze. Both do. Hence each engine takes its
+A library that stops "the top" instead of its own freeze breaks the law. Both libraries do. Hence each engine takes its
 own freeze out of the stack wherever it stands (see `freezegun` on patches that end out of order).
 """
 
@@ -64,7 +64,7 @@ class Engine(Protocol):
 
     @staticmethod
     def users(freeze: Any) -> UsersFreeze:
-        """Return *freeze*, which stands on top and is not ours, to be followed."""
+        """Return *freeze*, which stands on top and is not ours, as a freeze to be followed."""
 
 
 class Stacked(ABC):
@@ -83,7 +83,7 @@ class Stacked(ABC):
 
     def move(self, now_ms: int) -> None:
         _raise_to_top(self._ours, self.stacks())
-        if now_ms != self._shown_ms:  # nobody else moves what is ours, and most instants have several deliveries
+        if now_ms != self._shown_ms:  # nobody else moves our freeze, and most instants have several deliveries
             self._set(self._ours, now_ms)
             self._shown_ms = now_ms
 
@@ -100,7 +100,7 @@ class Stacked(ABC):
     @staticmethod
     @abstractmethod
     def stacks() -> Sequence[list[Any]]:
-        """Return the library's stacks, that of its freezes first."""
+        """Return the library's stacks, the stack of its freezes first."""
 
     @abstractmethod
     def _push(self, now_ms: int) -> Any:

@@ -1,15 +1,15 @@
-"""freezegun as an engine. Imports it to freeze only; mends what freezegun alone leaves broken or inexact.
+"""freezegun as an engine. Imports it only to freeze; mends what freezegun alone leaves broken or inexact.
 
-**Patches that end out of order.** The first freeze replaces `time.time`, `datetime` and their kin in every module; one
-that starts over another only goes onto the stack. The last to stop puts the originals back, out of its own list of
-changes and by a search of all modules. Two things break where freezes do not end in reverse order:
+**Patches that end out of order.** The first freeze replaces `time.time`, `datetime` and the like in every module. A
+freeze that starts over another only goes onto the stack. The last freeze to stop puts the originals back, out of its
+own list of changes and by a search of all modules. Two things break if freezes do not end in reverse order:
 
-- `stop()` takes off the top of the stack, whosever freeze that is. `_stop_out_of_order` takes out our own instead.
-- The list of changes belongs to the freeze that was first. If that is ours and a user's outlives it, the user's
-  `stop()` has no list, and its search leaves out classes and the modules that freezegun ignores. Those are restored
-  when ours ends: what they lose is the frozen time of a freeze that they would not have seen without ours.
+- `stop()` takes the top off the stack, even if it belongs to another. `_stop_out_of_order` takes out our own instead.
+- The list of changes belongs to the first freeze. If that is ours and a user's freeze outlives it, the user's `stop()`
+  has no list, and its search leaves out classes and the modules that freezegun ignores. These are restored when ours
+  ends. They lose the frozen time of a freeze that they would not have seen without ours.
 
-If a `stop()` too many has emptied the stack already, nobody restores anything later: then ours restores all.
+If one `stop()` too many has emptied the stack already, nobody restores anything later: then ours restores all.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _exact_fakes() -> Mapping[str, Callable[..., Any]]:
 
 
 class _LocalOffset:
-    """What freezegun adds to UTC to show local time: the zone's own offset at each moment, summer time included.
+    """The offset that freezegun adds to UTC to show local time: the zone's own at each moment, summer time included.
 
     freezegun's own is one number for a whole freeze, 0 unless the user gives one, and moves aware times as well.
     """
@@ -177,13 +177,13 @@ class _LocalOffset:
         return moment if moment.tzinfo else moment + _local_offset(_since_epoch_us(moment) // 1_000_000)
 
     def __rsub__(self, local: timedelta) -> timedelta:
-        """Return naive local time as UTC, both as what has passed since 1970 by that reckoning."""
+        """Return naive local time as UTC, both as the time since 1970 in their own reckoning."""
         moment = _EPOCH + local
         utc_s = int(_library().real_datetime.timestamp(moment.replace(microsecond=0)))
         return timedelta(seconds=utc_s, microseconds=moment.microsecond)
 
     def total_seconds(self) -> float:
-        """Return the offset that holds now."""
+        """Return the present offset."""
         return _local_offset(_since_epoch_us(_library().get_current_time()) // 1_000_000).total_seconds()
 
 
@@ -224,7 +224,7 @@ def _stop(freezer: Any, factory: Any) -> None:
 
 
 def _stop_out_of_order(api: Any, freezer: Any, factory: Any) -> None:
-    """Take *factory* out from under a user's freeze, or restore what a `stop()` too many has left; see above."""
+    """Take *factory* out from under a user's freeze, or restore what one `stop()` too many has left; see above."""
     with contextlib.suppress(ValueError):
         index = api.freeze_factories.index(factory)
         for stack in Freezegun.stacks():

@@ -8,7 +8,7 @@ from qstash_fake.engines.engine import UsersFreeze
 
 
 class Off:
-    """Freezes nothing; there is nothing to start, and nothing of its own that could stand beside a user's freeze."""
+    """Freezes nothing; it starts nothing, and never stands beside a user's freeze."""
 
     started: ClassVar[bool] = True
 

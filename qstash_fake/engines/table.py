@@ -1,4 +1,4 @@
-"""Which engines there are, which one a fake uses, and whose freeze shows the time: the user's, or ours."""
+"""The engines, which one a fake uses, and whose freeze shows the time: the user's, or ours."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from qstash_fake.engines.off import Off
 from qstash_fake.engines.time_machine import TimeMachine
 from qstash_fake.errors import UsageError
 
-# `freeze=` → engine. A freeze of an earlier row covers those of the later rows: freezegun replaces the names that
-# modules hold, time-machine what stands behind them, and it refuses to start over freezegun.
+# `freeze=` → engine. A freeze of an earlier row covers freezes of the later rows: freezegun replaces the names that
+# modules hold, time-machine replaces what stands behind them, and it refuses to start over freezegun.
 ENGINES: Mapping[str, type[Engine]] = {
     "freezegun": Freezegun,
     "time-machine": TimeMachine,
@@ -33,7 +33,7 @@ def choose(mode: str) -> Engine:
 
 
 def users_freeze() -> UsersFreeze | None:
-    """Return the freeze that the user has active now, if any; UsageError if it moves by being looked at."""
+    """Return the freeze that the user has active now, if any; UsageError if each look at it moves it."""
     for engine in ENGINES.values():
         if (freeze := engine.top()) is not None and not is_ours(freeze):
             return engine.users(freeze)

@@ -1,4 +1,4 @@
-"""time-machine as an engine. Imports it to freeze only; knows version 3 and newer."""
+"""time-machine as an engine. Imports it only to freeze; knows version 3 and newer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TimeMachine(Stacked):
 
     @staticmethod
     def stacks() -> Sequence[list[Any]]:
-        # pytest loads an installed time-machine of any version: only one that travels must be one we know.
+        # pytest loads an installed time-machine of any version: we must know it only if it travels.
         hatch = getattr(sys.modules.get("time_machine"), "escape_hatch", None)
         travels = hatch is not None and hatch.is_travelling()
         return (_library().traveller_stack if travels else [],)

@@ -1,1 +1,1 @@
-"""The timeline page: what draws a picture of a fake in a browser, live or saved. Knows files and HTML, no fake."""
+"""The timeline page: draws a picture of a fake in a browser, live or saved. Knows files and HTML, no fake."""

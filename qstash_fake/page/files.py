@@ -1,4 +1,4 @@
-"""The files that the page is made of, with which headers they are served, and the modules among them as one script.
+"""The files of the page, the headers that they are served with, and the modules among them as one script.
 
 The files are ES modules that a browser loads as they are. A saved report is one file, and modules cannot stand in
 one file together; `script` joins them.
@@ -33,7 +33,7 @@ HEADERS = {
     "cache-control": "no-cache",
 }
 
-# How the modules are written: an import is a statement of its own that renames nothing, an export stands at its
+# How the modules are written: an import is a separate statement that renames nothing, an export stands at its
 # declaration. The one vendored file, which imports nothing, ends with a list of exports.
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./([\w./-]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
@@ -60,8 +60,8 @@ def style() -> str:
 def script() -> str:
     """Return the modules as one classic script.
 
-    Each module becomes a function that is called once, in an order in which what is imported comes first; what it
-    exports is what the function returns. Names of one module therefore cannot meet those of another.
+    Each module becomes a function that is called once, after the modules that it imports. The function returns what the
+    module exports. Names of one module therefore cannot meet names of another.
     """
     parts = [f"modules[{name!r}] = (() => {{\n{_body(files()[name])}\n}})();" for name in _in_order(MAIN, [])]
     return "\n".join(['"use strict";', "const modules = {};", *parts])

@@ -1,7 +1,7 @@
 """The page with its data inside: one file that needs no server and no network, and the index of several.
 
-Nothing of the data is HTML or a script. It stands in a block of JSON in which `<`, `>` and `&` are escaped, so no text
-ends the block. The policy of the file lets nothing run but the one script, known by its hash, and lets nothing load.
+Nothing of the data is HTML or a script. It stands in a block of JSON in which `<`, `>` and `&` are escaped: no text can
+end the block. The policy of the file lets nothing run but the one script, known by its hash, and lets nothing load.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def saved_in(folder: Path) -> list[Saved]:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether *path* is a report or an index of this package."""
+    """Tell whether *path* is a report or an index of this package."""
     return path.is_file() and MARK in _head(path)
 
 
