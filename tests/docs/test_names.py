@@ -1,5 +1,6 @@
 """Public names: the documentation has each of them, and mentions none that does not exist."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -42,6 +43,18 @@ def section(page: str, heading: str) -> str:
 def test_the_reference_has_every_name_of_an_object(kind):
     rows = re.findall(r"^\| `(\w+)", section("docs/reference.md", kind), re.MULTILINE)
     assert rows == sorted(NAMES_OF[kind])
+
+
+def test_the_reference_says_what_help_says():
+    differs = []
+    for kind in NAMES_OF:
+        for name, said in re.findall(r"^\| `(\w+)[^`]*` \| (.*) \|$", section("docs/reference.md", kind), re.MULTILINE):
+            member = inspect.getattr_static(getattr(qstash_fake, kind), name, None)
+            is_ours = isinstance(member, property) or getattr(member, "__module__", "").startswith("qstash_fake")
+            words = " ".join((inspect.getdoc(member) or "").split("\n\n")[0].split())
+            if is_ours and re.sub(r"\*(\w+)\*", r"`\1`", words) != said:
+                differs.append(f"{kind}.{name}: {words}")
+    assert differs == []
 
 
 def test_the_reference_has_every_export():
