@@ -30,7 +30,7 @@ RETRIES = {
 NOTES = {
     "no async": "This library has no async client.",
     "no sync": "This library has no sync client.",
-    "never late": "The fake imports httpx itself, so it is always there before.",
+    "never late": "The fake itself imports httpx: it is always imported before.",
     "no retries": "This library repeats nothing by itself.",
     "not mocked": "This mock does not mock that library.",
 }
@@ -39,31 +39,31 @@ TEXT = """\
 
 While a fake is there, calls to QStash are answered in the process, whichever of these libraries makes them. The fake
 stands in for the network: clients, transports, adapters, retries, auth, hooks and instrumentation run as they are.
-Only what uses no network answers by itself, such as `httpx.MockTransport` or an adapter that is a mock.
+Only transports without a network answer by themselves, such as `httpx.MockTransport` or an adapter that is a mock.
 
 {table}
 
 {notes}
 
 "Beside" a mock means in either order: the mock may begin before the fake or after it. The mock answers for the other
-hosts and sees nothing of QStash. Each shape of client is tested so, with OpenTelemetry's instrumentation as well.
+hosts and sees nothing of QStash. Each shape of client is tested in this way, also with OpenTelemetry's instrumentation.
 
-What speaks through one of these libraries comes with it: the official SDKs (httpx), botocore (urllib3), whatever uses
-`http.client`. requests comes by urllib3. What speaks HTTP otherwise, such as a subprocess or another language, reaches
-the fake by the fixture `qstash_server`.
+Packages that use one of these libraries are covered, too: the official SDKs (httpx), botocore (urllib3), all users of
+`http.client`. requests uses urllib3. Other callers, such as a subprocess or another language, reach the fake
+by the fixture `qstash_server`.
 
 ## Mocks
 
-Mocks that stand above the network are told to leave QStash's hosts alone while a fake is there. What that needs is in
-these versions; another mock that stands above the network answers first.
+Mocks that stand above the network are told to leave QStash's hosts alone while a fake is there. That works with these
+versions; another mock that stands above the network answers first.
 
 {mocks}
 
 ## Stray calls
 
-What no fake and no mock answers is stopped before it leaves, at the look-up of the name and at the beginning of TLS,
-which covers proxies. Out of reach are subprocesses and libraries with a network of their own: pycurl, curl_cffi, and
-aiodns, with which only TLS is stopped.
+A call that no fake and no mock answers is stopped before it leaves, at the look-up of the name and at the beginning of
+TLS, which covers proxies. Out of reach are subprocesses and libraries that open connections themselves: pycurl and
+curl_cffi; with aiodns, only TLS is stopped.
 """
 
 

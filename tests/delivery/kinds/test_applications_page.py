@@ -51,10 +51,10 @@ the client is entered. That holds for the clients of Starlette, FastAPI and Lite
 their own, and start nothing. An aiohttp application has one loop in its life: mount a new one for
 each test, or its `TestClient`.
 
-A delivery that has not answered after 30 seconds of real time is given up. So are a startup and a
-shutdown of the verb's. The exception says where it waits. The option `watchdog=` sets another limit.
-It counts for what answers on an event loop: applications, entered clients, asynchronous views of
-Django. Code that blocks its thread, such as a WSGI application, cannot be given up: that is what
+A delivery that has not answered after 30 seconds of real time is given up, and so is a startup or a
+shutdown that a verb has begun. The exception says where it waits. The option `watchdog=` sets another limit.
+It counts for everything that answers on an event loop: applications, entered clients, asynchronous
+views of Django. Code that blocks its thread, such as a WSGI application, cannot be given up: that is what
 pytest-timeout is for.
 
 What an application answers is checked as a server would check it. A status that is no number from 100 to 599, a header
