@@ -231,7 +231,7 @@ class Account:
     def refuse_if_retired(self, what: str) -> None:
         """Raise UsageError, which names *what*, after a reset."""
         if self._retired:
-            raise UsageError(f"{what}: from before reset(), which has forgotten it; take what is there now")
+            raise UsageError(f"{what}: from before reset(), which has forgotten it; take the present one")
 
 
 def _next_tick(schedule: Schedule) -> str:

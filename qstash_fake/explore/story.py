@@ -58,7 +58,7 @@ def no_swap(plain: Record, kinds: Collection[str]) -> str:
     messages = {fault.point._replace(attempt=0) for fault in plain.possible}
     if "swap" not in kinds or len(messages) < 2 or any(fault.kind == "swap" for fault in plain.possible):
         return ""
-    return "; nothing to swap, for no two messages were due at one instant"
+    return "; nothing to swap: no two messages were due at one instant"
 
 
 def _faults(record: Record) -> list[str]:

@@ -79,7 +79,7 @@ def data_of(path: Path) -> Json:
     """Return the data of a saved report; ValueError says that *path* is none."""
     found = _DATA.search(path.read_text(encoding="utf-8", errors="replace"))
     if found is None:
-        raise ValueError(f"{path} is no report of qstash_fake: --qstash-fake-report and save_report() make those")
+        raise ValueError(f"{path} is no report of qstash_fake: --qstash-fake-report and save_report() make them")
     data: Json = json.loads(found[1])
     return data
 

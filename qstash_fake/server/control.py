@@ -93,7 +93,7 @@ class Control:
     async def _move(self, operation: Operation, said: Json, request: Request) -> Json:
         """Run a verb until it is done, its client hangs up, or the server ends."""
         if self._session.verb is not None:
-            raise Refused(409, "the clock is moving already: what answers a delivery cannot move the clock")
+            raise Refused(409, "the clock is moving already: a handler of a delivery cannot move the clock")
         verb: asyncio.Task[Report] = asyncio.create_task(operation.function(self._session, **said))
         hung_up = asyncio.create_task(_hung_up(request))
         self._session.verb = verb

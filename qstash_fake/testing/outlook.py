@@ -52,7 +52,7 @@ def _nothing_pending(tick_ms: int | None) -> str:
         return "nothing is pending"
     wait = format_ms(_whole_seconds(tick_ms))
     return (
-        f"nothing is pending, the next schedule tick is in {wait}: come to it with "
+        f"nothing is pending, the next schedule tick is in {wait}: reach it with "
         f"{call_here('advance', repr(wait))}, {name_here('drain')}() runs no schedule"
     )
 

@@ -220,7 +220,7 @@ def _json_difference(wanted: _Json, message: Message) -> str:
         return f"{asked}, but the body is no JSON: {cut(repr(describe_body(message)))}"
     if message.redaction.body:
         return f"{asked}, got something else, which is redacted"
-    return json_difference(wanted.wanted, actual) or "a matcher in it said no, and then yes"
+    return json_difference(wanted.wanted, actual) or "a matcher in it answered False first and True afterwards"
 
 
 def _wanted_body(body: object) -> bytes:

@@ -165,7 +165,8 @@ def _difference(name: str, wanted: Any, run: Run) -> str:
             return f"step: expected {wanted!r}, done {'are ' + ', '.join(map(repr, done)) if done else 'is none'}"
     if run.redaction.body:
         return f"payload: expected {as_json(wanted)}, got something else, which is redacted"
-    difference = json_difference(wanted, view_of(WorkflowRun, run).payload) or "a matcher in it said no, and then yes"
+    said = json_difference(wanted, view_of(WorkflowRun, run).payload)
+    difference = said or "a matcher in it answered False first and True afterwards"
     return f"payload{difference if difference[0] in '.[' else f': {difference}'}"
 
 

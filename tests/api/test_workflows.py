@@ -835,7 +835,7 @@ def test_an_answer_that_no_sdk_gives_and_a_run_that_stands_still_are_noted(qstas
     start(qstash)
     deliver(qstash, 204, headers=())
     assert notes(qstash)[1:] == [
-        "start of run wfr_1… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers so",
+        "start of run wfr_1… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers this",
         "run wfr_1 stands still: start of run wfr_1… was answered 204, and nothing was published",
     ]
 

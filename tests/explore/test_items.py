@@ -177,7 +177,7 @@ def test_it(qstash_fake):
 @pytest.mark.parametrize(
     ("delays", "told"),
     [
-        (("1m", "2m"), "; nothing to swap, for no two messages were due at one instant"),
+        (("1m", "2m"), "; nothing to swap: no two messages were due at one instant"),
         (("1m", "1m"), ""),
         (("1m",), ""),
     ],

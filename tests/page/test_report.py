@@ -110,7 +110,7 @@ def test_the_index_leads_to_every_report_of_the_folder(tmp_path):
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ("<p>hello</p>", "is no report of qstash_fake: --qstash-fake-report and save_report() make those\n"),
+        ("<p>hello</p>", "is no report of qstash_fake: --qstash-fake-report and save_report() make them\n"),
         (None, "No such file or directory\n"),
     ],
 )

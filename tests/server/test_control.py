@@ -78,7 +78,7 @@ def test_a_handler_cannot_move_the_clock(still, destination):
     still.publish(destination.url)
     assert len(still.control("deliver-due")["delivered"]) == 1
     assert [answer.status_code for answer in answers] == [409, 409]
-    assert answers[0].json() == {"error": "the clock is moving already: what answers a delivery cannot move the clock"}
+    assert answers[0].json() == {"error": "the clock is moving already: a handler of a delivery cannot move the clock"}
 
 
 def test_a_verb_ends_when_its_client_hangs_up_and_the_next_one_goes_on_from_there(still, destination):

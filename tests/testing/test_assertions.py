@@ -210,7 +210,7 @@ def test_a_schedule_that_drain_has_left_out_is_told(qstash_fake):
     QStash("a-token").schedule.create(destination=JOBS, cron="30 2 * * *")
     qstash_fake.drain()
     assert failure(qstash_fake.assert_delivered, url=JOBS)[-1] == (
-        "nothing is pending, the next schedule tick is in 2h30m: come to it with "
+        "nothing is pending, the next schedule tick is in 2h30m: reach it with "
         "qstash_fake.clock.advance('2h30m'), drain() runs no schedule"
     )
 

@@ -253,7 +253,7 @@ def test_what_was_held_before_a_reset_can_be_read_and_does_nothing_any_more(fake
     message, dead, schedule = fake.messages[0], fake.dlq[0], fake.schedules["minutely"]
     fake.reset()
 
-    again = r"from before reset\(\), which has forgotten it; take what is there now"
+    again = r"from before reset\(\), which has forgotten it; take the present one"
     with pytest.raises(UsageError, match=rf"^dead letter {dead.dlq_id}: {again}"):
         dead.redrive()
     with pytest.raises(UsageError, match=rf"^schedule minutely: {again}"):

@@ -93,7 +93,7 @@ def look_for_sdk(broker: Broker, ended: Ended) -> None:
     if isinstance(ended.verdict, Delivered) and part.role in LISTS and not speaks:
         broker.journal.note(
             broker.now_ms,
-            f"{part} was answered {ended.outcome.status} without {PROTOCOL_HEADER}: no workflow SDK answers so",
+            f"{part} was answered {ended.outcome.status} without {PROTOCOL_HEADER}: no workflow SDK answers this",
         )
     if run.going and not (run.waiters or run.children or any(message.pending for message in run.pending)):
         broker.journal.note(

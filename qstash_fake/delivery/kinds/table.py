@@ -322,7 +322,7 @@ KINDS = (
     Kind(
         "an AWS Lambda handler",
         _is_lambda,
-        "two arguments of which the second is named `context`, as in all of AWS's examples; WSGI has no such",
+        "two arguments of which the second is named `context`, as in all of AWS's examples; WSGI has none",
         Lambda,
     ),
     Kind("a WSGI application", lambda one: one.is_called_with(2), "PEP 3333: environ and start_response", Wsgi),
@@ -335,7 +335,7 @@ KINDS = (
     Kind(
         "a callable of another number of arguments",
         lambda one: one.is_called,
-        "nobody calls an application so",
+        "no application is called with so many",
         _refuse_callable,
     ),
 )
