@@ -16,7 +16,7 @@ help:  ## list the commands
 
 AT_LEAST_3_11 := sys.exit(sys.version_info < (3, 11))
 
-# A .venv that works is completed; one that is missing, half made or too old is made anew.
+# A .venv that works is completed; one that is missing, half made or too old is made again.
 $(STAMP): pyproject.toml
 	@$(PY) -c 'import pip, sys; $(AT_LEAST_3_11)' 2>/dev/null || { \
 	$(PYTHON) -c 'import sys; $(AT_LEAST_3_11)' || { echo "qstash_fake needs Python 3.11 or newer, \
@@ -83,7 +83,7 @@ coverage: $(PROOF)  ## branch coverage of the suite; fails below 97 %, and below
 	@$(PY) -m coverage report --skip-covered --fail-under=100 \
 	--include='qstash_fake/protocol/*,qstash_fake/broker/*,qstash_fake/explore/*'
 
-# Schemathesis has a bound of its own.
+# Schemathesis has its own bound.
 FUZZED := tests/protocol tests/api tests/test_raw_urls.py --ignore tests/api/test_schemathesis.py
 
 fuzz: $(STAMP)  ## 3,000 random inputs for each property of a parser or a wire form; make fuzz PYTEST_ARGS='-k cron' picks
@@ -97,7 +97,7 @@ PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 versions: $(PROOF)  ## tests on each Python of PYTHONS that is here, with the lowest and the newest dependencies
 	@bash .ci/versions.sh $(PYTHONS)
 
-pictures: $(STAMP)  ## make the pictures of the documentation anew, from real runs
+pictures: $(STAMP)  ## make the pictures of the documentation again, from real runs
 	@$(PY) docs/pictures/make.py
 
 # Warnings are errors: a link that leads nowhere, a page that nobody links to, a docstring that cannot be read.

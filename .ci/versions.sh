@@ -22,7 +22,7 @@ PYTHON
 
 failed=()
 for python in "$@"; do
-    # A shim of pyenv is there for every Python, and fails for those that are not chosen.
+    # A shim of pyenv is there for every Python, and fails for each one that is not chosen.
     if ! program=$("$python" -c 'import sys; print(sys.executable)' 2>/dev/null); then
         echo "$python: not on this machine, left out"
         continue

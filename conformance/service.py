@@ -23,7 +23,7 @@ LONG = "6h"  # the delay of such messages
 
 @dataclass
 class Service:
-    """A QStash. Everything that a test makes is called *own* or labelled so, and is removed after the test.
+    """A QStash. Everything that a test makes has the name or label *own*, and is removed after the test.
 
     *own* is a name that nobody else uses; *made* is what has to be deleted, as paths.
     """

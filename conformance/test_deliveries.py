@@ -18,7 +18,7 @@ GZIP = (("Content-Encoding", "gzip"),)
 
 
 def delivered(service: Service, path: str = "/jobs", *, count: int = 1, **options: str) -> tuple[str, Destination]:
-    """Publish to *path* of the destination and wait for so many deliveries there; return the message's id, too."""
+    """Publish to *path* of the destination and wait for *count* deliveries there; return the message's id, too."""
     place = service.place()
     message_id = service.publish(f"{place.url}{path}", **options)
     service.until(lambda: len(place.received) >= count, f"delivery {count}")
@@ -32,7 +32,7 @@ def ended(service: Service, message_id: str, state: str) -> list[str]:
 
 
 def dead_letter(service: Service, answer: Answer, body: str = "") -> Any:
-    """Publish a message that is answered so, and return its dead letter."""
+    """Publish a message that gets this answer, and return its dead letter."""
     service.place().answer = lambda received: answer
     message_id, _ = delivered(service, retries="0", body=body)
     ended(service, message_id, "FAILED")

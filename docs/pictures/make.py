@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation anew, from real runs: `make pictures`. Needs chromium.
+"""Make the pictures of the documentation again, from real runs: `make pictures`. Needs chromium.
 
 page.png is the page of a server, report.png the report of a test that fails, timeline.svg the lanes of a few messages.
 """

@@ -1,6 +1,6 @@
 """Workflows of a shop: a reminder before a trial ends, and a payment that is retried and reported if it fails.
 
-Durable functions: each step is a message of QStash, so a sleep of days costs nothing and a failed step is retried.
+Durable functions: each step is a message of QStash. A sleep of days costs nothing, and a failed step is retried.
 """
 
 from __future__ import annotations

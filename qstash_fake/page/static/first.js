@@ -1,7 +1,7 @@
 // What is shown before there is anything to show: the first step, and the question for a token.
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
-// The token of QStash's own development server, which is public. A server without tokens of its own takes any.
+// The token of QStash's own development server, which is public. A server that was started without a token takes any.
 const DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=";
 
 const CALL = `curl -X POST "$QSTASH_URL/v2/publish/http://127.0.0.1:3000/jobs/invoice" \\
@@ -46,7 +46,7 @@ export function TokenDialog({ source }) {
     <form onSubmit=${send}>
       <h1>This server asks for a token</h1>
       <p>
-        It is one of those that it was started with: <code>--token</code> or <code>--read-only-token</code>. It
+        Give a token that the server was started with: <code>--token</code> or <code>--read-only-token</code>. It
         stays in this tab and ends with it.
       </p>
       ${source.hasToken && html`<p class="problem" role="alert">The token that you gave is not let in.</p>`}

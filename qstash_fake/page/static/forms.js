@@ -149,7 +149,7 @@ export const FORMS = [
           ["text", "Or text", {}],
           ["failing", "Or", { choices: ["", "time_out", "refuse_connection"] }],
           ["takes", "It takes", { placeholder: "2s" }],
-          ["times", "For so many calls", { kind: "number" }],
+          ["times", "For how many calls", { kind: "number" }],
         ],
         send: (v) => [
           "POST",

@@ -85,7 +85,7 @@ function Wait({ from, to, kind }) {
   return to - from < 0.5 ? null : html`<line class=${`wait ${kind}`} x1=${from} x2=${to} y1="20" y2="20" />`;
 }
 
-// From a message to those that report on it, or were published again for it.
+// From a message to its callbacks, and to messages that were published again for it.
 export function Arrows({ messages, first, end, x }) {
   const { places, children } = useMemo(() => {
     const found = { places: new Map(), children: new Map() };

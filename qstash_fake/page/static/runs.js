@@ -123,7 +123,7 @@ export function Runs({ source, picture, open, selected, run, now }) {
   </div>`;
 }
 
-// The state of *step*, or what it is where its message is among those that are *waiting* for their first attempt.
+// The state of *step*, or what its message does if it is *waiting* for its first attempt.
 function stateOf({ state, messageId, stepName, stepType = "" }, waiting) {
   if (!waiting.has(messageId)) return state;
   if (stepType.startsWith("Sleep")) return "SLEEPS";

@@ -5,9 +5,9 @@
 // the messages that have changed since the last picture.
 
 const NAME = "qstash-fake-token";
-const ANY = "any-token"; // a server without tokens of its own lets in any
+const ANY = "any-token"; // a server that was started without a token lets in any
 const SOON_MS = 60; // events of one burst are answered by one question
-const EVERY_MS = 2000; // what makes no event, such as a queue, is seen so late
+const EVERY_MS = 2000; // a change without an event, such as that of a queue, is seen after this time
 const LONGEST_WAIT_MS = 8000;
 
 export class Saved {

@@ -22,7 +22,7 @@ export function Messages({ source, picture, messages, open, selected, run, now }
   return html`<${Table}
     wide
     label="Messages"
-    nothing="No message is so."
+    nothing="No message matches."
     rows=${messages}
     keyOf=${(one) => one.id}
     selected=${selected}

@@ -8,7 +8,7 @@ const UNITS = [
   ["ms", 1],
 ];
 
-// Distances between the lines of an axis: those that people count in.
+// Distances between the lines of an axis, in units that people count in.
 const STEPS = [
   1,
   2,
