@@ -88,7 +88,7 @@ OPERATIONS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v2/globalParallelism", flow_control.get_global_parallelism),
     ("GET", "/v2/keys", keys.get_keys),
     ("POST", "/v2/keys/rotate", keys.rotate_keys),
-    ("POST", "/v2/rotate", keys.rotate_keys),  # the Go SDK has a path of its own
+    ("POST", "/v2/rotate", keys.rotate_keys),  # the Go SDK has another path
     ("GET", "/v2/keys/rotate", keys.rotate_keys),  # the documentation's own Python example; assumed: as POST
     ("GET", "/v2/readiness", health.readiness),
     ("GET", "/v2/liveness", health.liveness),

@@ -22,7 +22,7 @@ Key = str | bytes
 def deduplication_key(request: PublishRequest, options: Options) -> Key | None:
     """Return the key by which *request* is known as a repetition, None if its *options* ask for no deduplication.
 
-    They are those that count: under its own stand those of its URL group.
+    These options count: its own, and below them those of its URL group.
 
     An explicit id counts for the whole account and wins over the content (assumed); the content is destination,
     method, body, Content-Type and forwarded headers.

@@ -52,7 +52,7 @@ class SyncDriver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lifespans: list[tuple[AsyncApp, Lifespan]] = []
         self.clients: Clients = []
-        """The test clients that are entered: each runs the lifespan of its application on a loop of its own.
+        """The test clients that are entered: each runs the lifespan of its application on its own loop.
         Whoever watches the clients puts a list here, and keeps it."""
         self._begun: list[asyncio.Task[Any]] = []
         """The tasks that have begun since the last turns were given."""
@@ -247,7 +247,7 @@ async def _drive(
 
 
 async def _drive_on_trio(calls: Calls, limit_ms: int) -> Done:
-    """Do what `_drive` does on a loop of trio: a call has a nursery of its own, hence a task."""
+    """Do what `_drive` does on a loop of trio: each call has its own nursery, hence a task."""
     step = _step(calls, None)
     while not isinstance(step, Done):
         if isinstance(step, Pause):
@@ -311,7 +311,7 @@ async def _came_of(answer: Awaitable[Outcome]) -> Came:
 
 
 def _came_here(app: SyncApp, request: Request, limit_ms: int) -> Came:
-    """Return what *app* answers or raises in this thread, with a context of its own."""
+    """Return what *app* answers or raises in this thread, in a new context."""
     try:
         reply = contextvars.copy_context().run(app.send_watched, request, limit_ms)
         return reply if isinstance(reply, Silence) else outcome_of(reply)

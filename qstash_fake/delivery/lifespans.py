@@ -71,7 +71,7 @@ class AsgiLifespan:
     async def _run(self) -> None:
         try:
             await self.app({"type": "lifespan", "asgi": dict(VERSION), "state": self.state}, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - kept for whoever waits for the application's answer
+        except Exception as error:  # noqa: BLE001 - kept for the code that waits for the application's answer
             self._error = error
         finally:
             self._ended = True

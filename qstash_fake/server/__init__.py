@@ -1,1 +1,1 @@
-"""The fake as an HTTP server of its own, for applications in any language. Needs the extra `qstash-fake[server]`."""
+"""The fake as an HTTP server, for applications in any language. Needs the extra `qstash-fake[server]`."""

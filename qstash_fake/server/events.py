@@ -22,7 +22,7 @@ from qstash_fake.broker.journal import LogEntry, Note
 from qstash_fake.errors import Refused
 from qstash_fake.testing.fake import QStashFake, inside
 
-POLL_S = 0.1  # soon enough for people; a test writes the journal from a thread of its own, which wakes nobody
+POLL_S = 0.1  # soon enough for people; a test writes the journal from its own thread, which wakes nobody
 HEARTBEAT_S = 15.0  # WHATWG HTML, 9.2.7: a comment every 15 seconds or so keeps proxies from closing the connection
 AT_ONCE = 20  # entries that are sent before others get a turn
 
@@ -155,5 +155,5 @@ def _shown(place: Place, what: What) -> str:
 
 
 def _event(name: str, place: Place, data: dict[str, Any]) -> str:
-    """Return one event; JSON has no line breaks, so its data is one line."""
+    """Return one event; its data is one line, because JSON has no line breaks."""
     return f"event: {name}\nid: {place}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"

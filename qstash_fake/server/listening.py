@@ -36,7 +36,7 @@ class Connections:
             connection.abort()
 
     def noted_by(self, protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-        """Return *protocol*, one of uvicorn's, so that its connections are noted here."""
+        """Return a subclass of *protocol*, one of uvicorn's, that notes its connections here."""
         connections = self._open
 
         class Noted(protocol):  # type: ignore[valid-type, misc]

@@ -68,13 +68,13 @@ def why_not(url: httpx.URL) -> str | None:
     origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
     if not urls.is_loopback(host):
         return (
-            f"{host} is not this machine, so nothing was sent: map it with --route {origin}=http://localhost:3000, "
+            f"{host} is not this machine, and nothing was sent: map it with --route {origin}=http://localhost:3000, "
             f"or let everything out with --allow-external"
         )
     proxies = getproxies()
     if (url.scheme in proxies or "all" in proxies) and not proxy_bypass(f"{host}:{url.port}" if url.port else host):
         return (
-            f"the environment sends {origin} through a proxy, so nothing was sent: set NO_PROXY=localhost,127.0.0.1, "
+            f"the environment sends {origin} through a proxy, and nothing was sent: set NO_PROXY=localhost,127.0.0.1, "
             f"or let everything out with --allow-external"
         )
     return None

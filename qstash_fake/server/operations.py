@@ -216,7 +216,7 @@ def set_plan(session: Session, plan: str = "") -> Json:
     planned, held = Planned(parse(plan)), inside(session.fake)
     with held.broker.lock:
         if held.broker.disturbance not in (None, session.planned):
-            raise Refused(409, "the test of this fake is explored, and runs under a plan of its own")
+            raise Refused(409, "the test of this fake is explored, and has its own plan")
         planned.attach(session.fake)
         session.planned = planned
     return {"plan": text_of(planned.plan)}

@@ -133,7 +133,7 @@ async def _serve(
         signals.ends(server)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         if settings.opens:
-            # In a thread: some browsers are waited for. The socket listens already, so no request is lost.
+            # In a thread: some browsers are waited for. The socket listens already: no request is lost.
             threading.Thread(target=webbrowser.open, args=(f"{url_of(bound)}/_fake/",), daemon=True).start()
         beside = asyncio.create_task(lines.follow() if settings.virtual else real.run())
         await asyncio.wait((serving, beside), return_when=asyncio.FIRST_COMPLETED)

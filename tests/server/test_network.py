@@ -91,7 +91,7 @@ def test_a_url_that_only_looks_like_this_machine_is_refused(url):
 
 def test_the_refusal_says_what_to_do():
     assert why_not(httpx.URL("https://shop.example:8443/jobs")) == (
-        "shop.example is not this machine, so nothing was sent: map it with "
+        "shop.example is not this machine, and nothing was sent: map it with "
         "--route https://shop.example:8443=http://localhost:3000, or let everything out with --allow-external"
     )
 
@@ -101,7 +101,7 @@ def test_a_proxy_is_another_machine(monkeypatch, destination, variable):
     monkeypatch.setenv(variable.lower(), destination.url)
     outcome = send("http://localhost:9/jobs")
     assert outcome.error == (
-        "the environment sends http://localhost:9 through a proxy, so nothing was sent: "
+        "the environment sends http://localhost:9 through a proxy, and nothing was sent: "
         "set NO_PROXY=localhost,127.0.0.1, or let everything out with --allow-external"
     )
     assert destination.received == []

@@ -63,5 +63,5 @@ def test_a_text_that_is_no_plan_is_refused(still):
 def test_the_plan_of_an_explored_test_is_not_replaced():
     with QStashFake(freeze="off") as fake:
         Planned().attach(fake)
-        with pytest.raises(Refused, match="the test of this fake is explored, and runs under a plan of its own"):
+        with pytest.raises(Refused, match="the test of this fake is explored, and has its own plan"):
             set_plan(Session(fake, None, Events(fake)), "")  # type: ignore[arg-type]

@@ -153,7 +153,7 @@ def test_a_destination_elsewhere_is_refused_with_a_sentence(server):
     (attempt,) = message["attempts"]
     assert attempt["status"] == 0
     assert attempt["error"] == (
-        "api.example is not this machine, so nothing was sent: map it with "
+        "api.example is not this machine, and nothing was sent: map it with "
         "--route https://api.example=http://localhost:3000, or let everything out with --allow-external"
     )
 

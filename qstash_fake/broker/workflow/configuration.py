@@ -36,7 +36,7 @@ def configuration(options: Options) -> Options:
 
 
 def configured(options: Options, run: Run) -> Options:
-    """Return the *options* of a message of *run*; those that it leaves to the start are filled in."""
+    """Return the *options* of a message of *run*; options that it leaves to the start are filled in."""
     if options.workflow is not None and Feature.TRIGGER_ON_CONFIG in options.workflow.features:
         return options.over(run.config)
     return redacted(options, run)

@@ -196,7 +196,7 @@ KINDS = (
     Kind(
         "Mock, MagicMock, AsyncMock",
         _is_mock,
-        "a mock has every attribute, so it would fit the rows below",
+        "a mock has every attribute, and would fit the rows below",
         _function,
     ),
     Kind(
