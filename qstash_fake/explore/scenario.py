@@ -65,7 +65,7 @@ def _run_again(
         raise _told(error, record, timeline, None)
     if record.left_over:
         raise UsageError(story.does_not_fit("the scenario", record))
-    found = Found(1, kinds)
+    found = Found(1, kinds, singles=len(record.possible))
     found.tried[len(plan)] += 1
     return found
 

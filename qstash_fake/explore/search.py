@@ -77,6 +77,9 @@ class Found:
 
     def __str__(self) -> str:
         """Return what was covered, in words."""
+        if not self.tried[0]:  # nothing was searched: a plan was asked for
+            (size,) = self.tried
+            return f"1 run, under a plan of {size} fault{'s' * (size != 1)}"
         parts = ["the plain run"]
         of = f" of {', '.join(self.kinds)}" if self.is_narrowed else ""
         if self.singles:

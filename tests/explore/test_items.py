@@ -499,6 +499,30 @@ def test_it(qstash_fake):
     assert "plan:" not in result.stdout.str()
 
 
+def test_a_test_that_fails_only_when_the_search_is_over_does_not_repeat(explored):
+    result = explored("""
+RUNS = []
+
+@pytest.mark.qstash_fake(explore=3)
+def test_it(qstash_fake):
+    RUNS.append(publish())
+    qstash_fake.drain()
+    assert len(RUNS) < 4
+""")
+    result.assert_outcomes(failed=1)
+    lines = report_of(result, " qstash_fake exploration ")
+    assert lines[0].startswith(
+        "test_it does not repeat: it passed at first and failed after 3 runs, with no fault at all"
+    )
+
+
+def test_a_fixture_that_is_missing_is_told_under_a_plan_too(run):
+    result = run("def test_it(qstash_fake, nothing): pass", "--qstash-fake-plan=twice@/jobs#1.1")
+    result.assert_outcomes(errors=1)
+    assert "E       fixture 'nothing' not found" in result.outlines
+    assert "  - twice@/jobs#1.1 did not come to pass" in report_of(result, " qstash_fake exploration ")
+
+
 def test_a_plan_that_breaks_only_once_is_not_reproducible(explored):
     result = explored("""
 RUNS = []

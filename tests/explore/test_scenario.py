@@ -74,6 +74,36 @@ def test_one_plan_is_run_again_alone():
     )
 
 
+def test_one_plan_under_which_the_scenario_holds_is_told_as_that():
+    assert str(explore(shop, only="lost@/jobs#1.1", **OPTIONS)) == "1 run, under a plan of 1 fault"
+    pair = explore(shop, only="lost@/jobs#1.1+late1m@/jobs#1.2", **OPTIONS)
+    assert str(pair) == "1 run, under a plan of 2 faults"
+
+
+def test_without_a_fault_in_its_plan_the_scenario_is_run_as_it_is():
+    assert str(explore(shop, only="", **OPTIONS)) == "1 of at most 1 runs: the plain run, 0 of 5 single faults"
+
+    def fails(fake):
+        raise LookupError("no such order")
+
+    with pytest.raises(LookupError) as raised:
+        explore(fails, only="", **OPTIONS)
+    assert raised.value.__notes__[0] == "the scenario was run under no plan: it fails as it is"
+
+
+def test_ctrl_c_ends_the_exploration():
+    runs = []
+
+    def scenario(fake):
+        runs.append(shop(fake))
+        if len(runs) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explore(scenario, **OPTIONS)
+    assert len(runs) == 2
+
+
 def test_a_plan_that_does_not_fit_any_more_is_told_with_what_is_possible():
     with pytest.raises(UsageError) as raised:
         explore(shop, faults="twice, lost", only="twice@/jobs#1.1+twice@/jobs#7.1", **OPTIONS)
