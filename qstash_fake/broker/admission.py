@@ -89,16 +89,17 @@ class Admission:
         return reason
 
     def _pass_gates(self, message: Message, now_ms: int) -> str | None:
-        while (lane := message.lane) is not None:
+        lane = message.lane
+        while lane is not None:
             queue, head = self.queues.of(message), lane.head()
             if not self._has_room() or not lane.gate.is_open(now_ms):
                 return self._reason(lane, queue, now_ms)
             if lane is not self._free and head is not None and head is not message:
                 return f"{head!r} comes first"
             following = self._following_lane(message, lane)
-            if following is None:
-                break
-            self.lanes.enter(following, message)
+            if following is not None:
+                self.lanes.enter(following, message)
+            lane = following
         return None
 
     def start(self, message: Message, now_ms: int) -> None:

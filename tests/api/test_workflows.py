@@ -301,6 +301,7 @@ def test_a_quota_is_the_status_of_the_whole_batch(qstash):
     [
         ("?workflowRunIds=wfr_1&workflowRunIds=wfr_0", ["wfr_1"]),
         (f"?workflowUrl={URL}", ["wfr_1", "wfr_2"]),
+        (f"?workflowUrl={URL}/m", ["wfr_2"]),
         (f"?workflowUrl={URL}&workflowUrlExactMatch=true", ["wfr_1"]),
         ("?label=b", ["wfr_2"]),
         ("?label=a&label=b", ["wfr_1", "wfr_2"]),
@@ -406,6 +407,15 @@ def test_nobody_is_told_of_a_call_after_the_end_of_its_run(qstash):
     asked = start_next(qstash.broker)
     qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
     complete(qstash.broker, asked)
+    assert qstash.broker.next_message(START_MS + 10**9) is None
+
+
+def test_a_call_that_asks_for_no_callback_is_told_to_nobody(qstash):
+    start(qstash)
+    first = start_next(qstash.broker)
+    qstash.publish({**marks(call_type="toCallback"), "Upstash-Retries": "1"}, b"q", to=ASK)
+    complete(qstash.broker, first)
+    assert deliver(qstash).message.url == ASK
     assert qstash.broker.next_message(START_MS + 10**9) is None
 
 
@@ -547,14 +557,14 @@ def test_a_wait_that_names_no_run_is_refused(qstash):
 # --- invoke --------------------------------------------------------------------------------------------------------
 
 
-def invoke(qstash):
-    """Start a run that starts another one and waits for its result."""
+def invoke(qstash, by="wfr_1"):
+    """Start a run that starts another one, which is to tell *by* its result."""
     start(qstash)
     first = start_next(qstash.broker)
     asked = {
         "body": '{"c":1}',
         "headers": {**{name: [value] for name, value in marks().items()}, "Authorization": ["Bearer a-token"]},
-        "workflowRunId": "wfr_1",
+        "workflowRunId": by,
         "workflowRunCreatedAt": START_MS,
         "workflowUrl": URL,
         "step": {"stepId": 1, "stepName": "ask", "stepType": "Invoke", "concurrent": 1},
@@ -608,6 +618,16 @@ def test_a_run_that_was_cancelled_hears_nothing_and_the_run_that_it_has_invoked_
     qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false", body=b"[1]")
     complete(qstash.broker, child)
     assert len(run_of(qstash).entries) == 1
+    assert qstash.broker.next_message(START_MS + 10**9) is None
+
+
+def test_what_a_run_that_is_not_known_has_invoked_ends_like_any_other(qstash):
+    invoke(qstash, by="wfr_gone")
+    child = start_next(qstash.broker)
+    assert qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false", body=b"[1]").status == 200
+    complete(qstash.broker, child)
+    (log,) = logged(qstash, "?workflowRunId=wfr_child")
+    assert (log["workflowState"], log["invoker"]["workflowRunId"]) == ("RUN_SUCCESS", "wfr_gone")
     assert qstash.broker.next_message(START_MS + 10**9) is None
 
 

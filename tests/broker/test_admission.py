@@ -89,6 +89,13 @@ def test_who_waits_for_the_account_is_said_to_wait_for_that(new_bench):
     assert bench.broker.held_counts() == {"the account's parallelism is used up": 3, "queue 'still' is paused": 1}
 
 
+def test_what_has_been_cancelled_is_not_among_those_that_come_back(bench):
+    cancelled, second, _ = (bench.publish(body) for body in "abc")
+    bench.broker.cancel([cancelled])
+    first = bench.broker.admission.first_besides([cancelled, second], bench.broker.now_ms)
+    assert (first.text, bench.advance(0)) == ("c", [(0, "b"), (0, "c")])
+
+
 # --- one message, let pass before its time -------------------------------------------------------------------
 
 
@@ -173,6 +180,17 @@ def test_a_message_that_is_refused_gives_its_slot_back(bench):
         bench.broker.make_due(late)
     bench.publish("b", queue_name="jobs")
     assert bench.advance(0) == [(0, "b")]
+
+
+def test_a_retry_that_is_refused_keeps_its_slot(bench):
+    bench.answers = {"a": [503]}
+    retry = bench.publish("a", queue_name="jobs", flow_control_key="k", flow_control_value="parallelism=1")
+    bench.advance(0)
+    bench.broker.pause_key("k")
+    with pytest.raises(UsageError, match="is held"):
+        bench.broker.make_due(retry)
+    bench.publish("b", queue_name="jobs")
+    assert bench.advance(0) == []
 
 
 def test_a_message_in_flight_and_one_that_has_ended_are_not_let_pass(bench):

@@ -44,6 +44,14 @@ def test_of_runs_that_have_ended_the_last_are_kept(monkeypatch):
     assert [run.run_id for run in broker.workflows.all] == ["wfr_goes_on", "wfr_2", "wfr_3"]
 
 
+def test_of_two_runs_with_one_id_the_newer_keeps_it_when_the_older_is_forgotten(monkeypatch):
+    monkeypatch.setattr(store, "MAX_ENDED", 1)
+    broker = Broker(START_MS)
+    start_and_return(broker, "wfr_1")
+    start_and_return(broker, "wfr_1")
+    assert list(broker.workflows.all) == [broker.workflows.by_id["wfr_1"]]
+
+
 def test_an_ended_run_is_kept_as_long_as_its_dead_letter_and_its_delivery_in_flight(monkeypatch):
     monkeypatch.setattr(store, "MAX_ENDED", 1)
     broker = Broker(START_MS)

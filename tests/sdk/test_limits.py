@@ -10,6 +10,7 @@ from qstash import AsyncQStash, QStash
 from qstash.errors import DailyMessageLimitExceededError, QStashError
 
 from qstash_fake import QStashFake
+from qstash_fake.errors import Refused
 from tests.shop import JOBS, START_S, START_TEXT
 
 FREE = pytest.mark.qstash_fake(start=START_TEXT, plan="free")
@@ -63,6 +64,19 @@ def test_a_redrive_cannot_override_a_quota(client: QStash, shop: Any, http: Any,
     (dead,) = qstash_fake.dlq
     reply = http("POST", f"/v2/dlq/retry/{dead.dlq_id}", headers={"Upstash-Retries": "1000"})
     assert (reply.status_code, reply.json()) == (412, {"error": "quota maxRetries exceeded, current limit: 999"})
+    assert qstash_fake.dlq == [dead]
+
+
+@FREE
+def test_a_redrive_by_the_test_is_refused_like_one_by_the_api(client: QStash, http: Any, qstash_fake: QStashFake):
+    qstash_fake.on(JOBS).respond(500)
+    client.message.publish(url=JOBS, body="x", retries=0)
+    qstash_fake.drain()
+    (dead,) = qstash_fake.dlq
+    for size in (*[100] * 9, 99):
+        assert http("POST", "/v2/batch", json=[{"destination": JOBS}] * size).status_code == 200
+    with pytest.raises(Refused, match=r"^Exceeded daily rate limit\. \{limit: 1000, "):
+        dead.redrive()
     assert qstash_fake.dlq == [dead]
 
 

@@ -99,7 +99,8 @@ def test_the_newest_run_that_is_as_asked_is_returned(fake):
     start(fake, run_id="wfr_1")
     start(fake, run_id="wfr_2", body=b"text")
     assert fake.assert_workflow().id == "wfr_2"
-    assert fake.assert_workflow(payload={"p": 1}).id == "wfr_1"
+    run = fake.assert_workflow(payload={"p": 1})
+    assert (run.id, run.url, str(run.created_at)) == ("wfr_1", URL, "2026-01-01 00:00:00+00:00")
     assert fake.assert_workflow(payload="text", state="RUN_STARTED", url="https://shop.example/*").id == "wfr_2"
     assert fake.assert_workflow(state="RUN_FAILED", times=0) is None
     assert list(fake.workflows) == ["wfr_1", "wfr_2"]
