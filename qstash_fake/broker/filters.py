@@ -21,21 +21,16 @@ IN_PROGRESS = frozenset({"ACTIVE", "RETRY", "ERROR"})  # openapi.yaml, the `stat
 Values = Iterable[str | None]
 PossibleValues = Mapping[str, re.Pattern[str]]
 
-
-def _of_message(field: str) -> Callable[[Message], Values]:
-    return lambda message: (getattr(message, field),)
-
-
 # Filter, in lower case → what it compares of a message.
 MESSAGE_FILTERS: Mapping[str, Callable[[Message], Values]] = {
-    "messageid": _of_message("message_id"),
-    "messageids": _of_message("message_id"),
-    "topicname": _of_message("url_group"),
-    "queuename": _of_message("queue"),
-    "scheduleid": _of_message("schedule_id"),
-    "callerip": _of_message("caller_ip"),
-    "api": _of_message("api"),
-    "url": _of_message("url"),
+    "messageid": lambda message: (message.message_id,),
+    "messageids": lambda message: (message.message_id,),
+    "topicname": lambda message: (message.url_group,),
+    "queuename": lambda message: (message.queue,),
+    "scheduleid": lambda message: (message.schedule_id,),
+    "callerip": lambda message: (message.caller_ip,),
+    "api": lambda message: (message.api,),
+    "url": lambda message: (message.url,),
     "host": lambda message: (urls.split(message.url).host,),
     "path": lambda message: (urls.split(message.url).path or "/",),
     "label": lambda message: message.labels,

@@ -41,6 +41,3 @@ class SigningKeys:
         if self._both is None:
             self._both = self._first()
         return self._both
-
-    def __repr__(self) -> str:
-        return "<SigningKeys>"  # keys are secrets

@@ -108,4 +108,4 @@ def _step(step: Mapping[str, Any], event_id: str, data: bytes) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

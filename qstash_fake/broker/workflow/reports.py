@@ -44,6 +44,6 @@ def failure_report(run: Run) -> PublishRequest | None:
         "workflowUrl": run.url,
         "workflowCreatedAt": run.created_ms,
     }
-    marks = Marks(run_id=run.run_id, init=False, url=run.url, call_type=CallType.FAILURE)
+    marks = Marks(run_id=run.run_id, init=False, call_type=CallType.FAILURE)
     family = Options(workflow=marks).over(message.options.failure_callback_options or NO_OPTIONS)
     return callbacks.request(message, message.options.failure_callback, family, body)

@@ -56,15 +56,13 @@ def is_unfinished(entry: Entry, failed: Run) -> bool:
     return entry.step is not None and entry.step.target > 0 and entry.step.target not in failed.results
 
 
-def once_more(options: Options, run: Run, overrides: Options, *, wait_for: Message | None = None) -> Options:
-    """Return the *options* of a message that is made again for *run*, as *overrides* change them.
+def once_more(options: Options, overrides: Options, *, wait_for: Message | None = None) -> Options:
+    """Return the *options* of a message that is made again for another run, as *overrides* change them.
 
     A message that still waited, *wait_for*, waits for its old time; any other is due now.
     """
-    assert options.workflow is not None
     again = dataclasses.replace(
         options,
-        workflow=dataclasses.replace(options.workflow, run_id=run.run_id),
         delay_ms=None,
         not_before_ms=wait_for.not_before_ms if wait_for is not None and wait_for.state is State.CANCELED else None,
     )

@@ -230,7 +230,6 @@ class Workflows:
         if message.state is State.ACTIVE or not message.pending:
             return
         part_of(message).run.pending.discard(message)
-        message.cancel_requested = True
         finish(self._account, message, Move.CANCEL)
         self._account.admission.finished(message)
 
@@ -259,7 +258,7 @@ class Workflows:
         self.add(run)
         if from_start or failed.failed is failed.first:
             assert failed.first is not None
-            self.make_first(run, failed.first.url, once_more(failed.first.options, run, overrides))
+            self.make_first(run, failed.first.url, once_more(failed.first.options, overrides))
             return run
         again = [entry for entry in failed.entries if is_unfinished(entry, failed)]
         for entry in failed.entries:
@@ -271,7 +270,7 @@ class Workflows:
             message = entry.message
             assert message is not None
             role = Role.STEP if part_of(message).role is Role.WAIT else part_of(message).role
-            options = once_more(message.options, run, overrides, wait_for=None if message is failed.failed else message)
+            options = once_more(message.options, overrides, wait_for=None if message is failed.failed else message)
             self.append(run, role, message.url, options, body=entry.body, caller_ip=message.caller_ip)
         return run
 
