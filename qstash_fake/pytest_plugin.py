@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.fake import QStashFake
 
-_ENTERED = pytest.StashKey["Entered"]()  # the test clients of the run that are entered
+_ENTERED: pytest.StashKey[Entered] = pytest.StashKey()  # the test clients of the run that are entered
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:

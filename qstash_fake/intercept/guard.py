@@ -120,7 +120,8 @@ _WITH_A_FAKE = (
     "Nothing was sent. A qstash_fake is active, but this client is not one that it intercepts: lead it to the fixture "
     f"qstash_server, which any client can reach; or let it out with {ALLOW}"
 )
-_NOT_THE_USERS = (str(Path(os.__file__).parent), str(Path(__file__).parents[1]), "<")  # Python, this package, no file
+_PYTHON, _PACKAGE = os.__file__.rpartition(os.sep)[0], __file__.rpartition(f"{os.sep}intercept{os.sep}")[0]
+_NOT_THE_USERS = (_PYTHON, _PACKAGE, "<")  # the last is no file
 
 
 def _is_cloud(host: object) -> bool:

@@ -12,11 +12,11 @@ MARKER = "qstash_fake"
 RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fake-report"
 FOLDER = "qstash-fake-report"  # of the reports
 SESSION = "qstash_fake_session"  # the fixture of the fake for wider fixtures
-FAKE = pytest.StashKey[Any]()
+FAKE: pytest.StashKey[Any] = pytest.StashKey()
 """The QStashFake of a test; in the stash of the run, the fake of wider fixtures."""
-PLANNED = pytest.StashKey[Any]()
+PLANNED: pytest.StashKey[Any] = pytest.StashKey()
 """The plan of faults that a test is run under, an `explore.planned.Planned`."""
-_OF_INI = pytest.StashKey[dict[str, Any]]()  # each test asks, and the file does not change
+_OF_INI: pytest.StashKey[dict[str, Any]] = pytest.StashKey()  # each test asks, and the file does not change
 
 # Option → its words; the first is what counts if nothing is said.
 WORDS = {"stray": ("error", "allow"), "unused_routes": ("allow", "error")}

@@ -303,6 +303,7 @@ def test_a_quota_is_the_status_of_the_whole_batch(qstash):
         (f"?workflowUrl={URL}", ["wfr_1", "wfr_2"]),
         (f"?workflowUrl={URL}/m", ["wfr_2"]),
         (f"?workflowUrl={URL}&workflowUrlExactMatch=true", ["wfr_1"]),
+        ("?workflowUrl=https://other.example", []),
         ("?label=b", ["wfr_2"]),
         ("?label=a&label=b", ["wfr_1", "wfr_2"]),
         ("?count=1", ["wfr_1"]),
@@ -428,6 +429,7 @@ def test_a_wait_shows_who_waits_and_ends_in_vain_at_its_deadline(qstash):
     first = start_next(qstash.broker)
     assert qstash.call("POST", "/v2/wait/a%2Fb", marks(), a_wait()).status == 200
     complete(qstash.broker, first)
+    assert [message.body for message in run_of(qstash).pending] == [b""]  # its step comes at the deadline
     (waiter,) = qstash.json("GET", "/v2/waiters/a%2Fb")
     assert (waiter["url"], waiter["timeoutUrl"], waiter["deadline"]) == (URL, URL, START_MS // 1000 + 3600)
     assert waiter["timeoutHeaders"] == {"X": ["1"]}
@@ -454,9 +456,29 @@ def test_an_event_wakes_all_that_wait_for_it_in_their_order(qstash):
     assert [one["workflowRunId"] for one in woken] == ["wfr_1", "wfr_2"]
     assert woken[0]["waiter"]["url"] == URL
     assert woken[0]["error"] == ""
+    appended = [run_of(qstash, run_id).messages[-1].message_id for run_id in ("wfr_1", "wfr_2")]
+    assert [one["messageId"] for one in woken] == appended
     step = json.loads(listed(deliver(qstash))[-1][1])
     assert (base64.b64decode(step["out"]), step["waitEventId"], "waitTimeout" in step) == (b'{"d":1}', "ready", False)
     assert qstash.broker.workflows.events.waiters.by_event() == {}
+
+
+def test_a_step_that_waits_is_written_as_the_service_writes_steps(qstash):
+    start(qstash)
+    delivery = start_next(qstash.broker)
+    qstash.call("POST", "/v2/wait/ready", marks(), a_wait(name="für"))
+    complete(qstash.broker, delivery)
+    qstash.call("POST", "/v2/notify/ready")
+    assert listed(start_next(qstash.broker))[-1][1] == (
+        '{"stepId":1,"stepName":"für","stepType":"Wait","concurrent":1,"waitEventId":"ready","out":""}'
+    )
+
+
+def test_an_event_for_a_run_that_has_ended_is_refused(qstash):
+    start(qstash)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_1")
+    refusal = (404, "workflow run wfr_1 has ended: RUN_CANCELED")
+    assert qstash.refusal("POST", "/v2/notify/wfr_1/ready") == refusal
 
 
 def deliver_with_wait(qstash, run_id="wfr_1"):
@@ -557,7 +579,7 @@ def test_a_wait_that_names_no_run_is_refused(qstash):
 # --- invoke --------------------------------------------------------------------------------------------------------
 
 
-def invoke(qstash, by="wfr_1"):
+def invoke(qstash, name="ask", by="wfr_1"):
     """Start a run that starts another one, which is to tell *by* its result."""
     start(qstash)
     first = start_next(qstash.broker)
@@ -567,7 +589,7 @@ def invoke(qstash, by="wfr_1"):
         "workflowRunId": by,
         "workflowRunCreatedAt": START_MS,
         "workflowUrl": URL,
-        "step": {"stepId": 1, "stepName": "ask", "stepType": "Invoke", "concurrent": 1},
+        "step": {"stepId": 1, "stepName": name, "stepType": "Invoke", "concurrent": 1},
     }
     headers = {**marks("wfr_child", init=True), "Upstash-Workflow-Invoke": "true", "Upstash-Retries": "0"}
     qstash.publish(headers, json.dumps(asked).encode(), to=f"{URL}/child")
@@ -589,6 +611,22 @@ def test_a_run_gets_what_the_run_that_it_has_invoked_returns(qstash):
     complete(qstash.broker, child)
     assert invoked_result(qstash) == {"isFailed": False, "isCanceled": False, "body": "[1]"}
     assert logged(qstash, "?workflowRunId=wfr_child")[0]["invoker"]["workflowRunId"] == "wfr_1"
+
+
+@pytest.mark.parametrize(
+    ("response", "body"),
+    [(b"", ""), (b"[1]", r",\"body\":\"[1]\""), (b"\xff", r",\"body\":\"\\ufffd\"")],
+    ids=["nothing", "json", "not UTF-8"],
+)
+def test_the_result_of_an_invoked_run_is_written_as_the_service_writes_steps(qstash, response, body):
+    invoke(qstash, "für \ud800")
+    child = start_next(qstash.broker)
+    qstash.broker.workflows.finish(run_of(qstash, "wfr_child"), response)
+    complete(qstash.broker, child)
+    assert listed(start_next(qstash.broker))[-1][1] == (
+        '{"stepId":1,"stepName":"für ?","stepType":"Invoke","concurrent":1,'
+        r'"out":"{\"isFailed\":false,\"isCanceled\":false' + body + '}"}'
+    )
 
 
 @pytest.mark.protocol("W invoke")
@@ -655,6 +693,17 @@ def test_a_failure_function_is_told_all_of_the_failure(qstash):
     assert run_of(qstash).error == "declined"
 
 
+def test_a_failure_function_is_given_the_payload_whatever_step_has_failed(qstash):
+    start(qstash, FAILURE)
+    first = start_next(qstash.broker)
+    append(qstash, a_step(1), {"Upstash-Retries": "0", **FAILURE})
+    complete(qstash.broker, first)
+    deliver(qstash, 500, body=b'{"message":"\\ud800 oops"}')
+    said = json.loads(start_next(qstash.broker).content.body)
+    assert base64.b64decode(said["sourceBody"]) == b'{"p":1}'
+    assert run_of(qstash).error == "? oops"
+
+
 def test_a_failed_run_withdraws_what_waits(qstash):
     start(qstash, {"Upstash-Retries": "0"})
     first = start_next(qstash.broker)
@@ -706,11 +755,57 @@ def test_a_failed_run_goes_on_or_starts_again_as_a_new_one(qstash, how, length):
     (dlq_id,) = qstash.broker.dead_letters
     reply = qstash.json("POST", f"/v2/workflows/dlq/{how}/{dlq_id}", {"Upstash-Retries": "7", "Upstash-Label": "b"})
     run = run_of(qstash, reply["workflowRunId"])
-    assert (run.run_id != "wfr_1", run.going, run.labels) == (True, True, ("b",))
+    assert (run.run_id != "wfr_1", run.run_id[:4], run.going, run.labels) == (True, "wfr_", True, ("b",))
     delivery = start_next(qstash.broker)
     assert (len(listed(delivery)), delivery.message.max_retries) == (length, 7)
     assert header(delivery, "Upstash-Workflow-RunId") == run.run_id
     assert not qstash.broker.dead_letters
+
+
+def test_a_resumed_run_is_the_failed_one_at_another_time(qstash):
+    start(qstash, body=b"payload")
+    deliver_with_wait(qstash)
+    qstash.call("POST", "/v2/notify/ready")
+    second = start_next(qstash.broker)
+    append(qstash, a_step(2), {"Upstash-Retries": "0"})
+    complete(qstash.broker, second)
+    deliver(qstash, 500)
+    qstash.broker.observe(START_MS + 5_000)
+    dlq_id = run_of(qstash).failed.dlq_id
+    run_id = qstash.json("POST", f"/v2/workflows/dlq/resume/{dlq_id}", {"Upstash-Retries": "0"})["workflowRunId"]
+    (failed,) = logged(qstash, "?workflowRunId=wfr_1&callerIp=127.0.0.1")
+    (resumed,) = logged(qstash, f"?workflowRunId={run_id}&callerIp=127.0.0.1")
+    assert (resumed["workflowUrl"], resumed["workflowRunCreatedAt"]) == (URL, START_MS + 5_000)
+    assert resumed["steps"][1:2] == failed["steps"][1:2]
+    deliver(qstash, 500)
+    again = run_of(qstash, run_id).failed.dlq_id
+    qstash.json("POST", f"/v2/workflows/dlq/restart/{again}")
+    assert listed(start_next(qstash.broker)) == [("step", "payload")]
+
+
+def test_of_steps_beside_each_other_a_resumed_run_does_those_again_that_had_no_result(qstash):
+    start(qstash)
+    first = start_next(qstash.broker)
+    plans = [a_step(0, name, targetStep=number) for number, name in enumerate(("sleeps", "fails", "is done"), 1)]
+    for plan, delay in zip(plans, ("1h", "1m", "0s"), strict=True):
+        append(qstash, plan, {"Upstash-Delay": delay, "Upstash-Retries": "0"})
+    complete(qstash.broker, first)
+    third = start_next(qstash.broker)
+    append(qstash, a_step(3, "is done"), {"Upstash-Delay": "2h"})
+    complete(qstash.broker, third)
+    qstash.broker.observe(START_MS + 60_000)
+    deliver(qstash, 500)
+    reply = qstash.json("POST", f"/v2/workflows/dlq/resume/{run_of(qstash).failed.dlq_id}")
+    run = run_of(qstash, reply["workflowRunId"])
+    again = [(json.loads(message.body)["stepName"], message.due_ms - START_MS) for message in run.messages]
+    assert again == [("sleeps", 3_600_000), ("fails", 60_000)]
+    assert [json.loads(entry.body).get("stepName") for entry in run.entries] == [
+        None,
+        "is done",
+        "is done",
+        "sleeps",
+        "fails",
+    ]
 
 
 def test_the_options_of_a_resumed_run_can_be_changed(qstash):
@@ -779,6 +874,7 @@ def test_ten_runs_are_a_page_newest_first_and_the_last_page_has_no_cursor(qstash
         ("host=other.example", ["wfr_2"]),
         ("path=/flow", ["wfr_1"]),
         ("callerIp=127.0.0.1", ["wfr_2", "wfr_1"]),
+        (f"fromDate={START_MS}", ["wfr_2", "wfr_1"]),
         (f"fromDate={START_MS + 1}", ["wfr_2"]),
         (f"toDate={START_MS}", ["wfr_1"]),
         (f"workflowUrl={URL}", ["wfr_1"]),

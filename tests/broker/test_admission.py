@@ -148,6 +148,17 @@ def test_what_would_start_if_some_were_not_there_is_told_and_changes_nothing(ben
     assert bench.advance(3600) == [(0, "a"), (0, "b"), (3600, "c")]
 
 
+def test_what_would_start_if_some_were_not_there_waits_for_its_key(bench):
+    limited = {"flow_control_key": "k", "flow_control_value": "rate=1,period=60s"}
+    bench.publish("a", **limited)
+    assert bench.advance(0) == [(0, "a")]
+    first, waits = bench.publish("b"), bench.publish("c", **limited)
+    assert bench.broker.admission.first_besides([first], bench.broker.now_ms) is None
+    bench.broker.observe(bench.broker.now_ms + 60_000)
+    assert bench.broker.next_event_ms() == bench.broker.now_ms
+    assert bench.broker.admission.first_besides([first], bench.broker.now_ms) is waits
+
+
 def test_what_holds_a_message_is_said_and_it_keeps_its_time(bench):
     bench.broker.pause_key("k")
     message = bench.publish("a", delay="1h", flow_control_key="k", flow_control_value="parallelism=1")

@@ -45,6 +45,11 @@ def test_a_time_not_to_deliver_before_wins_over_a_delay_and_may_be_past(bench):
     assert bench.advance(60) == [(0, "b"), (9, "a")]
 
 
+def test_the_llm_api_needs_a_callback(bench):
+    with pytest.raises(Refused, match=r"^a callback is required for api/llm$"):
+        bench.publish("a", to="api/llm")
+
+
 def test_an_attempt_that_takes_time_ends_when_that_has_passed(bench):
     bench.takes = {"a": 30}
     message = bench.publish("a")
@@ -95,6 +100,16 @@ def test_a_message_that_is_put_off_starts_that_much_later_and_keeps_its_place_in
     bench.broker.put_off(first, 5_000)
     assert bench.advance(4) == []
     assert bench.advance(1) == [(15, "a"), (15, "b")]
+
+
+def test_an_attempt_shows_whether_it_is_in_flight_and_what_came_of_it(bench):
+    message = bench.publish("a")
+    shown = f"<Attempt retried=0 of {message.message_id[:12]}… "
+    delivery = start_next(bench.broker)
+    assert repr(delivery.attempt) == f"{shown}in flight>"
+    bench.broker.complete(delivery, Outcome(error="timeout"))
+    bench.broker.observe(bench.broker.now_ms)
+    assert repr(delivery.attempt) == f"{shown}timeout>"
 
 
 def test_an_attempt_cannot_end_twice(bench):
@@ -166,6 +181,12 @@ def test_a_message_in_flight_finishes_its_attempt_and_is_not_retried(bench, stat
     assert bench.advance(86_400) == []
     assert bench.states(message) == states
     assert (bench.broker.dead_letters, len(bench.broker.messages)) == ({}, 1)
+
+
+def test_what_is_cancelled_in_bulk_is_numbered(bench):
+    actions = [bench.broker.cancel_in_bulk([bench.publish(body)], {"label": [body]}) for body in "ab"]
+    assert [action.action_id for action in actions] == ["1767225600000-0", "1767225600000-1"]
+    assert [(action.total, action.filter) for action in actions] == [(1, {"label": ["a"]}), (1, {"label": ["b"]})]
 
 
 def test_cancelling_again_counts_nothing(bench):

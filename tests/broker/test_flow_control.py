@@ -316,3 +316,9 @@ def test_the_end_of_a_window_is_the_next_event_only_while_somebody_waits_for_it(
     bench.publish("b", flow_control_key="k", flow_control_value="rate=1,period=10s")
     bench.advance(0)
     assert bench.broker.next_event_ms() == bench.broker.now_ms + 10_000
+
+
+def test_a_key_that_nobody_has_used_is_shown_idle(bench):
+    key = bench.broker.look_up_key("idle")
+    assert (key.key, key.waiting, key.in_flight, key.parallelism, key.rate) == ("idle", 0, 0, None, None)
+    assert not bench.broker.flow_control

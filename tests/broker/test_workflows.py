@@ -124,12 +124,15 @@ def test_a_callback_that_belongs_to_a_run_which_is_not_there_is_a_plain_message(
 
 def test_a_run_goes_on_under_a_new_id_when_its_dead_letter_is_redriven():
     broker = Broker(START_MS)
-    publish(broker, {**marks(init=True), "Upstash-Retries": "0"})
+    publish(broker, marks(init=True))
+    first = start_next(broker)
+    publish(broker, {**marks(), "Upstash-Retries": "0"}, a_step(1))
+    complete(broker, first)
     complete(broker, start_next(broker), 500)
     (dlq_id,) = broker.dead_letters
     again = broker.redrive(dlq_id, parse_options([("Upstash-Retries", "5")]))
     failed, resumed = broker.workflows.all
-    assert (resumed.messages, again.max_retries) == ([again], 5)
+    assert (resumed.messages, again.body, again.max_retries) == ([again], a_step(1), 5)
     assert failed.run_id == "wfr_1" != resumed.run_id
     assert not broker.dead_letters
 

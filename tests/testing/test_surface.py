@@ -140,6 +140,11 @@ def test_what_cannot_be_set_says_why(fake):
     assert str(caught.value) == (
         "paused of <Queue 'paused' parallelism=1 lag=1, paused> cannot be set: it shows what the fake holds"
     )
+    with pytest.raises(AttributeError) as caught:
+        del fake.queues["paused"].paused
+    assert str(caught.value) == (
+        "paused of <Queue 'paused' parallelism=1 lag=1, paused> cannot be deleted: it shows what the fake holds"
+    )
     assert fake.clock.advance(0).held["queue 'paused' is paused"] == 1
 
 
@@ -148,6 +153,9 @@ def test_views_of_one_thing_are_one_object_where_a_test_compares_them(fake):
     assert fake.messages[0].attempts[0] is fake.attempts[0]
     assert fake.schedules["minutely"] is fake.assert_scheduled()
     assert len({*fake.messages, *fake.messages}) == len(fake.messages)
+    assert len({*fake.logs, *fake.logs}) == len(fake.logs)
+    assert fake.logs[0] == fake.logs[0] != fake.logs[1]
+    assert fake.schedules["minutely"].trigger() == [fake.messages[-1]]
 
 
 def test_every_list_and_mapping_is_a_snapshot(fake):
@@ -202,6 +210,15 @@ def test_what_a_view_is_can_be_read_in_its_representation(fake):
             "now 2026-01-01T00:00:00Z; next due in 1m>"
         ),
     }
+
+
+def test_a_paused_key_and_a_group_of_two_show_it(fake):
+    CLIENT.flow_control.pause("tenant")
+    CLIENT.url_group.upsert_endpoints("all", [{"url": DEAD}])
+    assert [repr(fake.flow_control["tenant"]), repr(fake.url_groups["all"])] == [
+        "<FlowControlKey 'tenant' parallelism=None rate=1 period=0:01:00 waiting=2, paused>",
+        f"<UrlGroup 'all' {JOBS}, {DEAD}>",
+    ]
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
