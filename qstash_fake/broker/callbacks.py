@@ -39,8 +39,6 @@ def request(message: Message, url: str, family: Options | None, body: dict[str, 
         (family or NO_OPTIONS).over(Options(retries=message.max_retries)),
         content_type="application/json",
         queue=None,
-        schedule_id=None,
-        cron=None,
         # The callback's body shows what the message hides. Hence all of that body is hidden (assumed).
         redaction=Redaction(body=True) if message.options.redaction else None,
     )

@@ -99,7 +99,7 @@ def _merged(known: Sequence[Endpoint], added: Iterable[Endpoint]) -> list[Endpoi
         for place in places[1:]:
             del merged[place]
         place = places[0] if places else next(free)
-        merged[place] = endpoint if name == endpoint.name else Endpoint(url=endpoint.url, name=name)
+        merged[place] = Endpoint(url=endpoint.url, name=name)
         by_url[endpoint.url] = place
         if name:
             by_name[name] = place

@@ -205,6 +205,15 @@ def test_a_run_that_the_api_starts_needs_an_sdk_that_says_its_version(qstash):
     )
 
 
+def test_a_run_that_the_api_starts_for_any_sdk_says_that_to_the_endpoint(qstash):
+    headers = {"Upstash-Workflow-RunId": "wfr_1", "Upstash-Workflow-Unknown-Sdk": "true"}
+    qstash.json("POST", f"/v2/trigger/{URL}", headers)
+    delivered = start_next(qstash.broker).content.headers
+    assert delivered[0] == ("Content-Type", "application/json")
+    assert delivered[-1] == ("Upstash-Workflow-Unknown-Sdk", "true")
+    assert ("Upstash-Workflow-RunId", "wfr_1") in delivered
+
+
 def test_the_api_starts_several_runs(qstash):
     items = [
         {"destination": URL, "body": "a", "headers": {"Upstash-Workflow-RunId": "wfr_a"}},
@@ -328,6 +337,7 @@ def test_messages_that_say_so_inherit_what_the_run_was_started_with(qstash):
         {
             **FAILURE,
             "Upstash-Retries": "1",
+            "Upstash-Retry-Delay": "1000",
             "Upstash-Label": "lbl",
             "Upstash-Forward-X-User": "u",
             "Upstash-Forward-Upstash-Workflow-Sdk-Version": "1",
@@ -338,6 +348,7 @@ def test_messages_that_say_so_inherit_what_the_run_was_started_with(qstash):
     inherits = append(qstash, a_step(1), {"Upstash-Feature-Set": "LazyFetch,WF_TriggerOnConfig"})
     alone = append(qstash, a_step(2), {"Upstash-Feature-Set": "LazyFetch"})
     assert (inherits.max_retries, inherits.labels, inherits.options.failure_callback) == (1, ("lbl",), URL)
+    assert (inherits.options.retry_delay.text, inherits.options.failure_callback_options.retries) == ("1000", 0)
     assert (inherits.options.flow_control.key, inherits.stored_headers) == ("key", (("X-User", "u"),))
     assert (alone.max_retries, alone.labels, alone.options.failure_callback, alone.stored_headers) == (3, (), None, ())
 
@@ -954,6 +965,20 @@ def test_an_answer_that_no_sdk_gives_and_a_run_that_stands_still_are_noted(qstas
         "start of run wfr_1… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers this",
         "run wfr_1 stands still: start of run wfr_1… was answered 204, and nothing was published",
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"), [(a_step(1), "step 1 'one'"), (a_step(0, targetStep=2), "step 2 'one' (planned)")]
+)
+def test_a_note_says_which_step_of_which_run_was_answered(qstash, body, named):
+    start(qstash, run_id="wfr_0123456789")
+    first = start_next(qstash.broker)
+    append(qstash, body, run_id="wfr_0123456789")
+    complete(qstash.broker, first)
+    deliver(qstash, 204, headers=())
+    assert notes(qstash)[1] == (
+        f"{named} of run wfr_012345… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers so"
+    )
 
 
 def test_a_body_that_is_no_step_is_noted(qstash):

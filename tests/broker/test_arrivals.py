@@ -29,6 +29,13 @@ def test_a_number_whose_thing_has_gone_still_says_where_to_begin():
     assert list(there.after(25)) == ["thing 3", "thing 4"]
 
 
+def test_what_comes_after_all_have_gone_is_there():
+    there = arrivals(1)
+    there.remove(0)
+    there.add(10, "thing 1")
+    assert list(there.after(None)) == list(there.before(None)) == ["thing 1"]
+
+
 @given(st.integers(0, 12), st.data())
 def test_whatever_goes_the_rest_keeps_its_order(count, data):
     there, expected = arrivals(count), {10 * number: f"thing {number}" for number in range(count)}

@@ -396,4 +396,6 @@ def test_a_plan_keeps_dead_letters_for_three_days_and_no_plan_for_ever(bench, ne
         each.advance(3 * 86_400)
         assert len(each.broker.dead_letters) == 1
         each.advance(1)
+    listed = [len(list(each.broker.dead_letters_beyond(None, latest_first=False))) for each in (bench, limited)]
+    assert listed == [1, 0]
     assert (len(bench.broker.dead_letters), len(limited.broker.dead_letters)) == (1, 0)

@@ -7,6 +7,7 @@ import pytest
 from qstash_fake.broker.journal import Note
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.errors import Refused, UsageError
+from tests.shop import START_S
 
 
 def seconds(bench, time_ms):
@@ -175,6 +176,16 @@ def test_a_group_that_is_gone_sets_the_error_and_makes_no_message(bench):
     assert schedule.error is None
 
 
+def test_what_a_schedule_publishes_takes_neither_id_nor_time_from_its_creation(bench):
+    bench.schedule(
+        "a", cron="* * * * *", deduplication_id="once", content_based_deduplication="true", not_before=START_S + 3_600
+    )
+    assert bench.advance(60) == [(60, "a")]
+    (message,) = bench.broker.messages.values()
+    options = message.options
+    assert (options.deduplication_id, options.content_based_deduplication, options.not_before_ms) == (None, None, None)
+
+
 def test_a_group_that_is_unknown_is_refused_at_creation(bench):
     with pytest.raises(Refused, match="topic news not found"):
         bench.schedule("x", to="news", cron="* * * * *")
@@ -248,13 +259,12 @@ def test_an_unknown_schedule_is_refused(bench, operation):
 
 
 def test_ticks_of_one_instant_come_in_the_order_in_which_their_schedules_were_created(bench):
-    bench.schedule("a", cron="0 12 * * *", schedule_id="first")
-    bench.schedule("b", cron="* * * * *", schedule_id="second")
-    bench.schedule("a", cron="*/1 * * * *", schedule_id="first")  # planned after the other, and still the first
-    bench.broker.pause_schedule("second")
-    bench.broker.resume_schedule("second")
-    bench.schedule("c", cron="* * * * *", schedule_id="third")
-    bench.schedule("b", cron="*/1 * * * *", schedule_id="second")
+    for name in "abc":
+        bench.schedule(name, cron="0 12 * * *", schedule_id=name)
+    for name in "cba":  # planned after the others, and still the first
+        bench.schedule(name, cron="* * * * *", schedule_id=name)
+    bench.broker.pause_schedule("b")
+    bench.broker.resume_schedule("b")
     assert bench.advance(60) == [(60, "a"), (60, "b"), (60, "c")]
 
 
