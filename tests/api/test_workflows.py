@@ -61,6 +61,7 @@ def test_a_start_is_delivered_as_a_list_of_its_payload(qstash):
     start(qstash, {"Content-Type": "application/json", "Upstash-Forward-X-User": "u", "Upstash-Workflow-Url": URL})
     delivery = start_next(qstash.broker)
     assert listed(delivery) == [("step", '{"p":1}')]
+    assert json.loads(delivery.content.body)[0]["messageId"] == delivery.message.message_id
     assert delivery.content.headers == (
         ("Content-Type", "application/json"),
         ("X-User", "u"),
@@ -916,6 +917,19 @@ def test_a_step_under_way_stands_last_and_says_that_it_is_retried(qstash):
     (following,) = run["steps"][-1]["steps"]
     assert (run["steps"][-1]["type"], following["state"], following["stepName"]) == ("next", "STEP_RETRY", "charge")
     assert (following["retries"], [one["status"] for one in following["errors"]]) == (2, [500])
+
+
+def test_the_log_of_a_start_says_how_often_it_is_retried(qstash):
+    start(qstash, {"Upstash-Retries": "2"})
+    (step,) = logged(qstash)[0]["steps"][0]["steps"]
+    assert (step["stepType"], step["retries"]) == ("Initial", 2)
+
+
+def test_runs_are_listed_in_the_order_of_their_last_starts(qstash):
+    for run_id in ("wfr_1", "wfr_2", "wfr_1"):
+        start(qstash, run_id=run_id)
+        qstash.call("DELETE", f"/v2/workflows/runs/{run_id}")
+    assert list(qstash.broker.workflows.by_id) == ["wfr_2", "wfr_1"]
 
 
 @pytest.mark.parametrize(("trim", "shown"), [("0", None), ("3", "pay"), ("100", "payload")])
