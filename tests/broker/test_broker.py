@@ -8,6 +8,7 @@ import pytest
 
 from qstash_fake.broker import store
 from qstash_fake.broker.message import Outcome
+from qstash_fake.broker.views import attempt_of
 from qstash_fake.errors import Refused, UsageError
 from tests.times import FIRST_RETRY_S
 from tests.world import start_next
@@ -106,10 +107,11 @@ def test_an_attempt_shows_whether_it_is_in_flight_and_what_came_of_it(bench):
     message = bench.publish("a")
     shown = f"<Attempt retried=0 of {message.message_id[:12]}… "
     delivery = start_next(bench.broker)
-    assert repr(delivery.attempt) == f"{shown}in flight>"
+    assert repr(delivery.attempt) == "<Attempt retried=0 in flight>"
+    assert repr(attempt_of(message, delivery.attempt)) == f"{shown}in flight>"
     bench.broker.complete(delivery, Outcome(error="timeout"))
     bench.broker.observe(bench.broker.now_ms)
-    assert repr(delivery.attempt) == f"{shown}timeout>"
+    assert repr(attempt_of(message, delivery.attempt)) == f"{shown}timeout>"
 
 
 def test_an_attempt_cannot_end_twice(bench):
