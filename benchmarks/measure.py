@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -45,6 +46,19 @@ def in_turns(turns: int, **sides: Callable[[], float]) -> dict[str, float]:
         for name in reversed(sides) if turn % 2 else sides:  # who comes first differs, in case it matters
             least[name] = min(least[name], sides[name]())
     return least
+
+
+def more_s(turns: int, without: Callable[[], float], more: Callable[[], float]) -> float:
+    """Return how much longer *more* takes than *without*: the middle of the differences of so many turns.
+
+    For a small part of something long. The least of each would differ by chance as much as by that part.
+    """
+    differences = []
+    for turn in range(turns):
+        first, second = (without, more) if turn % 2 else (more, without)
+        spent = {first: first(), second: second()}
+        differences.append(spent[more] - spent[without])
+    return statistics.median(differences)
 
 
 def in_a_fresh_process(measure: Callable[[], Numbers]) -> Numbers:

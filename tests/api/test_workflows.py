@@ -991,7 +991,8 @@ def test_a_note_says_which_step_of_which_run_was_answered(qstash, body, named):
     complete(qstash.broker, first)
     deliver(qstash, 204, headers=())
     assert notes(qstash)[1] == (
-        f"{named} of run wfr_012345… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers this"
+        f"{named} of run wfr_012345… was answered 204 without Upstash-Workflow-Sdk-Version: "
+        "no workflow SDK answers this"
     )
 
 
