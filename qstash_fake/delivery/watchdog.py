@@ -63,7 +63,7 @@ class Watchdog:
     def __init__(self, limit_ms: int) -> None:
         self._limit_ms = limit_ms
         self._left = 0
-        self._giving_up: asyncio.Task[None] | None = None  # kept, for a loop does not keep its tasks
+        self._giving_up: asyncio.Task[None] | None = None  # kept, because a loop does not keep its tasks
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.silence: Silence | None = None

@@ -57,7 +57,7 @@ class Fixed(Inline):
         return self.answer()
 
     def answer(self) -> Outcome:
-        """Return a copy, for an outcome belongs to one attempt."""
+        """Return a copy, because an outcome belongs to one attempt."""
         one = self.outcome  # `dataclasses.replace` looks at every field by name, and a route answers often
         return Outcome(
             status=one.status,
