@@ -470,6 +470,7 @@ def test_an_event_wakes_all_that_wait_for_it_in_their_order(qstash):
     assert woken[0]["error"] == ""
     appended = [run_of(qstash, run_id).messages[-1].message_id for run_id in ("wfr_1", "wfr_2")]
     assert [one["messageId"] for one in woken] == appended
+    assert qstash.broker.messages[appended[0]].caller_ip == ""  # nobody has called: the service itself
     step = json.loads(listed(deliver(qstash))[-1][1])
     assert (base64.b64decode(step["out"]), step["waitEventId"], "waitTimeout" in step) == (b'{"d":1}', "ready", False)
     assert qstash.broker.workflows.events.waiters.by_event() == {}
@@ -811,6 +812,7 @@ def test_of_steps_beside_each_other_a_resumed_run_does_those_again_that_had_no_r
     run = run_of(qstash, reply["workflowRunId"])
     again = [(json.loads(message.body)["stepName"], message.due_ms - START_MS) for message in run.messages]
     assert again == [("sleeps", 3_600_000), ("fails", 60_000)]
+    assert {message.caller_ip for message in run.messages} == {"127.0.0.1"}
     assert [json.loads(entry.body).get("stepName") for entry in run.entries] == [
         None,
         "is done",
