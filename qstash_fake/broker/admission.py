@@ -187,5 +187,5 @@ class Start(Event[Message]):
     def holds(self, at_ms: int, subject: Message) -> bool:
         return subject.state in _WAITING and subject.due_ms == at_ms and subject.lane is None
 
-    def happen(self, at_ms: int, subject: Message) -> None:
+    def happen(self, subject: Message) -> None:
         self._admission.wait(subject)

@@ -40,8 +40,8 @@ class Event(Generic[Subject]):
         """Tell whether what was put for *at_ms* still stands."""
         return True
 
-    def happen(self, at_ms: int, subject: Subject) -> None:
-        """Do it: it was put for *at_ms*, and that time has come."""
+    def happen(self, subject: Subject) -> None:
+        """Do it: its time has come."""
         raise AssertionError(f"{self!r} does not say what happens")
 
     def lapse(self, at_ms: int, subject: Subject) -> None:

@@ -168,7 +168,7 @@ class Broker(Account):
                 return
             ending, end_ms = Ending(delivery.message, attempt, outcome), attempt.started_ms + outcome.duration_ms
             if end_ms <= self.now_ms:
-                self._end.happen(end_ms, ending)
+                self._end.happen(ending)
             else:
                 self.agenda.put(end_ms, self._end, ending)
 
@@ -224,8 +224,8 @@ class Broker(Account):
     def _settle(self, *, ticks: bool = True) -> None:
         """Let every event happen that is due."""
         while (due := self.agenda.pop_due(self.now_ms, ticks=ticks)) is not None:
-            at_ms, event, subject = due
-            event.happen(at_ms, subject)
+            _, event, subject = due
+            event.happen(subject)
 
     def _look(self) -> None:
         """Bring what is due to its gates and give out free slots; stop at a tick, which a read must not run."""

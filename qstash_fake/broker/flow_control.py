@@ -153,7 +153,7 @@ class Wake(Event[FlowControlKey]):
     def holds(self, at_ms: int, subject: FlowControlKey) -> bool:
         return subject.wake_ms == at_ms and subject.waiting > 0 and not subject.paused
 
-    def happen(self, at_ms: int, subject: FlowControlKey) -> None:
+    def happen(self, subject: FlowControlKey) -> None:
         subject.woken()
 
     def lapse(self, at_ms: int, subject: FlowControlKey) -> None:

@@ -52,7 +52,7 @@ class End(Event[Ending]):
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def happen(self, at_ms: int, subject: Ending) -> None:
+    def happen(self, subject: Ending) -> None:
         message, attempt, outcome = subject
         broker = self._broker
         assert attempt.outcome is None, f"{attempt!r} has ended already"

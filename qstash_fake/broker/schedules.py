@@ -74,7 +74,7 @@ class Tick(Event[Schedule]):
     def holds(self, at_ms: int, subject: Schedule) -> bool:
         return subject.next_ms == at_ms
 
-    def happen(self, at_ms: int, subject: Schedule) -> None:
+    def happen(self, subject: Schedule) -> None:
         subject.owner.tick(subject)
 
 

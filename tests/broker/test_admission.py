@@ -257,6 +257,7 @@ def test_a_read_runs_no_schedule(bench):
     bench.schedule("tick", cron="* * * * *")
     bench.broker.observe(bench.broker.now_ms + 90_000)
     assert bench.broker.next_event_ms() == bench.broker.now_ms
+    assert bench.broker.next_event_ms(ticks=False) is None
     assert bench.broker.held() == {}
     assert not bench.broker.messages
 

@@ -135,7 +135,7 @@ def test_an_empty_agenda_has_nothing_to_come():
 
 def test_an_event_that_does_not_say_what_happens_is_a_mistake():
     with pytest.raises(AssertionError, match="does not say what happens"):
-        Event[str]().happen(5, "a")
+        Event[str]().happen("a")
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(Rank), st.integers(0, 2)), max_size=30))

@@ -352,3 +352,31 @@ def test_signing_keys_of_before_a_reset_are_not_rotated(bench):
     with pytest.raises(UsageError, match=r"^these signing keys: from before reset\(\)"):
         bench.broker.rotate_keys()
     assert bench.broker.signing_keys.current == before
+
+
+# --- disturbances --------------------------------------------------------------------------------------------
+
+
+class Bends:
+    """Lets the newest message start first, puts each off once by ten seconds, and sends the first attempt twice."""
+
+    def __init__(self, broker):
+        self.broker, self.put_off = broker, set()
+
+    def admit(self, message):
+        newest = max((one for one in self.broker.messages.values() if one.lane), key=lambda one: one.sequence)
+        if newest in self.put_off:
+            return newest
+        self.put_off.add(newest)
+        self.broker.put_off(newest, 10_000)
+        return None
+
+    def doubles(self, message):
+        return message.text == "b"
+
+
+def test_a_disturbance_says_what_starts_and_when_and_what_is_sent_twice(bench):
+    bench.broker.disturbance = Bends(bench.broker)
+    bench.publish("a")
+    bench.publish("b")
+    assert bench.advance(60) == [(10, "b"), (10, "b"), (10, "a")]
