@@ -155,7 +155,7 @@ def _next_day(expression: str, day: int) -> float:
         # With an explicit start and floats croniter asks no clock, and frozen time changes
         # nothing.
         cron = croniter(expression, day * DAY_S - 1, max_years_between_matches=_YEARS_BETWEEN_DAYS)
-        return float(cron.get_next(float) // DAY_S)
+        return float(cron.get_next() // DAY_S)
     except (ValueError, OverflowError):  # none in these years; none before the year 10000, where dates end
         return math.inf
 
@@ -177,8 +177,8 @@ def _days(days: Field, months: Field, weekdays: Field) -> tuple[str, ...]:
     """
     day, month, weekday = map(_written, (days, months, weekdays))
     both = days.star or weekdays.star
-    pairs = [(day, weekday)] if both else [(day, "*"), ("*", weekday)]
-    return tuple(f"0 0 {day} {month} {weekday}" for day, weekday in pairs if day and month and weekday)
+    dates = [(day, month, weekday)] if both else [(day, month, "*"), ("*", month, weekday)]
+    return tuple(f"0 0 {' '.join(date)}" for date in dates if all(date))
 
 
 def _written(field: Field) -> str:

@@ -234,6 +234,7 @@ def test_fires_strictly_after(text, expected):
         ("0 0 ?/1 * 5", [2, 9, 16, 23, 30]),
         # A step above one takes the star away: then either side is enough.
         ("0 0 */15 * 5", [1, 2, 9, 16, 23, 30, 31]),
+        ("0 0 */2 * 5", sorted([*range(1, 32, 2), 2, 16, 30])),
         ("0 0 13 * */6", [3, 4, 10, 11, 13, 17, 18, 24, 25, 31]),
         ("0 0 */15 * *", [1, 16, 31]),
         # All days written out are no star.
