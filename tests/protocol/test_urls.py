@@ -272,6 +272,12 @@ def test_these_hosts_may_be_another_machine(host):
     assert not is_loopback(host)
 
 
+def test_a_pattern_without_a_star_means_exactly_one_url():
+    assert UrlPattern("https://SHOP.example:443").exact == "https://shop.example/"
+    assert UrlPattern("https://shop.example/*").exact is None
+    assert UrlPattern(re.compile(r"https://shop\.example/")).exact is None
+
+
 def test_a_pattern_prints_as_it_was_written():
     assert str(UrlPattern("https://shop.example/*")) == "https://shop.example/*"
     assert str(UrlPattern(re.compile(r"https://shop\.example/\d"))) == r"/https://shop\.example/\d/"

@@ -113,6 +113,19 @@ def test_a_result_is_what_its_json_or_its_encoded_event_says_and_else_what_it_is
     assert step.out == out
 
 
+def test_a_result_is_read_as_the_sdks_write_it():
+    step = parse_step(b'{"stepId":2,"stepName":"pay","stepType":"Wait","concurrent":1,"waitTimeout":true}')
+    assert step is not None
+    assert (step.id, step.target, step.number, step.concurrent) == (2, 0, 2, 1)
+    assert (step.name, step.type, step.event_id, step.timed_out) == ("pay", "Wait", "", True)
+
+
+def test_a_step_that_says_little_has_no_name_and_no_type():
+    step = parse_step(b'{"stepId":2}')
+    assert step is not None
+    assert (step.name, step.type, step.event_id, step.timed_out) == ("", "", "", False)
+
+
 def test_the_numbers_of_a_step_are_whole_and_else_none():
     step = parse_step(b'{"stepId":0,"targetStep":3,"concurrent":2}')
     assert step is not None
