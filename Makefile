@@ -6,6 +6,8 @@ PYTEST_ARGS ?= -n auto --maxprocesses=4 --dist=worksteal
 PY := .venv/bin/python
 STAMP := .venv/.installed
 PROOF := .venv/.proof
+# Tests start many processes, and each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_FLAGS := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
