@@ -188,7 +188,9 @@ def serving(*options: str, token: str = "any-token", **variables: str) -> Iterat
         eventually(lambda: any(line.startswith("QSTASH_NEXT") for line in lines) or process.poll() is not None)
         url = lines[0].split()[3].rstrip(",")
         headers = {"authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=WITHIN_S) as client:
+        # Nothing is kept alive: a server that was not scheduled for a while closes what the client is just using.
+        once = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=WITHIN_S, limits=once) as client:
             yield Running(process, lines, url, client)
     finally:
         process.send_signal(signal.SIGTERM)
