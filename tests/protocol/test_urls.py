@@ -189,6 +189,7 @@ def test_these_urls_are_not(one, other):
         ("https://shop.example:*", "https://shop.example:8443/jobs"),
         ("https://shop.example:443/*", "https://shop.example/jobs"),
         ("https://shop.example/jobs?a=*", "https://shop.example/jobs?a=1"),
+        ("*", "https://shop.example/jobs"),
         (re.compile(r"https://.*/jobs\?a=\d"), "https://shop.example/jobs?a=1"),
     ],
 )
