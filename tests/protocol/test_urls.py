@@ -84,6 +84,27 @@ def test_a_url_is_kept_as_it_was_sent(url):
     assert absolute_url(url) == url
 
 
+NO_HOST = "invalid destination url: {!r} has no valid host or contains blanks".format
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("shop.example", NO_SCHEME),
+        ("ftp://shop.example", NO_SCHEME),
+        *((url, NO_HOST(url)) for url in ("https://", "https://?a=1", "https://:80/", "https://user@/jobs")),
+        *((url, NO_HOST(url)) for url in ("https://shop.example/a b", "https://shop.example/a\x7f")),
+        ("https://shop^example/", "invalid destination url: invalid host 'shop^example'"),
+        ("https://user@shop.example:65536/", "invalid destination url: invalid host 'shop.example:65536'"),
+        ("https://shop.example:http/", "invalid destination url: invalid host 'shop.example:http'"),
+    ],
+)
+def test_a_url_without_a_host_that_can_be_is_refused_with_what_is_wrong(url, error):
+    with pytest.raises(Refused) as refusal:
+        absolute_url(url)
+    assert (refusal.value.status, refusal.value.error) == (400, error)
+
+
 def test_a_fragment_is_no_part_of_what_is_sent():
     assert absolute_url("https://shop.example/a?b#c?d") == "https://shop.example/a?b"
     assert absolute_url("https://shop.example#c") == "https://shop.example"
