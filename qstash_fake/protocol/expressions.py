@@ -230,9 +230,10 @@ class _Compiler:
 
     def _advance(self) -> None:
         token = next(self._tokens)
+        assert token.lastgroup is not None  # whatever comes is of one kind
         self._kind = token.lastgroup
-        self._token = token[self._kind or 0]
-        self._start = token.start(self._kind or 0)
+        self._token = token[self._kind]
+        self._start = token.start(self._kind)
 
     @property
     def _found(self) -> str:
