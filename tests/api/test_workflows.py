@@ -270,6 +270,7 @@ def test_an_append_to_a_run_that_has_ended_is_400_in_the_services_words(qstash, 
         reply = qstash.call("POST", target, marks(), body)
         assert (reply.status, json.loads(reply.body)) == (400, ENDED)
     assert len(qstash.broker.messages) == 1
+    assert [entry.in_vain for entry in qstash.broker.journal if hasattr(entry, "text")] == [False] * 2 + [True] * 3
     state = "RUN_SUCCESS" if query.endswith("false") else "RUN_CANCELED"
     assert notes(qstash)[2:] == [f"run wfr_1 of {URL} has ended ({state}): a step of it was refused with 400"] * 3
 
@@ -293,6 +294,7 @@ def test_a_step_in_a_batch_that_is_refused_for_another_reason_is_noted(qstash):
     start(qstash)
     item = {"destination": URL, "headers": {**marks(), "Upstash-Retries": "x"}, "body": a_step(1).decode()}
     assert qstash.call("POST", "/v2/batch", body=[item]).status == 400
+    assert next(reversed(list(qstash.broker.journal))).in_vain is True
     assert next(reversed(list(qstash.broker.journal))).text == (
         "a step was refused with 400, which its SDK takes for the end of the run: "
         "invalid Upstash-Retries header: 'x' is not a non-negative integer"
@@ -384,6 +386,12 @@ def test_whoever_is_called_sees_nothing_of_the_run(qstash):
     call(qstash, {"Upstash-Forward-X": "1"})
     asked = start_next(qstash.broker)
     assert (asked.content.headers, asked.content.body) == ((("X", "1"),), b"q")
+
+
+def test_the_log_shows_a_call_as_the_step_that_it_is(qstash):
+    call(qstash)
+    (step,) = logged(qstash)[0]["steps"][1]["steps"]
+    assert (step["stepType"], step["stepName"], step["callType"]) == ("Call", "ask", "toCallback")
 
 
 def test_the_answer_to_a_call_is_delivered_as_it_is_and_without_the_protocol(qstash):
@@ -540,6 +548,7 @@ def test_the_log_of_a_wait_says_how_long_it_could_wait_and_whether_it_did(qstash
     step = logged(qstash)[0]["steps"][1]["steps"][0]
     assert (step["stepType"], step["waitEventId"], step["waitTimeout"]) == ("Wait", "ready", event == "never comes")
     assert (step["waitTimeoutDuration"], step["waitTimeoutDeadline"]) == ("1h", START_MS + 3_600_000)
+    assert step["createdAt"] == START_MS + 3_600_000 * (event == "never comes")
 
 
 def test_a_wait_that_is_asked_for_twice_is_one(qstash):
@@ -976,7 +985,13 @@ def test_the_journal_tells_of_the_start_and_the_end_of_a_run(qstash):
 
 def test_an_answer_that_no_sdk_gives_and_a_run_that_stands_still_are_noted(qstash):
     start(qstash)
+    qstash.broker.observe(START_MS + 5_000)
     deliver(qstash, 204, headers=())
+    assert [entry.time_ms for entry in qstash.broker.journal if hasattr(entry, "text")] == [
+        START_MS,
+        START_MS + 5_000,
+        START_MS + 5_000,
+    ]
     assert notes(qstash)[1:] == [
         "start of run wfr_1… was answered 204 without Upstash-Workflow-Sdk-Version: no workflow SDK answers this",
         "run wfr_1 stands still: start of run wfr_1… was answered 204, and nothing was published",

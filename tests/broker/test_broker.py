@@ -111,7 +111,11 @@ def test_an_attempt_shows_whether_it_is_in_flight_and_what_came_of_it(bench):
     assert repr(attempt_of(message, delivery.attempt)) == f"{shown}in flight>"
     bench.broker.complete(delivery, Outcome(error="timeout"))
     bench.broker.observe(bench.broker.now_ms)
+    assert repr(delivery.attempt) == "<Attempt retried=0 timeout>"
     assert repr(attempt_of(message, delivery.attempt)) == f"{shown}timeout>"
+    other = bench.publish("b")
+    bench.advance(0)
+    assert repr(other.attempts[0]) == "<Attempt retried=0 200>"
 
 
 def test_an_attempt_cannot_end_twice(bench):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qstash_fake.broker import journal as journal_module
-from qstash_fake.broker.journal import Journal
+from qstash_fake.broker.journal import Journal, Note
 from qstash_fake.broker.message import Outcome
 from tests.shop import START_MS
 from tests.times import FIRST_RETRY_S
@@ -54,6 +54,28 @@ def test_a_note_is_a_call_in_vain_only_where_it_says_that(small):
         ("a rotation", 0, False),
         ("a refused step", 0, True),
     ]
+
+
+def test_rows_since_a_mark_are_its_entries_without_their_times(bench):
+    journal, now_ms = bench.broker.journal, bench.broker.now_ms
+    bench.publish("a")
+    mark = journal.total
+    journal.note(now_ms, "a rotation")
+    bench.advance(0)
+    for since in (0, mark):
+        parts = [
+            (entry, None, None) if isinstance(entry, Note) else (entry.state, entry.message, entry.attempt)
+            for entry in journal.since(since)
+        ]
+        assert list(journal.rows_since(since)) == parts
+    assert [str(step) for step, _, _ in journal.rows_since(mark + 1)] == ["ACTIVE", "DELIVERED"]
+
+
+def test_rows_since_a_mark_that_is_forgotten_are_what_is_kept(small):
+    for text in "abcdefgh":
+        small.note(0, text)
+    assert "".join(note.text for note, _, _ in small.rows_since(1)) == "defgh"
+    assert "".join(note.text for note, _, _ in small.rows_since(7)) == "h"
 
 
 def test_entries_are_the_steps_of_messages_without_the_notes(bench):
