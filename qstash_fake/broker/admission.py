@@ -93,7 +93,7 @@ class Admission:
         while lane is not None:
             queue, head = self.queues.of(message), lane.head()
             if not self._has_room() or not lane.gate.is_open(now_ms):
-                return self._reason(lane, queue, now_ms)
+                return self._reason(lane, queue)
             if lane is not self._free and head is not None and head is not message:
                 return f"{head!r} comes first"
             following = self._following_lane(message, lane)
@@ -127,14 +127,14 @@ class Admission:
         """
         waiting = [(message, lane) for lane in self._closed(now_ms) for message in lane]
         waiting.sort(key=lambda pair: (pair[0].due_ms, pair[0].sequence))
-        return {message: self._reason(lane, self.queues.of(message), now_ms) for message, lane in waiting}
+        return {message: self._reason(lane, self.queues.of(message)) for message, lane in waiting}
 
     def held_counts(self, now_ms: int) -> dict[str, int]:
         """Return how many messages are held, by what holds them; costs no more than there are lanes."""
         counts: Counter[str] = Counter()
         for lane in self._closed(now_ms):
             for name, count in lane.queues.items():
-                counts[self._reason(lane, None if name is None else self.queues.named(name), now_ms)] += count
+                counts[self._reason(lane, None if name is None else self.queues.named(name))] += count
         return dict(counts)
 
     def _closed(self, now_ms: int) -> list[Lane]:
@@ -164,13 +164,13 @@ class Admission:
     def _has_room(self) -> bool:
         return self.parallelism is None or self.in_flight < self.parallelism
 
-    def _reason(self, lane: Lane, queue: Queue | None, now_ms: int) -> str:
+    def _reason(self, lane: Lane, queue: Queue | None) -> str:
         room = self._has_room()
         if queue is not None and queue.paused:
             return f"queue {queue.name!r} is paused"
         key = lane.gate if isinstance(lane.gate, FlowControlKey) else None
         if key is not None and (room or key.paused):
-            return key.why_closed(now_ms)
+            return key.why_closed()
         if queue is not None and room and lane is not self._free:
             return f"others come first in queue {queue.name!r}"
         return "the account's parallelism is used up"

@@ -55,8 +55,8 @@ class FlowControlKey(Gate):
         """Tell whether a message may start at *now_ms*."""
         return not self.paused and self._has_room() and (self.rate is None or self.rate_count(now_ms) < self.rate)
 
-    def why_closed(self, now_ms: int) -> str:
-        """Return a sentence on what keeps it closed at *now_ms*."""
+    def why_closed(self) -> str:
+        """Return a sentence on what keeps it closed."""
         name = f"flow-control key {self.key!r}"
         if self.paused:
             return f"{name} is paused"
