@@ -77,7 +77,7 @@ class Entry(NamedTuple):
     encoded: bytes
     step: Step | None
     message: Message | None
-    """What was published; None for what was added after the run had failed."""
+    """What was published; None for the payload, and for what was added after the run had failed."""
 
     @property
     def is_done(self) -> bool:
@@ -163,7 +163,7 @@ class Run:
     def start_with(self, message: Message) -> int:
         """Let *message* bring the payload; return where its list ends. What was there before is replaced."""
         self.first, self.entries, self.results, self.plans = message, [], {}, {}
-        return self.append(message.message_id, self.payload, CallType.STEP, message.created_ms, message=message)
+        return self.append(message.message_id, self.payload, CallType.STEP, message.created_ms)
 
     def append(
         self,
