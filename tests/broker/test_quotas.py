@@ -365,6 +365,12 @@ def test_every_message_counts_those_of_schedules_and_callbacks_too(new_bench):
     assert bench.broker.accepted == 1_000
 
 
+def test_an_attempt_may_take_what_its_message_asks_for_or_else_what_the_plan_allows(bench, new_bench):
+    limited = new_bench(plan="free")
+    messages = bench.publish(), limited.publish(), limited.publish(timeout="5s")
+    assert [message.timeout_ms for message in messages] == [None, 15 * 60_000, 5_000]
+
+
 def test_a_repetition_does_not_count(new_bench):
     bench = new_bench(plan="free")
     for _ in range(2_000):
