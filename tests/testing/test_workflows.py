@@ -95,6 +95,44 @@ def test_a_run_for_which_nothing_was_published_stands_still(fake):
     assert standing(fake) == "stands still: nothing of it is pending, and it waits for nothing"
 
 
+@pytest.mark.parametrize(("query", "words"), [("?cancel=false", "has returned"), ("", "was cancelled")])
+def test_a_failure_says_how_a_run_has_ended(fake, query, words):
+    start(fake)
+    call(fake, "DELETE", f"/v2/workflows/runs/wfr_1{query}")
+    with pytest.raises(AssertionError) as failure:
+        fake.assert_workflow(state="RUN_FAILED")
+    assert str(failure.value).splitlines()[3] == f"    {words}"
+
+
+def test_a_step_in_flight_is_running(fake):
+    seen = []
+    start(fake, lambda: seen.append(standing(fake)))
+    fake.deliver_due()
+    assert seen == ["step 1 is running"]
+
+
+def test_a_run_waits_for_the_run_that_it_has_invoked(fake):
+    asked = {
+        "body": "{}",
+        "headers": {name: [value] for name, value in marks().items()},
+        "workflowRunId": "wfr_1",
+        "workflowRunCreatedAt": 1_767_225_600_000,
+        "workflowUrl": URL,
+        "step": {"stepId": 1, "stepName": "ask", "stepType": "Invoke", "concurrent": 1},
+    }
+    headers = {**marks("wfr_child", init=True), "Upstash-Workflow-Invoke": "true", "Upstash-Delay": "1h"}
+    start(fake, lambda: call(fake, "POST", f"/v2/publish/{URL}/child", headers, json.dumps(asked).encode()))
+    fake.deliver_due()
+    assert standing(fake) == f"waits for run wfr_child of {URL}/child"
+
+
+def test_parallel_steps_are_told_each_by_its_name(fake):
+    plans = [a_step(0, name, concurrent=2, targetStep=at) for at, name in ((1, "left"), (2, "right"))]
+    start(fake, lambda: [append(fake, plan, {"Upstash-Delay": f"{at}m"}) for at, plan in enumerate(plans, 1)])
+    fake.deliver_due()
+    assert standing(fake) == "step 1 'left': due in 1m; step 2 'right': due in 2m"
+
+
 def test_the_newest_run_that_is_as_asked_is_returned(fake):
     start(fake, run_id="wfr_1")
     start(fake, run_id="wfr_2", body=b"text")
