@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from qstash_fake.broker import store
+from qstash_fake.broker import bulk_actions, store
 from qstash_fake.broker.message import Outcome
 from qstash_fake.broker.views import attempt_of
 from qstash_fake.errors import Refused, UsageError
@@ -193,6 +193,14 @@ def test_what_is_cancelled_in_bulk_is_numbered(bench):
     actions = [bench.broker.cancel_in_bulk([bench.publish(body)], {"label": [body]}) for body in "ab"]
     assert [action.action_id for action in actions] == ["1767225600000-0", "1767225600000-1"]
     assert [(action.total, action.filter) for action in actions] == [(1, {"label": ["a"]}), (1, {"label": ["b"]})]
+
+
+def test_the_oldest_bulk_actions_are_forgotten(monkeypatch):
+    monkeypatch.setattr(bulk_actions, "MAX_ACTIONS", 2)
+    actions = bulk_actions.BulkActions()
+    for total in range(3):
+        actions.add(total, {}, 0)
+    assert [action.total for action in actions.newest(None, 0)] == [2, 1]
 
 
 def test_cancelling_again_counts_nothing(bench):
