@@ -49,6 +49,7 @@ class SyncDriver:
 
     def __init__(self, limit_ms: int) -> None:
         self.limit_ms = limit_ms
+        self._watchdog = Watchdog(limit_ms)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lifespans: list[tuple[AsyncApp, Lifespan]] = []
         self.clients: Clients = []
@@ -65,7 +66,7 @@ class SyncDriver:
         Most of the time, calls of applications that answer on a loop follow each other, and to start and stop a loop
         costs as much as a call. Hence the loop goes on until a call needs this thread without a loop.
         """
-        each: Any = {"limit_ms": self.limit_ms, "after_each": self._give_turns}
+        each: Any = {"watchdog": self._watchdog, "after_each": self._give_turns}
         with foreign_loop_aside():
             step = _step(calls, None)
             while not isinstance(step, Done):
@@ -88,8 +89,12 @@ class SyncDriver:
             return outcome_of(await client.send_async(request))
         if app.runs_lifespan and app.lifespan is None:
             lifespan = app.make_lifespan()
+            attempt = asyncio.current_task()
+            # A startup has its own limit. If the attempt's ended first, the application's side would be left running.
+            self._watchdog.watch(None)
             with Answer() as startup:
                 await lifespan.startup(self.limit_ms)
+            self._watchdog.watch(attempt)
             if isinstance(startup.exception, UsageError):
                 raise startup.exception
             if startup.exception is not None:
@@ -196,7 +201,7 @@ async def run_async(calls: Calls, limit_ms: int) -> None:
     if trio_is_running():
         step: Step = await _drive_on_trio(calls, limit_ms)
     else:
-        step = await _drive(calls, _step(calls, None), _send_without_lifespan, App, limit_ms=limit_ms)
+        step = await _drive(calls, _step(calls, None), _send_without_lifespan, App, watchdog=Watchdog(limit_ms))
     assert isinstance(step, Done)
     if step.error is not None:
         raise step.error
@@ -208,17 +213,16 @@ async def _drive(
     send: Send,
     here: Any,
     *,
-    limit_ms: int,
+    watchdog: Watchdog,
     after_each: Callable[[], Awaitable[None]] | None = None,
 ) -> Call | Done:
     """Make the calls from *step* on, one task each, as long as their applications are *here*; return the next step.
 
-    The loop is asyncio's. A call that has not come to its end after *limit_ms* is cancelled.
+    The loop is asyncio's. A call that has not come to its end within the limit of *watchdog* is cancelled.
     """
     verb = asyncio.current_task()
     assert verb is not None
     cancellations = verb.cancelling()
-    watchdog = Watchdog(limit_ms)
     try:
         while not isinstance(step, Done):
             if isinstance(step, Pause):

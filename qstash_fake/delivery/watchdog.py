@@ -69,8 +69,8 @@ class Watchdog:
         self.silence: Silence | None = None
         """Why the task was cancelled; None if it was not, or not by the watchdog."""
 
-    def watch(self, task: asyncio.Task[Any]) -> None:
-        """Watch *task* from now on, and no other."""
+    def watch(self, task: asyncio.Task[Any] | None) -> None:
+        """Watch *task* from now on, and no other; None is no task."""
         self._task, self.silence = task, None
         self._left = TICKS + 1  # the first tick may come at once
         if self._timer is None and self._limit_ms:

@@ -215,6 +215,24 @@ def test_a_startup_that_does_not_end_is_given_up(client, raises):
         assert fake.messages[0].state == "FAILED"
 
 
+def test_the_limit_of_an_attempt_begins_after_the_startup(client):
+    async def app(scope, receive, send):
+        await asyncio.sleep(0.06)
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        else:
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body"})
+
+    with QStashFake(start=START, watchdog="100ms") as fake:
+        fake.mount(app)
+        client.message.publish(url=JOB, retries=0)
+        fake.drain()
+        assert fake.messages[0].state == "DELIVERED"
+
+
 def test_a_startup_that_was_given_up_and_cleans_up_is_no_task_that_was_left_running(client):
     async def app(scope, receive, send):
         await receive()
