@@ -7,6 +7,9 @@ import pytest
 from qstash_fake.plugin.fakes import VARIABLES
 from tests.plugin.runs import PUBLISH
 
+# pytest 8.2 does not rewrite the plugins of an editable installation, such as that of a checkout, and warns of it.
+NOT_REWRITTEN = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
+
 
 @pytest.fixture
 def run(pytester, monkeypatch):
@@ -17,7 +20,8 @@ def run(pytester, monkeypatch):
 
     def run_file(test, *args, **files):
         pytester.makepyfile(test_it=PUBLISH + test, **files)
-        return pytester.runpytest_inprocess("-p", "qstash_fake.pytest_plugin", "-p", "no:cacheprovider", *args)
+        plugins = ("-p", "qstash_fake.pytest_plugin", "-p", "no:cacheprovider")
+        return pytester.runpytest_inprocess(*plugins, *args, *NOT_REWRITTEN)
 
     return run_file
 
