@@ -22,11 +22,14 @@ def instructions(action: Callable[[], object]) -> int:
 
     def trace(frame: Any, event: str, argument: object) -> Any:
         nonlocal count
+        frame.f_trace = trace  # before the next line: Python 3.13 heeds it only in a frame that is traced
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         count += event == "opcode"
         return trace
 
     before = sys.gettrace()
+    # Python 3.12 asks at settrace() whether any frame has wanted opcodes. The first count of a process would be 0.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         action()
