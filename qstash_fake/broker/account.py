@@ -109,14 +109,14 @@ class Account:
     def pause_schedule(self, schedule_id: str) -> None:
         """Stop the ticks of a schedule, or refuse with 404; ticks that pass are not made up."""
         with self.lock:
-            self.schedules.pause(schedule_id)
-            self._note(schedule_id, "was paused")
+            if self.schedules.pause(schedule_id):
+                self._note(schedule_id, "was paused")
 
     def resume_schedule(self, schedule_id: str) -> None:
         """Let a schedule tick again, or refuse with 404."""
         with self.lock:
-            self.schedules.resume(schedule_id, self.now_ms)
-            self._note(schedule_id, f"was resumed{_next_tick(self.schedules.find(schedule_id))}")
+            if self.schedules.resume(schedule_id, self.now_ms):
+                self._note(schedule_id, f"was resumed{_next_tick(self.schedules.find(schedule_id))}")
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Remove a schedule, or refuse with 404; what it has produced goes on."""

@@ -123,17 +123,21 @@ class Schedules:
         del self.by_id[schedule.schedule_id]
         schedule.next_ms = None
 
-    def pause(self, schedule_id: str) -> None:
-        """Stop ticking; ticks that pass are not made up."""
+    def pause(self, schedule_id: str) -> bool:
+        """Stop ticking; ticks that pass are not made up. Tell whether it was not paused before."""
         schedule = self.find(schedule_id)
+        was_paused = schedule.paused
         schedule.paused, schedule.next_ms = True, None
+        return not was_paused
 
-    def resume(self, schedule_id: str, now_ms: int) -> None:
-        """Tick again, first strictly after *now_ms*; nothing changes for one that is not paused."""
+    def resume(self, schedule_id: str, now_ms: int) -> bool:
+        """Tick again, first strictly after *now_ms*; tell whether it was paused. Otherwise nothing changes."""
         schedule = self.find(schedule_id)
-        if schedule.paused:
+        was_paused = schedule.paused
+        if was_paused:
             schedule.paused = False
             self._plan(schedule, now_ms)
+        return was_paused
 
     def tick(self, schedule: Schedule, publish: Callable[[Schedule], object], now_ms: int) -> None:
         """Let *publish* make the messages of one tick, which falls at *now_ms*, and plan the next."""

@@ -274,3 +274,12 @@ def test_a_schedule_of_before_a_reset_fires_no_more(bench):
     with pytest.raises(UsageError, match=r"^schedule nightly: from before reset\(\), which has forgotten it"):
         bench.broker.trigger(schedule)
     assert not bench.broker.messages
+
+
+def test_a_pause_or_a_resume_that_changes_nothing_is_no_line_of_the_timeline(bench):
+    bench.schedule("a", cron="0 9 * * *", schedule_id="s")
+    bench.broker.resume_schedule("s")
+    bench.broker.pause_schedule("s")
+    bench.broker.pause_schedule("s")
+    notes = [entry.text for entry in bench.broker.journal if isinstance(entry, Note)]
+    assert [text.partition(":")[0] for text in notes] == ["schedule s was created", "schedule s was paused"]
