@@ -17,7 +17,7 @@ from qstash_fake.broker.agenda import Agenda
 from qstash_fake.broker.flow_control import FlowControlKey
 from qstash_fake.broker.ids import Ids
 from qstash_fake.broker.journal import Journal
-from qstash_fake.broker.keys import SigningKeys, dev_keys
+from qstash_fake.broker.keys import SigningKeys
 from qstash_fake.broker.message import Message
 from qstash_fake.broker.queues import Queue
 from qstash_fake.broker.schedules import Schedule, Schedules
@@ -42,10 +42,10 @@ class Account:
         self,
         now_ms: int,
         *,
-        seed: int = 0,
-        plan: str | None = None,
-        region: str | None = None,
-        signing_keys: Callable[[], tuple[str, str]] = dev_keys,
+        seed: int,
+        plan: str | None,
+        region: str | None,
+        signing_keys: Callable[[], tuple[str, str]],
     ) -> None:
         self.now_ms = now_ms
         self.region = region

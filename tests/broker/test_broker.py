@@ -331,6 +331,17 @@ def test_equal_seeds_give_equal_ids(new_bench):
     assert one.publish().message_id == same.publish().message_id != other.publish().message_id
 
 
+def test_without_a_seed_it_is_zero(new_bench):
+    assert new_bench().publish().message_id == new_bench(seed=0).publish().message_id
+
+
+@pytest.mark.parametrize(("region", "home"), [("us-east-1", "us-east-1"), (None, "eu-central-1")])
+def test_a_delivery_comes_from_the_region_of_the_account(new_bench, region, home):
+    bench = new_bench(region=region)
+    bench.publish()
+    assert start_next(bench.broker).region == home
+
+
 def test_a_message_that_only_its_dead_letter_kept_goes_with_it(bench, monkeypatch):
     monkeypatch.setattr(store, "MAX_DONE", 3)
     bench.answers = {"x": [500], "y": [500]}
@@ -358,6 +369,11 @@ def test_two_attempts_that_are_both_sent_twice_are_each_sent_twice(bench):
     assert [len(message.attempts) for message in (first, second)] == [2, 2]
 
 
+def test_the_first_signing_keys_are_those_that_are_given(new_bench):
+    keys = new_bench(signing_keys=lambda: ("sig_first", "sig_second")).broker.signing_keys
+    assert (keys.current, keys.next) == ("sig_first", "sig_second")
+
+
 def test_signing_keys_of_before_a_reset_are_not_rotated(bench):
     before = bench.broker.signing_keys.current
     bench.broker.retire()
@@ -373,9 +389,10 @@ class Bends:
     """Lets the newest message start first, puts each off once by ten seconds, and sends the first attempt twice."""
 
     def __init__(self, broker):
-        self.broker, self.put_off = broker, set()
+        self.broker, self.put_off, self.asked = broker, set(), []
 
     def admit(self, message):
+        self.asked.append(message.text)
         newest = max((one for one in self.broker.messages.values() if one.lane), key=lambda one: one.sequence)
         if newest in self.put_off:
             return newest
@@ -392,3 +409,4 @@ def test_a_disturbance_says_what_starts_and_when_and_what_is_sent_twice(bench):
     bench.publish("a")
     bench.publish("b")
     assert bench.advance(60) == [(10, "b"), (10, "b"), (10, "a")]
+    assert set(bench.broker.disturbance.asked) == {"a"}  # b, which is younger, is never next

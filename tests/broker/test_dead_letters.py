@@ -39,7 +39,7 @@ def test_a_redriven_message_is_new_and_due_now_with_all_that_the_old_one_had(ben
     bench.advance(100)
     message = dead.redrive()
     old = dead.message
-    assert message.message_id != old.message_id
+    assert message.message_id != old.message_id == message.source_id
     assert (message.created_ms, message.due_ms) == (old.created_ms + 100_000, old.created_ms + 100_000)
     assert message.retried == 0
     same = ("url", "method", "body", "stored_headers", "queue", "labels", "callback", "failure_callback", "max_retries")
