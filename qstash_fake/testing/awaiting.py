@@ -8,11 +8,26 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from qstash_fake.delivery.loops import loop_is_running
+
+_RUNS_ASYNC: ContextVar[bool | None] = ContextVar("whether the verb that runs is an async one", default=None)
+
+
+@contextmanager
+def verb_runs(*, is_async: bool) -> Iterator[None]:
+    """Let hints name verbs of this kind while one runs: a sync one may deliver on a loop, yet its test has none."""
+    before = _RUNS_ASYNC.get()
+    _RUNS_ASYNC.set(is_async)
+    try:
+        yield
+    finally:
+        _RUNS_ASYNC.set(before)  # no token: a verb that nobody awaits to its end is closed in another context
 
 
 def spelled(verb: str) -> str:
@@ -21,13 +36,18 @@ def spelled(verb: str) -> str:
 
 
 def name_here(verb: str) -> str:
-    """Return the name of *verb* that works for the caller: on an event loop, the async one."""
-    return f"{verb}_async" if loop_is_running() else verb
+    """Return the name of *verb* that works for the test: on an event loop of its own, the async one."""
+    return f"{verb}_async" if _names_async() else verb
 
 
 def call_here(verb: str, argument: str = "") -> str:
-    """Return the call of *verb* that works for the caller."""
-    return f"{'await ' if loop_is_running() else ''}{spelled(name_here(verb))}({argument})"
+    """Return the call of *verb* that works for the test."""
+    return f"{'await ' if _names_async() else ''}{spelled(name_here(verb))}({argument})"
+
+
+def _names_async() -> bool:
+    runs_async = _RUNS_ASYNC.get()
+    return loop_is_running() if runs_async is None else runs_async
 
 
 class _Call(NamedTuple):

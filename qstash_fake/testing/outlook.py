@@ -1,4 +1,4 @@
-"""The outlook: what is still to come, and which call makes it come. On an event loop, an async call is named."""
+"""The outlook: what is still to come, and which call makes it come. A test on an event loop is told the async one."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 from qstash_fake.testing.awaiting import Calls as AsyncCalls
-from qstash_fake.testing.awaiting import spelled
+from qstash_fake.testing.awaiting import spelled, verb_runs
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.goals import Done, Goal, Units, duration_ms
 from qstash_fake.testing.outlook import outlook
@@ -78,7 +78,8 @@ class Verbs:
         running = self._claim(verb.__name__, _refuse_a_running_loop)
         try:
             self._timekeeper.begin_verb()
-            self._driver.run(verb(*arguments))
+            with verb_runs(is_async=False):
+                self._driver.run(verb(*arguments))
         finally:
             self._release(running)
         return report_since(self._broker, running.number)
@@ -88,7 +89,8 @@ class Verbs:
         running = self._claim(verb.__name__, _require_a_running_loop)
         try:
             self._timekeeper.begin_verb()
-            await run_async(verb(*arguments), self._driver.limit_ms)
+            with verb_runs(is_async=True):
+                await run_async(verb(*arguments), self._driver.limit_ms)
         finally:
             self._release(running)
         return report_since(self._broker, running.number)

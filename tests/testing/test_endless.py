@@ -9,7 +9,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from qstash_fake import DrainLimitReached, QStashFake
+from qstash_fake import DrainLimitReached, QStashFake, UsageError
 from qstash_fake.testing import endless
 from tests.workflows import URL, a_step, marks
 
@@ -168,3 +168,55 @@ def test_a_drain_has_its_own_limit_alone(fake, monkeypatch):
     with pytest.raises(DrainLimitReached, match=r"^drain\(\) has created more than 50 messages and is not done"):
         fake.drain(limit=50)
     assert len(fake.messages) == 52
+
+
+# --- the hint: it names the verb of the test, whatever loop delivers ------------------------------------------------
+
+
+def asgi(fake):
+    """Return an ASGI application that publishes its own job, a minute later, whenever it is called."""
+
+    async def app(scope, receive, send):
+        publish(fake, Upstash_Delay="1m")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    return app
+
+
+def test_the_hint_names_sync_verbs_to_a_sync_test_though_its_application_runs_on_a_loop(fake):
+    fake.mount(asgi(fake), lifespan=False)
+    publish(fake)
+    with pytest.raises(DrainLimitReached) as reached:
+        fake.drain(limit=3)
+    with pytest.raises(UsageError) as late:
+        fake.clock.advance_until(lambda: False, limit="3m")
+    assert (str(reached.value).rpartition("; ")[2], str(late.value).partition(": deliver ")[2]) == (
+        "raise drain(limit=…), or go step by step with qstash_fake.clock.advance(…)",
+        "with qstash_fake.clock.advance('1m'), or all with qstash_fake.drain()",
+    )
+
+
+@pytest.mark.asyncio
+async def test_the_hint_names_async_verbs_to_an_async_test(fake):
+    fake.mount(asgi(fake), lifespan=False)
+    publish(fake)
+    with pytest.raises(DrainLimitReached) as reached:
+        await fake.drain_async(limit=3)
+    with pytest.raises(UsageError) as late:
+        await fake.clock.advance_until_async(lambda: False, limit="3m")
+    assert (str(reached.value).rpartition("; ")[2], str(late.value).partition(": deliver ")[2]) == (
+        "raise drain_async(limit=…), or go step by step with await qstash_fake.clock.advance_async(…)",
+        "with await qstash_fake.clock.advance_async('1m'), or all with await qstash_fake.drain_async()",
+    )
+
+
+def test_after_a_sync_verb_a_test_that_runs_a_loop_is_told_async_ones(fake):
+    async def on_a_loop():
+        fake.assert_idle()
+
+    fake.on(JOB).respond(200)
+    fake.deliver_due()
+    publish(fake)
+    with pytest.raises(AssertionError, match=r"deliver with await qstash_fake\.deliver_due_async\(\)\n"):
+        asyncio.run(on_a_loop())
