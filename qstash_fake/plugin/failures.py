@@ -6,6 +6,7 @@ runs have shown together. Each of the three asks `show` for the sections, and a 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator
 from types import TracebackType
 
@@ -17,6 +18,8 @@ from qstash_fake.plugin.fakes import NOT_PASSED, has_begun
 from qstash_fake.testing.fake import QStashFake
 
 TIMELINE = "qstash_fake timeline"
+OWN = "qstash_fake"
+LOOPS = ("asyncio", "trio")  # uvloop's frames are not Python's
 
 
 def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -65,7 +68,7 @@ def _timeline(fake: QStashFake) -> str:
 def _without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
     """Return *excinfo* without the frames of this package, unless it ends in them by a mistake of our own."""
     everything = list(_frames(excinfo.tb))
-    theirs = [frame for frame in everything if not _is_own(frame)]
+    theirs = list(_not_own(everything))
     on_purpose = isinstance(excinfo.value, (QStashFakeError, AssertionError, TypeError, ValueError))
     if not theirs or not (on_purpose or everything[-1] is theirs[-1]):
         return excinfo
@@ -82,5 +85,15 @@ def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
         tb = tb.tb_next
 
 
-def _is_own(frame: TracebackType) -> bool:
-    return str(frame.tb_frame.f_globals.get("__name__")).startswith("qstash_fake.")
+def _not_own(frames: list[TracebackType]) -> Iterator[TracebackType]:
+    """Yield the *frames* that are neither ours nor of a loop that runs between ours: a verb delivers on one."""
+    blocks = [(package, list(block)) for package, block in itertools.groupby(frames, _package)]
+    packages = [None, *(package for package, _ in blocks), None]
+    for number, (package, block) in enumerate(blocks):
+        is_between = packages[number] == packages[number + 2] == OWN
+        if package != OWN and not (package in LOOPS and is_between):
+            yield from block
+
+
+def _package(frame: TracebackType) -> str:
+    return str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0]

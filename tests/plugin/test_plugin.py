@@ -246,6 +246,77 @@ def test_it(qstash_fake):
     ]
 
 
+ASGI = """
+async def app(scope, receive, send):
+    publish(**{again})
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body"}})
+
+def test_it(qstash_fake):
+    qstash_fake.mount(app, "https://shop.example", lifespan=False)
+    publish()
+    {call}
+"""
+
+
+def test_a_limit_that_is_reached_on_a_loop_shows_no_frame_of_the_loop(run):
+    result = run(ASGI.format(again={"delay": "1m"}, call="qstash_fake.drain(limit=2)"))
+    report = report_of(result, "_ test_it _")
+    problem = (
+        "drain() has created more than 2 messages and is not done; published again and again: "
+        "https://shop.example/jobs (3 times); raise drain(limit=…), or go step by step with "
+        "qstash_fake.clock.advance(…)"
+    )
+    assert report[: report.index("test_it.py:20: DrainLimitReached") + 1] == [
+        "qstash_fake = <QStashFake 4 messages, 1 pending>",
+        "    def test_it(qstash_fake):",
+        '        qstash_fake.mount(app, "https://shop.example", lifespan=False)',
+        "        publish()",
+        ">       qstash_fake.drain(limit=2)",
+        f"E       qstash_fake.errors.DrainLimitReached: {problem}",
+        "test_it.py:20: DrainLimitReached",
+    ]
+
+
+def test_an_unrouted_destination_after_a_delivery_on_a_loop_shows_no_frame_of_the_loop(run):
+    call = 'QStash("a-token").message.publish(url="https://other.example/", delay="1m")\n    qstash_fake.drain(limit=2)'
+    result = run(ASGI.format(again={"delay": "1h"}, call=call))
+    report = report_of(result, "_ test_it _")
+    assert report[5] == ">       qstash_fake.drain(limit=2)"
+    assert report[6].startswith("E       qstash_fake.errors.UnroutedDestination: no app for https://other.example/: ")
+    assert report[7] == "test_it.py:21: UnroutedDestination"
+
+
+def test_a_loop_of_the_test_and_one_of_the_application_keep_their_frames(run):
+    result = run("""
+import asyncio
+
+async def drain(qstash_fake):
+    await asyncio.wait_for(qstash_fake.drain_async(), 5)
+
+def test_it(qstash_fake):
+    publish()
+    asyncio.run(drain(qstash_fake))
+
+async def never():
+    raise KeyError("customer")
+
+async def app(scope, receive, send):
+    await asyncio.wait_for(never(), 5)
+
+def test_its_application(qstash_fake):
+    qstash_fake.mount(app, lifespan=False)
+    publish()
+    qstash_fake.drain()
+""")
+    result.assert_outcomes(failed=2)
+    for test, places in {
+        "_ test_it _": ["test_it.py:*", "*asyncio/runners.py:*", "*asyncio/tasks.py:*: UnroutedDestination"],
+        "_ test_its_application _": ["test_it.py:*", "*asyncio/*.py:*", "test_it.py:*: KeyError"],
+    }.items():
+        pytest.LineMatcher(report_of(result, test)).fnmatch_lines(places)
+
+
 def test_an_exception_of_the_application_is_shown_with_its_place_and_the_delivery(run):
     result = run("""
 def invoice(request):
