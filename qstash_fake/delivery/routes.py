@@ -201,6 +201,13 @@ class Routes:
             if not route.spent and route._matches(message):
                 yield route
 
+    def instead_of(self, route: Route) -> Route | None:
+        """Return the newest of the newer routes that deliveries came to which *route* matches too."""
+        for newer in itertools.takewhile(lambda one: one is not route, reversed(self._all)):
+            if any(route._matches(message) for message, _ in newer._calls):
+                return newer
+        return None
+
     def _group(self, route: Route) -> list[Route]:
         exact = route._pattern.exact
         return self._others if exact is None else self._exact.setdefault(exact, [])

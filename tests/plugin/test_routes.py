@@ -51,6 +51,37 @@ def test_it(qstash_fake):
     )
 
 
+BEHIND = """
+@pytest.fixture
+def happy(qstash_fake):
+    qstash_fake.on(JOBS).respond(200)
+    qstash_fake.on("https://shop.example/*", "GET").respond(200)
+
+{marker}
+def test_it(happy, qstash_fake):
+    qstash_fake.on("https://shop.example/*").respond(500)
+    publish(retries=0)
+    qstash_fake.drain()
+    qstash_fake.on("*").respond(500)
+    {end}
+"""
+BEHIND_SENTENCE = (
+    "no delivery came to on('https://shop.example/jobs') (a newer on('https://shop.example/*') answered instead), "
+    "on('https://shop.example/*', 'GET'), on('*'); deliveries went to https://shop.example/jobs"
+)
+
+
+def test_a_route_behind_a_newer_one_names_the_one_that_answered_instead(run):
+    result = run(BEHIND.format(marker="", end="assert qstash_fake.delivered"))
+    assert report_of(result, "- qstash_fake routes -")[0] == BEHIND_SENTENCE
+
+
+def test_with_the_option_such_a_route_fails_a_test_and_the_sentence_says_why(run):
+    result = run(BEHIND.format(marker="@pytest.mark.qstash_fake(unused_routes='error')", end=""))
+    result.assert_outcomes(passed=1, errors=1)
+    assert f"{BEHIND_SENTENCE} (unused_routes='error')" in result.outlines
+
+
 def test_without_the_option_a_test_with_unused_routes_passes(run):
     run(UNUSED.format(end="")).assert_outcomes(passed=1)
 
