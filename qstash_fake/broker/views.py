@@ -154,6 +154,12 @@ class Message(View):
         return self._inner.queue
 
     @property
+    def flow_control(self) -> str | None:
+        """The flow-control key that it was published with."""
+        limits = self._inner.options.flow_control
+        return limits.key if limits else None
+
+    @property
     def schedule_id(self) -> str | None:
         """The schedule that made it."""
         return self._inner.schedule_id

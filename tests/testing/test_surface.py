@@ -36,8 +36,8 @@ SURFACE: dict[type, str] = {
         advance_until_async next_due now
     """,
     Message: """
-        attempts body callback created_at deduplication_id due_at failure_callback headers json labels max_retries
-        message_id method queue schedule_id state text url url_group
+        attempts body callback created_at deduplication_id due_at failure_callback flow_control headers json labels
+        max_retries message_id method queue schedule_id state text url url_group
     """,
     Attempt: "at body duration error exception headers lost message retried status",
     DeadLetter: "dlq_id message redrive response_body response_status",
@@ -174,6 +174,11 @@ def test_views_are_live(fake):
     assert (message.state, message.attempts, queue.lag) == ("CREATED", [], 3)
     fake.deliver_due()
     assert (message.state, len(message.attempts), queue.lag) == ("DELIVERED", 1, 0)
+
+
+def test_a_message_shows_its_flow_control_key_and_none_without_one(fake):
+    assert [message.flow_control for message in fake.messages[3:8]] == [None, *3 * ["tenant"], None]
+    assert fake.messages[4].flow_control in fake.flow_control
 
 
 def test_times_are_aware_and_durations_are_timedeltas(fake):
