@@ -9,6 +9,7 @@ from datetime import datetime
 
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.views import Message, view_of
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.moments import to_datetime
 
 MAX_CALLS = 10_000  # bounds memory; the oldest are forgotten
@@ -18,7 +19,7 @@ _QUERY = re.compile(r"\?[^\s'\"]+")  # in the words of a refusal, which may repe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ApiCall:
+class ApiCall(NamesWhatIsMeant):
     """A call to the API. *path* is the raw path, a destination in it included, without the query."""
 
     at: datetime

@@ -9,10 +9,11 @@ from qstash_fake.api.answer import Api
 from qstash_fake.api.call import Reply
 from qstash_fake.api.calls import ApiCall
 from qstash_fake.errors import UsageError
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.keywords import made_by_the_fake
 
 
-class ApiView:
+class ApiView(NamesWhatIsMeant):
     """QStash's API: what was called, and how it behaves; `qstash_fake.api` is one."""
 
     __slots__ = ("_api",)

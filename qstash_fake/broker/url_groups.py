@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from qstash_fake.broker.quotas import Plan, check_count
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.options import NO_OPTIONS, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(NamesWhatIsMeant):
     """A member of a group; *name* may be empty."""
 
     url: str

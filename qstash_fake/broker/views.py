@@ -21,6 +21,7 @@ from qstash_fake.broker.message import Attempt as InnerAttempt
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.http import encode
 from qstash_fake.protocol.keywords import made_by_the_fake
 from qstash_fake.protocol.moments import to_datetime
@@ -55,7 +56,7 @@ def inner_of(view: Hangs[T]) -> T:
     return view._inner
 
 
-class View:
+class View(NamesWhatIsMeant):
     """The common part of all views: the object behind them; nothing can be set. Generic, `help()` would be long."""
 
     __slots__ = ("_inner",)

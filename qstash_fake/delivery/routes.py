@@ -20,6 +20,7 @@ from qstash_fake.delivery.answers import STATUSES, Answer, outcome_of
 from qstash_fake.delivery.conditions import Condition, takes, times_out
 from qstash_fake.delivery.kinds.functions import Fixed
 from qstash_fake.errors import UsageError
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.durations import Duration, to_ms
 from qstash_fake.protocol.keywords import did_you_mean, keywords, made_by_the_fake
 from qstash_fake.protocol.urls import UrlPattern, normalize
@@ -35,7 +36,7 @@ class Reply(NamedTuple):
     condition: Condition | None = None
 
 
-class Route:
+class Route(NamesWhatIsMeant):
     """The answer to deliveries whose URL matches; made by `QStashFake.on`, every method returns the route itself."""
 
     @made_by_the_fake

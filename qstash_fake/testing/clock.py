@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Unpack
 
 from qstash_fake.broker.views import moment as moment_or_none
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.durations import Duration
 from qstash_fake.protocol.keywords import keywords, made_by_the_fake
 from qstash_fake.protocol.moments import to_datetime
@@ -16,7 +17,7 @@ from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
 
 
-class Clock:
+class Clock(NamesWhatIsMeant):
     """The virtual clock of one fake. It runs with real time until the first verb, then stands still between verbs."""
 
     __slots__ = ("_timekeeper", "_verbs")

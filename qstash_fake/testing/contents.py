@@ -14,12 +14,13 @@ from qstash_fake.broker.journal import Step
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, attempt_of, view_of
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.testing import timeline
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.workflows import Workflows
 
 
-class Contents:
+class Contents(NamesWhatIsMeant):
     """The reading half of a QStashFake."""
 
     def __init__(self, inside: Inside) -> None:

@@ -13,6 +13,7 @@ from qstash_fake.broker.workflow.runs import Run, RunState
 from qstash_fake.broker.workflow.views import WorkflowRun
 from qstash_fake.delivery.routes import url_pattern
 from qstash_fake.errors import Refused, UsageError
+from qstash_fake.protocol.attributes import NamesWhatIsMeant
 from qstash_fake.protocol.keywords import made_by_the_fake
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.background import MAX_SHOWN, Background
@@ -23,7 +24,7 @@ from qstash_fake.testing.standing import standing
 __unittest = True  # unittest leaves the frames of this module out of a failure
 
 
-class Workflows(Mapping[str, WorkflowRun]):
+class Workflows(NamesWhatIsMeant, Mapping[str, WorkflowRun]):
     """The runs of workflows by id, in the order of their starts; an id used twice stands for its newest run."""
 
     __slots__ = ("_inside",)

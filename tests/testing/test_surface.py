@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from qstash_fake.api.view import ApiView
 from qstash_fake.broker.account_views import FlowControlKey, Queue, SigningKeys, UrlGroup
 from qstash_fake.broker.url_groups import Endpoint
 from qstash_fake.broker.workflow.views import WorkflowRun, WorkflowStep
+from qstash_fake.protocol.attributes import MEANT
 from qstash_fake.testing.workflows import Workflows
 
 JOBS, DEAD = "https://shop.example/jobs", "https://shop.example/dead"
@@ -146,6 +148,55 @@ def test_what_cannot_be_set_says_why(fake):
         "paused of <Queue 'paused' parallelism=1 lag=1, paused> cannot be deleted: it shows what the fake holds"
     )
     assert fake.clock.advance(0).held["queue 'paused' is paused"] == 1
+
+
+def test_what_the_error_of_a_missing_attribute_names_is_there(fake):
+    fake.clock.advance(0)
+    things = {kind.__name__: thing for kind, thing in everything(fake).items()}
+    assert MEANT.keys() <= things.keys()
+    for kind, name, meant in [(kind, *row) for kind, rows in MEANT.items() for row in rows.items()]:
+        assert not hasattr(things[kind], name), (kind, name)
+        for written in meant.split(", or "):
+            calls_it_on = fake if written.startswith(("assert_", "qstash_fake.", "mount ")) else things[kind]
+            path = re.match(r"[\w.]+", written.removeprefix("qstash_fake.").replace("attempts[-1].", "attempts.pop."))
+            assert path, written
+            functools.reduce(_attribute, path[0].split("."), calls_it_on)
+
+
+def _attribute(thing: object, name: str) -> object:
+    """Return the attribute; `pop` is the last item of a list."""
+    return thing.pop() if isinstance(thing, list) and name == "pop" else getattr(thing, name)
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        (lambda fake: fake.advance, "clock.advance"),
+        (lambda fake: fake.assert_not_published, "assert_nothing_published"),
+        (lambda fake: fake.dead_letters, "dlq"),
+        (lambda fake: fake.clear, "reset"),
+        (lambda fake: fake.schedule, "schedules"),
+        (lambda fake: fake.messages[0].id, "message_id"),
+        (lambda fake: fake.messages[0].status, "state, or attempts[-1].status"),
+        (lambda fake: fake.messages[0].retries, "max_retries"),
+        (lambda fake: fake.messages[0].delay, "due_at - created_at, or assert_published(…, delay=…)"),
+        (lambda fake: fake.messages[0].label, "labels"),
+        (lambda fake: fake.messages[0].timeout, "assert_published(…, timeout=…)"),
+        (lambda fake: fake.on("*").reply, "respond"),
+        (lambda fake: fake.on("*").timeout, "time_out"),
+        (lambda fake: fake.clock.tick, "advance"),
+        (lambda fake: fake.dlq[0].retry, "redrive"),
+        (lambda fake: fake.api.requests, "calls"),
+        (lambda fake: fake.api.calls[0].message, "messages"),
+        (lambda fake: fake.url_groups["all"].endpoints[0].nam, "name"),
+        (lambda fake: fake.workflows.wait, "waiting"),
+        (lambda fake: fake.clock.advance(0).delivery, "delivered"),
+    ],
+)
+def test_an_attribute_that_is_not_there_names_the_one_that_is_meant(fake, read, meant):
+    with pytest.raises(AttributeError) as caught:
+        read(fake)
+    assert str(caught.value).partition(" has no attribute ")[2].partition(" ")[2] == f"(did you mean {meant}?)"
 
 
 def test_views_of_one_thing_are_one_object_where_a_test_compares_them(fake):
