@@ -10,7 +10,7 @@ from qstash_fake.api.call import Reply
 from qstash_fake.api.calls import ApiCall
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.attributes import NamesWhatIsMeant
-from qstash_fake.protocol.keywords import made_by_the_fake
+from qstash_fake.protocol.keywords import keywords, made_by_the_fake
 
 
 class ApiView(NamesWhatIsMeant):
@@ -50,6 +50,7 @@ class ApiView(NamesWhatIsMeant):
             raise UsageError(f"chat_answer cannot be {answer!r}: it is a mapping, the JSON object of the answer")
         self._api.chat_answer = answer
 
+    @keywords(meant={"status": "kind"})
     def fail(self, kind: str | int = "burst", times: int = 1) -> None:
         """Answer the next *times* calls with 429 of *kind*, `burst`, `daily` or `chat`, or with a status.
 
@@ -57,6 +58,7 @@ class ApiView(NamesWhatIsMeant):
         """
         self._api.faults.fail(kind, times)
 
+    @keywords()
     def drop_connection(self, times: int = 1) -> None:
         """Break the connection of the next *times* calls.
 

@@ -9,7 +9,9 @@ from qstash_fake.broker.ids import Ids, token_id
 from qstash_fake.broker.keys import SigningKeys
 from qstash_fake.delivery.encodings import ACCEPTED
 from qstash_fake.delivery.exchange import USER_AGENT, Request, plain_request
+from qstash_fake.delivery.routes import is_url
 from qstash_fake.delivery.signing import sign
+from qstash_fake.errors import UsageError
 
 EXPIRED_S = 3600  # how long ago an expired signature was made; it lives five minutes
 
@@ -27,6 +29,11 @@ def signed_request(
     tampered: bool,
 ) -> Request:
     """Return a POST to *url*, signed now; *body* is bytes, text, or something that is sent as JSON."""
+    if not is_url(url):
+        raise UsageError(
+            f"signed_request({url!r}) needs the whole URL, which is signed too: give one such as "
+            f"'https://shop.example/jobs'"
+        )
     is_json = not isinstance(body, (bytes, str))
     text = json.dumps(body) if is_json else body
     content = text if isinstance(text, bytes) else text.encode()

@@ -8,7 +8,7 @@ import json as jsonlib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Never, Self
 
 import httpx
 
@@ -72,8 +72,11 @@ class Route(NamesWhatIsMeant):
         """
         return self._answer_then(Reply(Fixed(_outcome(status, json, text, content, headers))))
 
-    def respond_with(self, answers: Iterable[OneAnswer]) -> Self:
+    @keywords()
+    def respond_with(self, answers: Iterable[OneAnswer], *more: Never) -> Self:
         """Answer with one after the other; then the route is spent, unless `respond()` or the like follows."""
+        if more or isinstance(answers, (int, Mapping, httpx.Response)):
+            raise UsageError(_give_a_list(answers, *more))
         given = [Reply(Fixed(_one(answer))) for answer in answers]
         if not given:
             raise UsageError("respond_with([]) answers nothing: give at least one status")
@@ -224,6 +227,13 @@ def url_pattern(url: str | re.Pattern[str]) -> UrlPattern:
 def is_url(value: object) -> bool:
     """Tell whether *value* is a URL, as text or as an object that shows one."""
     return re.match(r"https?://", str(value), re.IGNORECASE) is not None
+
+
+def _give_a_list(*given: object) -> str:
+    """Return a sentence on *given*, answers that `respond_with` got without a list around them."""
+    lists = [one if isinstance(one, list) else [one] for one in given]
+    written, right = ", ".join(map(repr, given)), repr(list(itertools.chain(*lists)))
+    return f"respond_with({written}) is not one list of answers: write respond_with({right})"
 
 
 _ARGUMENTS = ("status", "json", "text", "content", "headers")  # of `respond`

@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,8 +27,12 @@ class _Unasked:
 UNASKED = _Unasked()
 
 
-def keywords(more: type | None = None) -> Callable[[F], F]:
-    """Refuse unknown keywords of a method, and spell out those of *more*, the TypedDict of its `**`."""
+def keywords(more: type | None = None, meant: Mapping[str, str] = MappingProxyType({})) -> Callable[[F], F]:
+    """Refuse unknown keywords of a method, and spell out those of *more*, the TypedDict of its `**`.
+
+    *meant* has words that are taken for a keyword and are not near it. A `*` of the method, which refuses what it is
+    given, is not shown.
+    """
 
     def decorate(method: F) -> F:
         spelled = _spelled(inspect.signature(method), more)
@@ -39,7 +44,8 @@ def keywords(more: type | None = None) -> Callable[[F], F]:
             for name in kwargs:
                 if name not in known:
                     shown = ", ".join(f"{one}=" for one in known)
-                    raise TypeError(f"{_name(method)}() has no {name}={did_you_mean(name, known)}; it takes {shown}")
+                    near = f" (did you mean {meant[name]}=?)" if name in meant else did_you_mean(name, known)
+                    raise TypeError(f"{_name(method)}() has no {name}={near}; it takes {shown}")
             return method(*args, **kwargs)
 
         setattr(call, "__signature__", spelled)  # noqa: B010 - a function has no such attribute for a type checker
@@ -64,12 +70,13 @@ def made_by_the_fake(init: F) -> F:
     return init
 
 
+_STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _spelled(signature: inspect.Signature, more: type | None) -> inspect.Signature:
-    """Return *signature* with the keys of *more* in the place of `**`."""
-    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    """Return *signature* with the keys of *more* in the place of `**`, and without `*`."""
+    own = [one for one in signature.parameters.values() if one.kind not in _STARRED]
     keys = more.__annotations__ if more is not None else ()
     added = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=UNASKED) for key in keys]
     return signature.replace(parameters=[*own, *added])

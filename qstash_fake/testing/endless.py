@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.message import Message
 from qstash_fake.broker.workflow.parts import Role
-from qstash_fake.errors import DrainLimitReached
+from qstash_fake.errors import DrainLimitReached, UsageError
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.awaiting import call_here, name_here
 
@@ -23,6 +23,11 @@ class DrainLimit:
     """At most *limit* new messages in one drain, whatever their URLs."""
 
     def __init__(self, broker: Broker, limit: int) -> None:
+        if not isinstance(limit, int):
+            raise UsageError(
+                f"drain(limit={limit!r}): the limit is a number of messages; to deliver what falls due in a time, "
+                f"use {call_here('advance', repr(limit))}"
+            )
         self._broker = broker
         self._limit = limit
         self._before = broker.accepted

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
 from qstash_fake.errors import UsageError
@@ -40,6 +41,15 @@ def known_region(region: str | None) -> str | None:
     if region is not None and region not in REGIONS:
         raise UsageError(f"region={region!r} is unknown: use one of {', '.join(map(repr, REGIONS))}")
     return region
+
+
+def known_tokens(token: Any) -> str | Sequence[str] | None:
+    """Return `token=`, or raise UsageError for what is neither a token nor several."""
+    if token is None or isinstance(token, str):
+        return token
+    if not isinstance(token, Sequence) or not all(isinstance(one, str) for one in token):
+        raise UsageError(f"token={token!r} is no token: give a text, or a list of them")
+    return token
 
 
 def signing_keys() -> tuple[str, str]:

@@ -32,7 +32,7 @@ from qstash_fake.testing.awaiting import awaited
 from qstash_fake.testing.background import Background
 from qstash_fake.testing.clock import Clock
 from qstash_fake.testing.contents import Contents
-from qstash_fake.testing.environment import URL, base_url, known_region
+from qstash_fake.testing.environment import URL, base_url, known_region, known_tokens
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.report import Report
 from qstash_fake.testing.timekeeper import start_to_ms
@@ -79,7 +79,7 @@ class QStashFake(Contents):
             unrouted=unrouted,
             raise_app_exceptions=raise_app_exceptions,
             seed=seed,
-            token=token,
+            token=known_tokens(token),
             plan=plan,
             url=base_url(url),
             region=known_region(region),

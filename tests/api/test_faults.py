@@ -65,6 +65,14 @@ def test_no_faults_are_no_faults(qstash, api):
     assert qstash.call(*QUEUES).status == 200
 
 
+def test_a_status_that_is_given_by_its_name_is_told_to_be_the_kind(api):
+    with pytest.raises(TypeError) as error:
+        api.fail(status=500)
+    assert str(error.value) == "fail() has no status= (did you mean kind=?); it takes kind=, times="
+    with pytest.raises(TypeError, match=r"^drop_connection\(\) has no time= \(did you mean times=\?\)"):
+        api.drop_connection(time=2)
+
+
 @pytest.mark.parametrize("times", [-1, 1.5, "2", None])
 def test_a_number_of_faults_that_cannot_be_is_refused(api, times):
     for ask in (lambda: api.fail(503, times), lambda: api.drop_connection(times)):

@@ -133,6 +133,22 @@ def test_respond_with_gives_one_answer_after_the_other_then_way_to_the_app(qstas
     assert qstash_fake.attempts[2].headers["X-A"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ((503, 200), "[503, 200]"),
+        ((503,), "[503]"),
+        (({"status": 429}, 200), "[{'status': 429}, 200]"),
+        (([503], 200), "[503, 200]"),
+    ],
+)
+def test_respond_with_takes_a_list_and_says_which(qstash_fake, given, right):
+    written = ", ".join(map(repr, given))
+    with pytest.raises(UsageError) as raised:
+        qstash_fake.on(JOB).respond_with(*given)
+    assert str(raised.value) == (f"respond_with({written}) is not one list of answers: write respond_with({right})")
+
+
 def test_respond_with_refuses_what_is_no_answer(qstash_fake):
     with pytest.raises(UsageError, match="respond_with takes statuses, dicts"):
         qstash_fake.on(JOB).respond_with(["503"])

@@ -61,6 +61,25 @@ def test_an_unknown_keyword_is_refused_with_all_that_there_are(call, sentence):
     assert str(caught.value).removeprefix("shop.<locals>.") == sentence  # where the class is defined
 
 
+def test_a_word_that_is_taken_for_a_keyword_is_told_with_it():
+    @keywords(meant={"gate": "door"})
+    def enter(door: str = "front") -> str:
+        return door
+
+    with pytest.raises(TypeError, match=r"^enter\(\) has no gate= \(did you mean door=\?\); it takes door=$"):
+        enter(gate="back")  # type: ignore[call-arg]
+    assert enter(door="back") == "back"
+
+
+def test_help_does_not_show_a_star_that_is_for_mistakes():
+    @keywords()
+    def enter(doors: list[str], *more: str) -> int:
+        return len(doors) + len(more)
+
+    assert str(inspect.signature(enter)) == "(doors: 'list[str]') -> 'int'"
+    assert enter([], "back") == 1
+
+
 def test_help_shows_each_keyword_in_the_place_of_the_stars():
     Shop = shop()  # noqa: N806 - a class
     assert str(inspect.signature(Shop.sold)) == "(self, item: 'str', *, colour=…, size=…) -> 'tuple[str, Asked]'"

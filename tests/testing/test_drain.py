@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from qstash_fake import DrainLimitReached
+from qstash_fake import DrainLimitReached, UsageError
 from tests.shop import JOBS
 from tests.times import FIRST_RETRY_S, SECOND_RETRY_S, at
 
@@ -89,6 +89,15 @@ def test_the_limit_counts_what_the_drain_creates_not_what_was_there(fake, client
     for _ in range(5):
         client.message.publish(url=JOBS)
     assert len(fake.drain(limit=0).delivered) == 5
+
+
+def test_a_limit_that_is_a_time_is_refused_with_the_verb_that_takes_one(fake):
+    with pytest.raises(UsageError) as raised:
+        fake.drain(limit="5m")
+    assert str(raised.value) == (
+        "drain(limit='5m'): the limit is a number of messages; to deliver what falls due in a time, "
+        "use qstash_fake.clock.advance('5m')"
+    )
 
 
 # --- reports ----------------------------------------------------------------------------------------------------------

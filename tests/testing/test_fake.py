@@ -30,6 +30,13 @@ def verify(fake, request):
     receiver(fake).verify(signature=request.headers["Upstash-Signature"], body=request.content.decode(), url=JOBS)
 
 
+@pytest.mark.parametrize("token", [1, b"secret", ["a", 1], {"a"}])
+def test_a_token_that_is_no_text_is_refused(token):
+    with pytest.raises(UsageError) as caught:
+        QStashFake(token=token)
+    assert str(caught.value) == f"token={token!r} is no token: give a text, or a list of them"
+
+
 # --- its block ----------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +213,14 @@ def test_a_request_with_one_thing_wrong_is_refused_for_just_that(fake, wrong, pr
         verify_with_key(fake.signing_keys.current, signature=signature, body=body, url=JOBS)
     with pytest.raises(SignatureError):
         verify(fake, request)
+
+
+def test_a_signed_request_needs_the_whole_url(fake):
+    with pytest.raises(UsageError) as caught:
+        fake.signed_request("/jobs")
+    assert str(caught.value) == (
+        "signed_request('/jobs') needs the whole URL, which is signed too: give one such as 'https://shop.example/jobs'"
+    )
 
 
 def test_a_signed_request_is_accepted_after_a_year_and_after_a_rotation(fake):
