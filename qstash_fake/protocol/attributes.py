@@ -25,12 +25,12 @@ class NamesWhatIsMeant:
             __tracebackhide__ = True
             if name.startswith("_") or hasattr(type(self), name):  # of a property: its own code has raised
                 return object.__getattribute__(self, name)
-            text = f"{type(self).__name__!r} object has no attribute {name!r}{_hint(type(self), name)}"
+            text = f"{type(self).__name__!r} object has no attribute {name!r}{nearest(type(self), name)}"
             raise AttributeError(text, name=name)  # no obj=, with which Python would add a suggestion of its own
 
 
-def _hint(cls: type, name: str) -> str:
-    """Return ` (did you mean …?)`, empty if nothing is near."""
+def nearest(cls: type, name: str) -> str:
+    """Return ` (did you mean …?)` with what of *cls* is meant by *name*, empty if nothing is near."""
     for one in cls.__mro__:
         if meant := MEANT.get(one.__name__, {}).get(name):
             return f" (did you mean {meant}?)"

@@ -5,6 +5,7 @@ They are snapshots: the application may publish from threads meanwhile.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,7 +15,7 @@ from qstash_fake.broker.journal import Step
 from qstash_fake.broker.message import Message as InnerMessage
 from qstash_fake.broker.message import State
 from qstash_fake.broker.views import Attempt, DeadLetter, LogEntry, Message, attempt_of, view_of
-from qstash_fake.protocol.attributes import NamesWhatIsMeant
+from qstash_fake.protocol.attributes import NamesWhatIsMeant, nearest
 from qstash_fake.testing import timeline
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.workflows import Workflows
@@ -25,6 +26,17 @@ class Contents(NamesWhatIsMeant):
 
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse what is no attribute: nothing would read it, and the test would go on as if it had an effect."""
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(f"{name} of {self!r} cannot be set: {self._way_out(name, value)}")
+        super().__setattr__(name, value)
+
+    def _way_out(self, name: str, value: object) -> str:
+        if name not in inspect.signature(type(self)).parameters:
+            return f"there is no such attribute{nearest(type(self), name)}"
+        return f"it is an option, @pytest.mark.qstash_fake({name}={value!r}) or QStashFake({name}={value!r})"
 
     @property
     def messages(self) -> list[Message]:

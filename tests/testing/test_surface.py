@@ -199,6 +199,32 @@ def test_an_attribute_that_is_not_there_names_the_one_that_is_meant(fake, read, 
     assert str(caught.value).partition(" has no attribute ")[2].partition(" ")[2] == f"(did you mean {meant}?)"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "way_out"),
+    [
+        (
+            "unrouted",
+            "accept",
+            "it is an option, @pytest.mark.qstash_fake(unrouted='accept') or QStashFake(unrouted='accept')",
+        ),
+        ("outbox", [], "there is no such attribute (did you mean messages?)"),
+        ("mesages", [], "there is no such attribute (did you mean messages?)"),
+        ("shop", None, "there is no such attribute"),
+    ],
+)
+def test_what_is_no_attribute_of_the_fake_cannot_be_set(fake, name, value, way_out):
+    with pytest.raises(AttributeError) as caught:
+        setattr(fake, name, value)
+    assert str(caught.value) == f"{name} of <QStashFake 10 messages, 9 pending> cannot be set: {way_out}"
+
+
+def test_what_the_fake_has_may_be_mocked(fake, monkeypatch):
+    monkeypatch.setattr(fake, "drain", lambda: "mocked")
+    assert fake.drain() == "mocked"
+    monkeypatch.undo()
+    assert fake.drain().delivered
+
+
 def test_views_of_one_thing_are_one_object_where_a_test_compares_them(fake):
     assert fake.messages[0] is fake.attempts[0].message is fake.dlq[0].message is fake.logs[0].message
     assert fake.messages[0].attempts[0] is fake.attempts[0]
