@@ -146,8 +146,8 @@ class Answerers:
         matched = [route for route in reversed(list(self.routes)) if route._matches(message)]
         answer = matched[0]._way_out() if matched else f"answer it with qstash_fake.on({message.url!r}).respond(200)"
         raise UnroutedDestination(
-            f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or {answer}; "
-            f"mounted: {mounted or 'nothing'}"
+            f"no app for {message.url}: mount one with qstash_fake.mount(app, {origin!r}), or {answer}, "
+            f"or let all such deliveries succeed with the option unrouted='accept'; mounted: {mounted or 'nothing'}"
         )
 
 

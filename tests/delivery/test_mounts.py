@@ -138,8 +138,8 @@ def test_an_unrouted_destination_is_an_error_that_says_what_to_do_and_the_messag
         qstash_fake.clock.advance("1m")
     assert str(raised.value) == (
         "no app for https://shop.example/jobs/invoice: mount one with qstash_fake.mount(app, 'https://shop.example'), "
-        "or answer it with qstash_fake.on('https://shop.example/jobs/invoice').respond(200); "
-        "mounted: https://api.example"
+        "or answer it with qstash_fake.on('https://shop.example/jobs/invoice').respond(200), "
+        "or let all such deliveries succeed with the option unrouted='accept'; mounted: https://api.example"
     )
     assert (qstash_fake.attempts, [message.state for message in qstash_fake.pending]) == ([], ["CREATED"])
     qstash_fake.on(JOB).respond(200)
@@ -162,8 +162,8 @@ def test_a_route_that_matches_and_does_not_answer_is_named(qstash_fake, client, 
     with pytest.raises(UnroutedDestination) as raised:
         qstash_fake.drain()
     assert str(raised.value) == (
-        f"no app for {JOB}: mount one with qstash_fake.mount(app, 'https://shop.example'), or {way_out}; "
-        "mounted: nothing"
+        f"no app for {JOB}: mount one with qstash_fake.mount(app, 'https://shop.example'), or {way_out}, "
+        "or let all such deliveries succeed with the option unrouted='accept'; mounted: nothing"
     )
 
 

@@ -237,7 +237,8 @@ def test_it(qstash_fake):
     report = report_of(result, "_ test_it _")
     problem = (
         "no app for https://shop.example/jobs: mount one with qstash_fake.mount(app, 'https://shop.example'), or "
-        "answer it with qstash_fake.on('https://shop.example/jobs').respond(200); mounted: nothing"
+        "answer it with qstash_fake.on('https://shop.example/jobs').respond(200), or let all such "
+        "deliveries succeed with the option unrouted='accept'; mounted: nothing"
     )
     assert report[3:6] == [
         ">       qstash_fake.drain()",
