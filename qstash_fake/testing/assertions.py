@@ -166,9 +166,10 @@ def _near(
 ) -> list[str]:
     """Return the lines on messages that are nearly what was *wanted*.
 
-    *messages* are of this *kind*, *published* are all. First come messages that match, but are of another kind.
-    Without *closest* the others of this kind are left out. Messages that neither match nor are of this kind are shown
-    if nothing is nearer.
+    *messages* are of this *kind*, *published* are all. First come messages that match, but are of another kind. If
+    they match in all that was asked, they are what the test has looked for, and nothing else is shown. Without
+    *closest* the others of this kind are left out. Messages that neither match nor are of this kind are shown if
+    nothing is nearer.
     """
     of_kind = set(messages)
     others = [message for message in published if message not in of_kind]
@@ -178,6 +179,8 @@ def _near(
     for message in alike[:MAX_SHOWN]:
         lines += [f"  {_describe(message)}", *(f"    {line}" for line in background.signature(message))]
     lines += _more(len(alike))
+    if alike and wanted.status is None:
+        return lines
     unlike = [message for message in messages if not wanted.matches(message)] if closest else []
     if unlike:
         other = "other " if len(unlike) < len(messages) else ""

@@ -128,6 +128,35 @@ def test_a_message_that_was_delivered_is_the_near_miss_of_a_dead_letter(qstash_f
     ]
 
 
+def test_beside_the_message_that_was_asked_for_no_other_is_listed(qstash_fake):
+    qstash_fake.on(JOBS).respond(404)
+    qstash_fake.on(OTHER).respond(200)
+    publish(retries=0)
+    publish(url=OTHER)
+    qstash_fake.drain()
+    assert failure(qstash_fake.assert_delivered, JOBS, json={"order": 7}) == [
+        f'no message was delivered with url={JOBS}, json={{"order": 7}}',
+        "1 message was published like this, but not delivered:",
+        f'  POST {JOBS} (msg_…, FAILED, last attempt: 404) {{"order": 7}}',
+        "nothing is pending",
+    ]
+
+
+def test_a_dead_letter_with_another_status_is_listed_beside_a_message_without_one(qstash_fake):
+    qstash_fake.on(JOBS).respond_with([500, 200])
+    publish(retries=0)
+    publish()
+    qstash_fake.drain()
+    assert failure(qstash_fake.assert_dead_lettered, JOBS, status=503)[1:] == [
+        "1 message was published like this, but not dead-lettered:",
+        f'  POST {JOBS} (msg_…, DELIVERED) {{"order": 7}}',
+        "1 message was dead-lettered:",
+        f'  POST {JOBS} (msg_…, FAILED, last attempt: 500) {{"order": 7}}',
+        "    status: expected 503, got 500",
+        "nothing is pending",
+    ]
+
+
 def test_an_order_that_misses_a_message_shows_what_became_of_it(qstash_fake):
     qstash_fake.on(JOBS).respond(503)
     qstash_fake.on(OTHER).respond(200)
