@@ -84,6 +84,8 @@ class Attempt:
     """The answer never reached QStash: the first of two deliveries asked for with `duplicate_next`."""
     due_ms: int = 0
     """When it was due; until *started_ms* a gate held it."""
+    unknown_key: bool = False
+    """The application has refused it, and its environment did not hold the key that it was signed with."""
     view: Any = None
     """What a user holds of it."""
 

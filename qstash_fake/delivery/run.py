@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import NamedTuple
 
 from qstash_fake.broker.broker import Broker, Delivery
@@ -66,6 +67,8 @@ class Deliveries:
     answerers: Answerers
     at_instant: Callable[[int], object]
     raise_app_exceptions: bool = True
+    holds_key: Callable[[str], bool] = lambda _: True
+    """Tells whether an application finds this signing key where its settings are. Asked if it answers 401."""
     events: int = 0
     """How many deliveries there were."""
     listening: Listening = field(default_factory=Listening)
@@ -129,6 +132,8 @@ class Deliveries:
         if not isinstance(came, Outcome):
             broker.complete(delivery, failed(came))
             raise Raised(came)
+        if came.status == HTTPStatus.UNAUTHORIZED:  # now: a test may set the keys of a later attempt
+            delivery.attempt.unknown_key = not self.holds_key(delivery.signing_key)
         raised = came.exception
         broker.complete(delivery, answerer.settle(delivery.message, delivery.attempt, came))
         if raised is not None and self.raise_app_exceptions:

@@ -8,7 +8,7 @@ from qstash_fake.broker.journal import Note
 from qstash_fake.broker.message import Message
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.outlook import outlook
-from qstash_fake.testing.signatures import signed_for
+from qstash_fake.testing.signatures import advice, signed_for
 from qstash_fake.testing.timeline import timeline
 from qstash_fake.testing.uncommitted import uncommitted
 
@@ -41,9 +41,12 @@ class Background:
         return [*self.in_vain(), *uncommitted(), *self._inside.verbs.calls.forgotten()]
 
     def signature(self, message: Message) -> list[str]:
-        """Return the line on the URL that *message* was signed for, if its handler has answered 401."""
-        url = signed_for(message, message.attempts[-1], self._inside.targets.routes) if message.attempts else None
-        return [f"the delivery was signed for {url}: the handler has to verify it with this URL"] if url else []
+        """Return the line on what *message* was signed for, if its handler has answered 401."""
+        if not message.attempts:
+            return []
+        attempt = message.attempts[-1]
+        signed = signed_for(message, attempt, self._inside.targets.routes)
+        return [f"the delivery was signed for {signed}: {advice(attempt)}"] if signed else []
 
     def outlook(self) -> str:
         """Return a sentence on what is still to come."""

@@ -58,6 +58,11 @@ def signing_keys() -> tuple[str, str]:
     return (current, following) if current and following else (DEV_CURRENT_KEY, DEV_NEXT_KEY)
 
 
+def holds_key(key: str) -> bool:
+    """Tell whether one of the two variables of signing keys is *key*."""
+    return any(os.environ.get(name) == key for name in KEY_NAMES)
+
+
 def of_a_fake(url: str, token: str) -> dict[str, str]:
     """Return the four variables while a fake is there; both signing keys that are set already stay."""
     return {"QSTASH_URL": url, "QSTASH_TOKEN": token} | dict(zip(KEY_NAMES, signing_keys(), strict=True))

@@ -25,7 +25,7 @@ from qstash_fake.engines.table import choose
 from qstash_fake.intercept.entered import Entered
 from qstash_fake.intercept.hosts import Hosts
 from qstash_fake.intercept.libraries import intercepted
-from qstash_fake.testing.environment import DEV_TOKEN, of_a_fake, signing_keys, variables
+from qstash_fake.testing.environment import DEV_TOKEN, holds_key, of_a_fake, signing_keys, variables
 from qstash_fake.testing.timekeeper import Timekeeper
 from qstash_fake.testing.verbs import Verbs
 
@@ -57,7 +57,7 @@ class Inside:
         self.driver = SyncDriver(watchdog_ms)
         self._entered: Entered | None = None
         self.timekeeper = Timekeeper(broker, choose(freeze), runs=start_ms is None)
-        self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions)
+        self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions, holds_key)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
         self.api = Api(broker, Auth(token), self.timekeeper.observe)
         self.targets.mount(Function(self._chat), LLM_URL, lifespan=False)

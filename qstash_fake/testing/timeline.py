@@ -58,8 +58,8 @@ def _line(entry: LogEntry | Note, broker: Broker, routes: Iterable[Route]) -> st
         raised = attempt.exception if attempt is not None else None
         # The name alone: the text may show what the message redacts.
         line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}{_said(entry)}"
-        url = signed_for(entry.message, attempt, routes) if attempt is not None else None
-        line += f", signed for {url}" if url is not None else ""
+        signed = signed_for(entry.message, attempt, routes) if attempt is not None else None
+        line += f", signed for {signed}" if signed is not None else ""
     elif entry.state == "DELIVERED" and entry.status is not None:
         line += f"  {entry.status}"
     if entry.state in ("DELIVERED", "ERROR") and attempt is not None and len(attempt.body) >= MAX_BODY:

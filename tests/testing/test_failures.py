@@ -220,6 +220,31 @@ def test_a_401_of_a_handler_shows_the_url_that_the_message_was_signed_for(qstash
     assert f"{JOBS}  destination answered 401, signed for {JOBS}" in qstash_fake.timeline()
 
 
+def test_a_401_after_two_rotations_shows_that_the_environment_does_not_hold_the_key(qstash_fake):
+    qstash_fake.mount(refusing(JOBS))
+    publish(retry_delay="12000")
+    qstash_fake.signing_keys.rotate()
+    qstash_fake.deliver_due()  # the environment holds this key as the next one
+    qstash_fake.signing_keys.rotate()
+    qstash_fake.clock.advance("12s")
+    assert failure(qstash_fake.assert_delivered, url=JOBS)[3] == (
+        f"    the delivery was signed for {JOBS}, with a key that is neither of the two in the environment: "
+        "set QSTASH_CURRENT_SIGNING_KEY to qstash_fake.signing_keys.current "
+        "and QSTASH_NEXT_SIGNING_KEY to qstash_fake.signing_keys.next"
+    )
+    refused = [line.split(", signed for ")[1] for line in qstash_fake.timeline().splitlines() if " ERROR " in line]
+    assert refused == [JOBS, f"{JOBS}, with a key that is neither of the two in the environment"]
+
+
+def test_keys_that_a_test_sets_later_do_not_change_what_is_said_of_an_earlier_attempt(qstash_fake, monkeypatch):
+    qstash_fake.mount(refusing("http://testserver/jobs"))
+    publish(retries=0)
+    qstash_fake.deliver_due()
+    monkeypatch.setenv("QSTASH_CURRENT_SIGNING_KEY", "sig_" + "1" * 28)
+    monkeypatch.setenv("QSTASH_NEXT_SIGNING_KEY", "sig_" + "2" * 28)
+    assert f"destination answered 401, signed for {JOBS}\n" in qstash_fake.timeline()
+
+
 def test_a_401_of_a_route_is_what_the_test_wants(qstash_fake):
     qstash_fake.on(JOBS).respond(401)
     publish(retries=0)
