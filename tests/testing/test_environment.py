@@ -142,6 +142,15 @@ def test_keys_that_are_set_after_one_was_needed_do_not_count(monkeypatch):
         assert fake.signing_keys.current == DEV_CURRENT_KEY
 
 
+def test_a_reset_lets_keys_that_are_set_meanwhile_count(monkeypatch):
+    with QStashFake() as fake:
+        fake.signing_keys.rotate()
+        monkeypatch.setenv("QSTASH_CURRENT_SIGNING_KEY", CURRENT)
+        monkeypatch.setenv("QSTASH_NEXT_SIGNING_KEY", NEXT)
+        fake.reset()
+        assert (fake.signing_keys.current, fake.signing_keys.next) == (CURRENT, NEXT)
+
+
 @pytest.mark.parametrize("need", ["a delivery", "the API", "a rotation"])
 def test_whatever_needs_a_key_first_takes_those_of_the_environment(monkeypatch, need):
     seen = []
