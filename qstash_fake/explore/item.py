@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -57,13 +58,18 @@ class Scenario:
         self._nextitem = nextitem
         self._key = key
         self._kinds: tuple[str, ...] = ()
+        self._seconds: dict[str | None, float] = defaultdict(float)
+        """What all runs have taken so far, by phase."""
         self._own: list[tuple[list[Any], list[Any]]] = [
             (item.user_properties, list(item.user_properties)),
             (item.own_markers, list(item.own_markers)),
         ]
 
     def explore(self, runs: int, kinds: tuple[str, ...], seed: int) -> Reports:
-        """Search for the smallest plan that breaks the test; return the reports of the run that counts."""
+        """Search for the smallest plan that breaks the test; return the reports of the run that counts.
+
+        Their durations are those of all runs.
+        """
         self._kinds = kinds
         first: list[tuple[Reports, Record]] = []
 
@@ -78,6 +84,7 @@ class Scenario:
             found = search(run, runs=runs, seed=seed, kinds=kinds)
         reports, record, broke = self._run(found.plan, self._nextitem)
         self._tell(found, *first[0], reports, record, broke=broke)
+        self._tell_time(reports)
         return reports
 
     def run_again(self, text: str, kinds: tuple[str, ...]) -> Reports:
@@ -114,6 +121,12 @@ class Scenario:
                 failed = next(report for report in first if _broke(report))
                 _fail(reports, f"{story.FAILED_AT_FIRST.format(what=name)}\n\n{failed.longreprtext}")
 
+    def _tell_time(self, reports: Reports) -> None:
+        """Let each of *reports* last as long as its phase in all runs; the first takes a phase that has no report."""
+        for report in reports:
+            report.duration = self._seconds.pop(report.when)
+        reports[0].duration += sum(self._seconds.values())
+
     def _explain(self, reports: Reports, record: Record, found: Found | None) -> None:
         """Add to the report that failed what the plan is, and how it is run again."""
         again = f"pytest {shlex.quote(_seen_from_here(self._item))} --qstash-fake-plan={shlex.quote(str(record))}"
@@ -139,6 +152,8 @@ class Scenario:
             reports = runtestprotocol(item, log=False, nextitem=nextitem)
         finally:
             item.config.pluginmanager.unregister(heard)
+        for report in reports:
+            self._seconds[report.when] += report.duration
         return reports, planned.record(self._kinds), heard.broke or any(_broke(report) for report in reports)
 
     def _renew(self) -> None:

@@ -1,7 +1,10 @@
 """Tests of pytest under plans: kinds of tests, what counts once, and the text that a user sees."""
 
+from xml.etree import ElementTree as ET
+
 import pluggy
 import pytest
+from _pytest import timing
 
 from qstash_fake.page.report import data_of, saved_in
 from qstash_fake.plugin.exploring import missing_names
@@ -192,6 +195,71 @@ def test_it(qstash_fake):
 """
     *_, line = report_of(explored(test, "-v"), " qstash_fake exploration ")
     assert "".join(line.partition(";")[1:]) == told
+
+
+TIMED = """
+from _pytest import timing
+
+def lasts(seconds):
+    now = timing.perf_counter() + seconds
+    timing.perf_counter = lambda: now
+
+@pytest.fixture
+def slow():
+    lasts(1)
+    yield
+    lasts(100)
+
+@pytest.mark.qstash_fake(explore=9, faults=("late1m",), freeze="off")
+def test_it(qstash_fake, slow):
+    publish()
+    qstash_fake.drain()
+    lasts(10)
+"""
+
+
+@pytest.fixture
+def timed(run, monkeypatch):
+    """Run tests whose phases last as long as they say, by the clock of pytest; it stands still otherwise."""
+
+    def run_timed(test, *args):
+        with monkeypatch.context() as patch:
+            patch.setattr(timing, "perf_counter", lambda: 0.0)
+            return run(SHOP + test, *args)
+
+    return run_timed
+
+
+def test_the_durations_of_a_test_are_those_of_all_its_runs(timed):
+    result = timed(TIMED, "--durations=0", "-v")  # the plain run, the one fault, and the run that counts
+    assert report_of(result, " slowest durations ") == [
+        "300.00s teardown test_it.py::test_it",
+        "30.00s call     test_it.py::test_it",
+        "3.00s setup    test_it.py::test_it",
+    ]
+
+
+def test_the_time_of_a_test_in_junit_xml_is_that_of_all_its_runs(timed, pytester):
+    timed(TIMED, "--junit-xml=report.xml").assert_outcomes(passed=1)
+    [case] = ET.parse(pytester.path / "report.xml").iter("testcase")
+    assert case.get("time") == "333.000"
+
+
+def test_a_test_that_breaks_in_its_setup_has_the_time_of_the_plain_run_too(timed):
+    test = """
+@pytest.fixture
+def on_time(qstash_fake, slow):
+    publish()
+    qstash_fake.drain()
+    assert qstash_fake.clock.now.minute == 0
+"""
+    timed_test = TIMED.replace("(explore", '(start="2026-01-01T00:00:00Z", explore').replace("e, slow)", "e, on_time)")
+    result = timed(timed_test + test, "--durations=0", "-v")
+    result.assert_outcomes(errors=1)
+    assert report_of(result, " slowest durations ") == [  # two of the four runs came as far as the call
+        "400.00s teardown test_it.py::test_it",
+        "24.00s setup    test_it.py::test_it",
+    ]
 
 
 # --- how it is asked for ----------------------------------------------------------------------------------------------
