@@ -1,8 +1,9 @@
 """Durations: text and Python values to whole milliseconds, and back to text for people.
 
 Three grammars: Go's `time.ParseDuration`, for answers of applications and `@every`; the grammar of
-the service's headers, which is Go's with longer units; and the grammar of our Python API. Knows
-units and exact arithmetic; not what a duration is for, nor which one is too long for a plan.
+the service's headers, which is Go's with longer units; and the grammar of our Python API, which has
+the units of the headers. Knows units and exact arithmetic; not what a duration is for, nor which
+one is too long for a plan.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import lru_cache
 
 Duration = int | float | str | timedelta  # what the Python API takes; a bare number is seconds
 
-# largest first, as people write them
+# largest first; for people, who do not ask how long a month is
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _GO_UNITS_NS = {  # Go's time.ParseDuration; micro is written with u, the micro sign or the Greek mu
     "ns": 1,
@@ -44,7 +45,8 @@ _GO_PART = re.compile(r"(?=.)(0*)([0-9]*)(?:\.([0-9]{0,40})[0-9]*)?([^.0-9]*)", 
 _MAX_SECONDS = 10**18
 _DIGITS = "[0-9]{1,18}"
 _BARE_SECONDS = re.compile(_DIGITS)
-_API_PART = re.compile(rf"({_DIGITS}(?:\.{_DIGITS})?)(ms|[smhd])")
+_UNIT = "|".join(sorted(_HEADER_UNITS_NS, key=len, reverse=True))  # the longer first: "mo" is no "m"
+_API_PART = re.compile(rf"({_DIGITS}(?:\.{_DIGITS})?)({_UNIT})")
 _API = re.compile(rf"(?:{_API_PART.pattern})+")
 
 
@@ -156,11 +158,12 @@ def _compound_ms(text: str) -> int:
     trimmed = text.strip()
     if not _API.fullmatch(trimmed):
         raise ValueError(
-            f"invalid duration {_shown(text)}: write numbers with the units ms, s, m, h or d, "
-            'such as "5m", "1h30m" or "250ms", without a sign; at most 18 digits each'
+            f"invalid duration {_shown(text)}: write numbers with the units ns, us, ms, s, m, h, d, w, "
+            'mo (30 days) or y (365 days), such as "5m", "1h30m" or "250ms", without a sign; at most 18 digits each'
         )
     parts = _API_PART.findall(trimmed)
-    return math.floor(sum((Fraction(number) * _UNITS_MS[unit] for number, unit in parts), start=Fraction(0)))
+    total_ns = sum((Fraction(number) * _HEADER_UNITS_NS[unit] for number, unit in parts), start=Fraction(0))
+    return math.floor(total_ns / 1_000_000)
 
 
 def _shown(text: str) -> str:

@@ -117,6 +117,14 @@ def test_numbers_of_many_digits_are_refused_without_quoting_all_of_them(read):
         ("4m59s", 299_000),
         ("365d", 31_536_000_000),
         (" 1d ", 86_400_000),
+        ("2w", 1_209_600_000),
+        ("1mo", 2_592_000_000),
+        ("1y", 31_536_000_000),
+        ("1y2mo3w4d5h6m7s", 38_898_367_000),
+        ("1.5w", 907_200_000),
+        ("1mo1m1ms", 2_592_060_001),
+        ("999us999999ns", 1),
+        ("1500\u00b5s500\u03bcs", 2),
     ],
 )
 def test_the_python_api_takes_seconds_timedeltas_and_compounds_and_floors_them(duration, ms):
@@ -152,6 +160,23 @@ def test_a_value_that_is_no_duration_is_refused_with_a_sentence(duration):
 def test_a_value_of_another_type_is_a_type_error_that_names_the_type(duration):
     with pytest.raises(TypeError, match=type(duration).__name__):
         to_ms(duration)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(min_value=0, max_value=300),  # Go ends at 292 years
+            st.integers(min_value=0, max_value=999),
+            st.sampled_from(["ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h", "d", "w", "mo"]),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_text_means_the_same_in_the_python_api_as_in_a_header(parts):
+    text = "".join(f"{whole}.{decimals:03}{unit}" for whole, decimals, unit in parts)
+    # Go drops what is less than a nanosecond, part by part.
+    assert to_ms(text) - header_ms(text) in (0, 1)
 
 
 @given(st.integers(min_value=0, max_value=10**12))

@@ -206,3 +206,12 @@ def test_json_none_asks_for_null(qstash_fake):
     qstash_fake.assert_nothing_published(json={})
     publish(body="{}")
     assert qstash_fake.assert_published(json=None, times=1).text == "null"
+
+
+@pytest.mark.parametrize("delay", ["2w", "1mo", "1y", "1y1w1d1ms"])
+def test_the_delay_of_a_publish_is_asked_for_and_waited_for_in_the_same_words(qstash_fake, delay):
+    qstash_fake.on(JOBS).respond(200)
+    publish(delay=delay)
+    qstash_fake.assert_published(JOBS, delay=delay)
+    qstash_fake.clock.advance(delay)
+    assert qstash_fake.assert_delivered(JOBS).attempts[0].at == qstash_fake.clock.now
