@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from qstash_fake.broker.message import Message, State
-from qstash_fake.broker.workflow.parts import Part, Role
+from qstash_fake.broker.message import Attempt, Message, State
+from qstash_fake.broker.workflow.parts import LISTS, Part, Role
 from qstash_fake.broker.workflow.runs import Run, RunState, error_of
 from qstash_fake.protocol import http
 from qstash_fake.protocol.durations import format_ms
@@ -59,11 +59,20 @@ def _when(message: Message, now_ms: int) -> str:
     return f": {due}"
 
 
+def asked_of(message: Message, attempt: Attempt) -> str | None:
+    """Return which step an *attempt* of *message* asks for; None if it is no delivery of a run's list."""
+    return _after(message, attempt) if message.part is not None and message.part.role in LISTS else None
+
+
 def _next(message: Message) -> str:
     """Return which step the delivery of *message* runs: the one after the step that it brings."""
+    return _after(message, message.attempts[-1] if message.attempts else None)
+
+
+def _after(message: Message, attempt: Attempt | None) -> str:
     part = message.part
     assert part is not None
-    outcome = message.attempts[-1].outcome if message.attempts else None
+    outcome = attempt.outcome if attempt is not None else None
     name = http.first(outcome.headers, STEP_NAME_HEADER) if outcome is not None else None
     if part.step is not None and part.step.target:
         return f"step {part.step.target} {part.step.name!r}"

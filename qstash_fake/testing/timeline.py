@@ -14,7 +14,7 @@ from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
 from qstash_fake.testing.differences import cut
 from qstash_fake.testing.signatures import signed_for
-from qstash_fake.testing.standing import standing
+from qstash_fake.testing.standing import asked_of, standing
 
 MAX_LINES = 200  # of a timeline; a reader wants the last ones
 MAX_COMING = 20  # lines for what is still to come
@@ -56,8 +56,10 @@ def _line(entry: LogEntry | Note, broker: Broker, routes: Iterable[Route]) -> st
         line += "  (its answer is lost)" if attempt.lost else ""
     elif entry.error is not None:
         raised = attempt.exception if attempt is not None else None
+        step = asked_of(entry.message, attempt) if attempt is not None else None
+        line += f"  {entry.error}{'' if step is None else f' for {step}'}"
         # The name alone: the text may show what the message redacts.
-        line += f"  {entry.error}{'' if raised is None else f', it raised {type(raised).__name__}'}{_said(entry)}"
+        line += f"{'' if raised is None else f', it raised {type(raised).__name__}'}{_said(entry)}"
         signed = signed_for(entry.message, attempt, routes) if attempt is not None else None
         line += f", signed for {signed}" if signed is not None else ""
     elif entry.state == "DELIVERED" and entry.status is not None:

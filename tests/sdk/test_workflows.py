@@ -227,7 +227,7 @@ def test_a_list_that_no_longer_fits_the_function_is_told_by_the_timeline_and_by_
     assert run.error == said
     lines = [line for line in qstash_fake.timeline().splitlines() if " ERROR " in line]
     assert len(lines) == 2
-    assert all(line.partition("  destination answered ")[2].startswith(f"500: {said}") for line in lines)
+    assert all(line.partition("  destination answered ")[2].startswith(f"500 for step 3: {said}") for line in lines)
     with pytest.raises(AssertionError, match=f"has failed in step 3: {said}"):
         qstash_fake.assert_workflow(state="RUN_SUCCESS")
 

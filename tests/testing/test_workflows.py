@@ -133,6 +133,43 @@ def test_parallel_steps_are_told_each_by_its_name(fake):
     assert standing(fake) == "step 1 'left': due in 1m; step 2 'right': due in 2m"
 
 
+def errors(fake):
+    """Return the lines of failed attempts in the timeline, from what the message brings on."""
+    return [line.partition(f"{URL}  ")[2] for line in fake.timeline().splitlines() if " ERROR " in line]
+
+
+def test_an_error_names_the_step_that_the_message_brings_and_the_one_that_it_asks_for(fake):
+    start(fake, 500, lambda: append(fake, a_step(1, "order")), 500)
+    fake.clock.advance("30s")
+    assert errors(fake) == [
+        "[start of run wfr_1…]  destination answered 500 for step 1 'charge': declined",
+        "[step 1 'order' of run wfr_1…]  destination answered 500 for step 2 'charge': declined",
+    ]
+
+
+def test_an_error_of_a_planned_step_names_that_step(fake):
+    plan = a_step(0, "left", concurrent=2, targetStep=1)
+    start(fake, lambda: append(fake, plan), 500)
+    fake.deliver_due()
+    assert errors(fake) == [
+        "[step 1 'left' (planned) of run wfr_1…]  destination answered 500 for step 1 'left': declined"
+    ]
+
+
+def test_the_error_of_a_call_is_for_no_step_of_the_function(fake):
+    headers = {
+        "Upstash-Workflow-CallType": "toCallback",
+        "Upstash-Callback": URL,
+        "Upstash-Callback-Forward-Upstash-Workflow-StepId": "1",
+        "Upstash-Callback-Forward-Upstash-Workflow-StepName": "ask",
+    }
+    fake.on(ASK).respond(500)
+    start(fake, lambda: append(fake, b"q", headers, ASK))
+    fake.deliver_due()
+    [line] = [line for line in fake.timeline().splitlines() if " ERROR " in line]
+    assert line.endswith("[call 1 'ask' of run wfr_1…]  destination answered 500")
+
+
 def test_the_newest_run_that_is_as_asked_is_returned(fake):
     start(fake, run_id="wfr_1")
     start(fake, run_id="wfr_2", body=b"text")
