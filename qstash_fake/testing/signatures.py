@@ -17,9 +17,9 @@ NEW_KEYS = (
 def signed_for(message: Message, attempt: Attempt, routes: Iterable[Route]) -> str | None:
     """Return the URL that an *attempt* of *message* was signed for if a handler has answered it with 401, else None.
 
-    An application behind a proxy, or a test client with another base URL, sees another URL than QStash has called. A
-    Receiver that is given that URL refuses the signature. An application that has not been told of a rotation refuses
-    the key; the text then ends with that. An answer of a route comes from no handler.
+    A check may build its URL from settings, and a server behind a proxy sees its own address: a Receiver that is given
+    another URL than QStash has called refuses the signature. An application that has not been told of a rotation
+    refuses the key; the text then ends with that. An answer of a route comes from no handler.
     """
     if attempt.status != 401 or any(route._has_answered(attempt) for route in routes):
         return None
