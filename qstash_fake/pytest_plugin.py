@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qstash_fake.intercept import CLIENTS
-from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.intercept.importlib_bootstrap import AfterImport
 from qstash_fake.plugin import hooks_in, options, order, strays
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from qstash_fake.intercept import CLIENTS
-from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.intercept.importlib_bootstrap import AfterImport
 from qstash_fake.intercept.patch import Patch
 
 

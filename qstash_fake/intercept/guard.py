@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from qstash_fake.intercept import cloud
-from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.intercept.importlib_bootstrap import AfterImport
 from qstash_fake.intercept.patch import MISSING, Patch
 
 ALLOW = '@pytest.mark.qstash_fake(stray="allow")'

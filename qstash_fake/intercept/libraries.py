@@ -16,7 +16,7 @@ from types import ModuleType
 from qstash_fake.api.answer import Api
 from qstash_fake.intercept import aiohttp, http_client, httpx, mocks, urllib3
 from qstash_fake.intercept.hosts import Hosts
-from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.intercept.importlib_bootstrap import AfterImport
 from qstash_fake.intercept.patch import Patch
 from qstash_fake.intercept.services import Service, Services
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from qstash_fake.intercept.imports import AfterImport
+from qstash_fake.intercept.importlib_bootstrap import AfterImport
 
 POSTS = {
     "requests": "requests.post(PUBLISH, headers=BEARER).status_code",
@@ -112,6 +112,22 @@ def test_two_that_wait_for_one_module_are_both_called():
     first.stop()
     second.stop()
     assert sorted(seen) == [1, 2]
+
+
+def test_a_warning_of_a_module_names_who_imports_it(tmp_path, monkeypatch):
+    (tmp_path / "late_warns.py").write_text("import warnings\nwarnings.warn('old', DeprecationWarning, stacklevel=2)")
+    (tmp_path / "late_importer.py").write_text("import late_warns")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("late_warns", "late_importer"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    waiting = [AfterImport({"late_warns": lambda _: None}) for _ in range(2)]
+    for one in waiting:
+        one.start()
+    with pytest.warns(DeprecationWarning, match="old") as warned:
+        import_module("late_importer")
+    for one in waiting:
+        one.stop()
+    assert [warning.filename for warning in warned] == [str(tmp_path / "late_importer.py")]
 
 
 @pytest.mark.usefixtures("modules")

@@ -1,4 +1,9 @@
-"""Calls a function right after a module is imported: long before the test, or in the middle of a handler."""
+"""Calls a function right after a module is imported: long before the test, or in the middle of a handler.
+
+This file is in the stack while such a module is loaded. A module that warns of itself has `warnings` look for who
+imports it. `warnings` steps over files whose names have "importlib" and "_bootstrap" in them, as those of Python's own
+import have, and as the name of this file has: otherwise the user reads that we have done what the module warns of.
+"""
 
 from __future__ import annotations
 
