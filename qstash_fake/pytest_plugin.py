@@ -13,13 +13,16 @@ import pytest
 
 from qstash_fake.intercept import CLIENTS
 from qstash_fake.intercept.importlib_bootstrap import AfterImport
-from qstash_fake.plugin import hooks_in, options, order, strays
+from qstash_fake.plugin import hooks_in, options, strays
 
 if TYPE_CHECKING:
     from qstash_fake.intercept.entered import Entered
+    from qstash_fake.plugin.order import Order
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.fake import QStashFake
 
+_ORDER: pytest.StashKey[Order] = pytest.StashKey()
+_HALF_SET_UP: pytest.StashKey[list[str]] = pytest.StashKey()  # names of fixtures, the outermost first
 _ENTERED: pytest.StashKey[Entered] = pytest.StashKey()  # the test clients of the run that are entered
 
 
@@ -28,10 +31,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
     pluginmanager.register(strays.Strays(config), strays.NAME)  # the earliest moment: conftest files come later
-    pluginmanager.register(order.Order(), order.NAME)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_HALF_SET_UP] = []
     options.add_marker(config)
     options.check_command_line(config)
     clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: _entered(config)))
@@ -82,6 +85,36 @@ def qstash_server(qstash_fake: QStashFake) -> Iterator[LocalServer]:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Bring the application, with its parameters, to test functions that need the fake."""
+    if options.FIXTURE in metafunc.fixturenames:
+        _order(metafunc.config).arrange(metafunc.definition)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Do the same for other tests, such as those of unittest, and put the fake first where others came first."""
+    if options.FIXTURE in getattr(item, "fixturenames", ()):
+        _order(item.config).arrange(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Mount the application as soon as the fake is handed out."""
+    name, half_set_up = fixturedef.argname, request.config.stash[_HALF_SET_UP]
+    half_set_up.append(name)
+    try:
+        result = yield
+    finally:
+        half_set_up.pop()
+    if name == options.FIXTURE or _ORDER in request.config.stash:
+        _order(request.config).set_up(name, request.node, result)
+    return result
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a test that is to be explored under plans of faults; pytest runs the others."""
     if not options.may_be_explored(item):
@@ -120,6 +153,15 @@ def pytest_runtest_makereport(
     from qstash_fake.plugin import failures
 
     return (yield from failures.report(item, call))
+
+
+def _order(config: pytest.Config) -> Order:
+    """Return the order of fixtures in this run; made when the first test needs the fake."""
+    if (order := config.stash.get(_ORDER, None)) is None:
+        from qstash_fake.plugin.order import Order
+
+        order = config.stash[_ORDER] = Order(config.stash[_HALF_SET_UP])
+    return order
 
 
 def _entered(config: pytest.Config) -> Entered:

@@ -39,11 +39,11 @@ LIGHT_INTERCEPT = {
     "pytest",
     *(f"{PACKAGE}.intercept.{name}" for name in ("CLIENTS", "cloud", "guard", "importlib_bootstrap", "patch")),
 }
-LIGHT_PLUGIN = {*LIGHT_INTERCEPT, *(f"{PACKAGE}.plugin.{name}" for name in ("hooks_in", "options", "order", "strays"))}
+LIGHT_PLUGIN = {*LIGHT_INTERCEPT, *(f"{PACKAGE}.plugin.{name}" for name in ("hooks_in", "options", "strays"))}
 LIGHT = {
     "__init__": set[str](),
     **{f"intercept/{name}": LIGHT_INTERCEPT for name in ("__init__", "cloud", "guard", "importlib_bootstrap", "patch")},
-    **{f"plugin/{name}": LIGHT_PLUGIN for name in ("__init__", "options", "order", "strays")},
+    **{f"plugin/{name}": LIGHT_PLUGIN for name in ("__init__", "options", "strays")},
     "pytest_plugin": LIGHT_PLUGIN,
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from qstash_fake.errors import QStashFakeError, UsageError
 from qstash_fake.intercept.entered import Entered
-from qstash_fake.plugin import options, order, routes
+from qstash_fake.plugin import options, routes
 from qstash_fake.plugin.options import explained
 from qstash_fake.testing.fake import QStashFake, inside
 
@@ -23,7 +23,7 @@ _IS_AT_WORK = pytest.StashKey[bool]()  # whether the fake of a test has begun in
 def of_test(request: pytest.FixtureRequest, clients: Entered) -> Iterator[QStashFake]:
     """Yield the fake of a test at work, active before its other fixtures, unless somebody asks for it in the test."""
     node = request.node
-    if order.BEGUN not in node.fixturenames:
+    if options.BEGUN not in node.fixturenames:
         for name in VARIABLES:
             _restore_last(request.getfixturevalue("monkeypatch"), name)
     given = options.of_ini(request.config) | options.of_marker(node)

@@ -11,6 +11,7 @@ import pytest
 MARKER = "qstash_fake"
 RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fake-report"
 FOLDER = "qstash-fake-report"  # of the reports
+FIXTURE, BEGUN, APP = "qstash_fake", "_qstash_begun", "qstash_app"  # see `order`
 SESSION = "qstash_fake_session"  # the fixture of the fake for wider fixtures
 FAKE: pytest.StashKey[Any] = pytest.StashKey()
 """The QStashFake of a test; in the stash of the run, the fake of wider fixtures."""
@@ -97,7 +98,7 @@ def check_command_line(config: pytest.Config) -> None:
 def may_be_explored(item: pytest.Item) -> bool:
     """Tell whether something asks for exploration of *item*; most tests end here."""
     config = item.config
-    return "qstash_fake" in getattr(item, "fixturenames", ()) and (
+    return FIXTURE in getattr(item, "fixturenames", ()) and (
         config.getoption(PLAN) is not None
         or bool(config.getini(f"{MARKER}_explore"))
         or any("explore" in marker.kwargs for marker in item.iter_markers(MARKER))
@@ -151,7 +152,7 @@ def in_vain(item: pytest.Item) -> str:
     Markers of classes and modules are for their tests that take one. `stray=` counts without a fake, too.
     """
     given = [marker.kwargs.keys() for marker in item.own_markers if marker.name == MARKER]
-    if not given or any(keys == {"stray"} for keys in given) or "qstash_fake" in getattr(item, "fixturenames", ()):
+    if not given or any(keys == {"stray"} for keys in given) or FIXTURE in getattr(item, "fixturenames", ()):
         return ""
     return f"@pytest.mark.{MARKER} does nothing in {item.nodeid}: the test does not take the fixture qstash_fake"
 

@@ -18,52 +18,28 @@ itself or by a client. Instead:
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from qstash_fake.plugin import hooks_in
+from qstash_fake.plugin.options import APP, BEGUN, FIXTURE
 
-NAME = "qstash_fake_order"
 _SCOPES = ("session", "package", "module", "class", "function")  # in which order pytest sets up
-FAKE, BEGUN, APP = "qstash_fake", "_qstash_begun", "qstash_app"
 
 
 class Order:
-    """The hooks that put the fixtures in their places, in one run."""
+    """The order of fixtures in one run, which *half_set_up* names while they are set up, the outermost first."""
 
-    def __init__(self) -> None:
+    def __init__(self, half_set_up: list[str]) -> None:
         self._missing: list[str] | None = None
         """The private names of pytest that are missing; looked for when the first test needs them."""
-        self._half_set_up: list[str] = []
+        self._half_set_up = half_set_up
         self._to_be_mounted: list[tuple[Any, Any]] = []
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Bring the application, with its parameters, to test functions that need the fake."""
-        if FAKE in metafunc.fixturenames:
-            self._arrange(metafunc.definition)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Do the same for other tests, such as those of unittest, and put the fake first where others came first."""
-        if FAKE in getattr(item, "fixturenames", ()):
-            self._arrange(item)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, object, object]:
-        """Mount the application as soon as the fake is handed out."""
-        name = fixturedef.argname
-        self._half_set_up.append(name)
-        try:
-            result = yield
-        finally:
-            self._half_set_up.pop()
-        if name == FAKE:
-            self._to_be_mounted.append((request.node, result))
+    def set_up(self, name: str, item: Any, result: object) -> None:
+        """Mount the application as soon as the fake is handed out: the fixture called *name* is now complete."""
+        if name == FIXTURE:
+            self._to_be_mounted.append((item, result))
         if self._to_be_mounted:
             item, fake = self._to_be_mounted[-1]
             if not self._half_set_up or _needed_by_app(item).isdisjoint(self._half_set_up):
@@ -71,12 +47,9 @@ class Order:
 
                 self._to_be_mounted.pop()
                 fakes.mount(fake, item._request.getfixturevalue(APP))
-        return result
 
-    def __dir__(self) -> list[str]:
-        return hooks_in(vars(Order))
-
-    def _arrange(self, node: Any) -> None:
+    def arrange(self, node: Any) -> None:
+        """Bring the application to a test that needs the fake, and put the fake first."""
         if self._missing is None:
             self._missing = missing_names(node.session)
         if self._missing:
