@@ -113,7 +113,8 @@ class Agenda:
         return self._by_rank[number >> _BELOW_RANK & _RANKS]
 
 
-_RANK_BITS, _PLACE_BITS, _SEQUENCE_BITS = 2, 40, 40  # more events than fit into memory
+_RANK_BITS = max(Rank).bit_length()
+_PLACE_BITS, _SEQUENCE_BITS = 40, 40  # more events than fit into memory
 _BELOW_RANK = _PLACE_BITS + _SEQUENCE_BITS
 _BELOW_TIME = _RANK_BITS + _BELOW_RANK
 _RANKS = (1 << _RANK_BITS) - 1

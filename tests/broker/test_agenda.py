@@ -73,6 +73,13 @@ def test_at_one_instant_an_end_comes_before_a_tick_before_a_start_before_a_wake(
     assert taken(agenda) == ["END", "TICK", "START", "WAKE"]
 
 
+@pytest.mark.parametrize("rank", Rank)
+def test_a_rank_of_an_event_is_no_part_of_its_time(rank):
+    agenda, named = Agenda(), Named("a", rank)
+    put(agenda, 5, named)
+    assert agenda.pop_due(9) == (5, EVENTS[rank], named)
+
+
 def test_equal_events_come_in_the_order_in_which_they_were_put():
     agenda = Agenda()
     for name in "cab":
