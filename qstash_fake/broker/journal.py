@@ -103,7 +103,8 @@ class Note:
     """Whether it is a call that was to change something, and made no message."""
 
 
-Row = tuple[Step | Note, "Message | None", "Attempt | None"]
+Columns = tuple[list[Step | Note], list[Message | None], list[Attempt | None]]
+"""Steps and notes, the messages of the steps, and their attempts; all of one length."""
 
 
 class Journal:
@@ -186,13 +187,10 @@ class Journal:
         first = max(0, number - self._forgotten)
         return list(map(_made, *(column[first:] for column in self._columns)))
 
-    def rows_since(self, number: int) -> Iterator[Row]:
-        """Yield what `since` returns without making entries: the step or the note, its message and its attempt.
-
-        What is yielded later was copied now.
-        """
+    def columns_since(self, number: int) -> Columns:
+        """Return what `since` returns without making entries: copies of the columns that a report reads."""
         first = max(0, number - self._forgotten)
-        return zip(self._steps[first:], self._messages[first:], self._attempts[first:], strict=True)
+        return self._steps[first:], self._messages[first:], self._attempts[first:]
 
     def newest(self, before: int | None = None) -> Iterator[tuple[int, LogEntry | Note]]:
         """Yield numbers and entries, newest first, from just below the number *before*; costs what is taken."""

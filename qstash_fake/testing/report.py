@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from qstash_fake.broker.broker import Broker
-from qstash_fake.broker.journal import Note, Row, Step
+from qstash_fake.broker.journal import Columns, Note, Step
 from qstash_fake.broker.views import Attempt, Message, View, attempt_of, moment, view_of
 from qstash_fake.protocol.durations import format_ms
 from qstash_fake.protocol.moments import iso, to_datetime
@@ -28,9 +28,12 @@ class Told(NamedTuple):
 
 @dataclass(eq=False)
 class Inner:
-    """The source of a report. Few tests look at one, and a year has a million rows: the first look reads them."""
+    """The source of a report. Few tests look at one, and a year has a million rows: the first look reads them.
 
-    rows: Iterator[Row]
+    Several threads may look first, and Ctrl-C may end the first look. Reading uses nothing up, and each look finds all.
+    """
+
+    columns: Columns
     held: Mapping[str, int]
     now_ms: int
     next_ms: int | None
@@ -40,7 +43,7 @@ class Inner:
         attempts: list[Attempt] = []
         messages: dict[Step, list[Message]] = {Step.DELIVERED: [], Step.FAILED: [], Step.CREATED: []}
         skipped = 0
-        for step, message, attempt in self.rows:
+        for step, message, attempt in zip(*self.columns, strict=True):
             if isinstance(step, Note):
                 skipped += step.skipped_ticks
             elif message is not None and step in messages:
@@ -124,5 +127,5 @@ class Report(View):
 def report_since(broker: Broker, number: int) -> Report:
     """Return the report of a verb that began when the journal's next entry had this *number*."""
     with broker.lock:
-        rows, now_ms = broker.journal.rows_since(number), broker.now_ms
-        return Report(Inner(rows, MappingProxyType(broker.held_counts()), now_ms, broker.next_event_ms()))
+        columns, now_ms = broker.journal.columns_since(number), broker.now_ms
+        return Report(Inner(columns, MappingProxyType(broker.held_counts()), now_ms, broker.next_event_ms()))

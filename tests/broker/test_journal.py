@@ -56,7 +56,7 @@ def test_a_note_is_a_call_in_vain_only_where_it_says_that(small):
     ]
 
 
-def test_rows_since_a_mark_are_its_entries_without_their_times(bench):
+def test_columns_since_a_mark_are_those_of_its_entries(bench):
     journal, now_ms = bench.broker.journal, bench.broker.now_ms
     bench.publish("a")
     mark = journal.total
@@ -67,15 +67,16 @@ def test_rows_since_a_mark_are_its_entries_without_their_times(bench):
             (entry, None, None) if isinstance(entry, Note) else (entry.state, entry.message, entry.attempt)
             for entry in journal.since(since)
         ]
-        assert list(journal.rows_since(since)) == parts
-    assert [str(step) for step, _, _ in journal.rows_since(mark + 1)] == ["ACTIVE", "DELIVERED"]
+        assert list(zip(*journal.columns_since(since), strict=True)) == parts
+    steps, *_ = journal.columns_since(mark + 1)
+    assert list(map(str, steps)) == ["ACTIVE", "DELIVERED"]
 
 
-def test_rows_since_a_mark_that_is_forgotten_are_what_is_kept(small):
+def test_columns_since_a_mark_that_is_forgotten_have_what_is_kept(small):
     for text in "abcdefgh":
         small.note(0, text)
-    assert "".join(note.text for note, _, _ in small.rows_since(1)) == "defgh"
-    assert "".join(note.text for note, _, _ in small.rows_since(7)) == "h"
+    assert texts(small.columns_since(1)[0]) == "defgh"
+    assert texts(small.columns_since(7)[0]) == "h"
 
 
 def test_entries_are_the_steps_of_messages_without_the_notes(bench):

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from qstash_fake import DrainLimitReached, UsageError
+from qstash_fake.broker.views import inner_of
+from qstash_fake.testing.report import Inner
 from tests.shop import JOBS
 from tests.times import FIRST_RETRY_S, SECOND_RETRY_S, at
 
@@ -19,6 +21,14 @@ def test_drain_follows_delays_and_retries_to_the_end(qstash_fake, client):
     assert (len(report.attempts), len(report.delivered)) == (3, 1)
     assert qstash_fake.clock.now == at() + timedelta(days=365, seconds=FIRST_RETRY_S + SECOND_RETRY_S)
     qstash_fake.assert_idle()
+
+
+def test_every_look_at_a_report_that_has_not_been_read_finds_all(fake, client):
+    client.message.publish(url=JOBS)
+    inner = inner_of(fake.drain())
+    read = vars(Inner)["told"].func  # what each of two threads may call, or a thread again after Ctrl-C
+    assert read(inner) == read(inner) == inner.told
+    assert len(inner.told.attempts) == 1
 
 
 def test_drain_with_nothing_to_do_stands_still(fake):
