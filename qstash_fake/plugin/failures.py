@@ -27,7 +27,8 @@ def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, py
     own: QStashFake | None = item.stash.get(options.FAKE, None)
     if call.when == "setup" and not has_begun(item):
         return (yield)
-    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+    # The option belongs to pytest's terminal, and `-p no:terminal` takes both away.
+    if call.excinfo is not None and not item.config.getoption("fulltrace", False):
         call.excinfo = _without_own_frames(call.excinfo)
     report = yield
     if call.when == "call" and call.excinfo is not None:

@@ -538,3 +538,7 @@ def test_it_works_from_a_checkout_by_the_file_in_its_root(pytester, monkeypatch,
 @pytest.mark.parametrize("plugin", ["terminal", "warnings", "logging", "unittest", "doctest"])
 def test_it_needs_none_of_the_plugins_that_can_be_switched_off(run, plugin):
     assert run("def test_it(qstash_fake): publish()", "-p", f"no:{plugin}").ret == 0
+
+
+def test_a_failing_test_does_not_end_a_run_without_a_terminal(run):
+    assert run("def test_it(qstash_fake): assert 0", "-p", "no:terminal").ret == pytest.ExitCode.TESTS_FAILED
