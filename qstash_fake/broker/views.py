@@ -10,7 +10,7 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import httpx
 
@@ -78,6 +78,12 @@ class View(NamesWhatIsMeant):
 
     def __hash__(self) -> int:
         return hash(self._inner)
+
+    def __copy__(self) -> Self:
+        return self  # a copy would show the same object
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __repr__(self) -> str:
         return repr(self._inner)

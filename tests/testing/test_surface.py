@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from qstash_fake.api.calls import ApiCall
 from qstash_fake.api.view import ApiView
 from qstash_fake.broker.account_views import FlowControlKey, Queue, SigningKeys, UrlGroup
 from qstash_fake.broker.url_groups import Endpoint
+from qstash_fake.broker.views import View
 from qstash_fake.broker.workflow.views import WorkflowRun, WorkflowStep
 from qstash_fake.protocol.attributes import MEANT
 from qstash_fake.testing.workflows import Workflows
@@ -244,6 +246,13 @@ def test_every_list_and_mapping_is_a_snapshot(fake):
     CLIENT.message.enqueue(queue="new", url=JOBS)
     assert [len(one) for one in before] == [size + (at < 3) for at, size in enumerate(sizes)]
     assert None not in [*fake.messages, *fake.attempts, *fake.messages[0].attempts]
+
+
+def test_a_copy_of_a_view_is_the_view(fake):
+    for thing in everything(fake).values():
+        if isinstance(thing, View):
+            assert copy.copy(thing) is thing
+            assert copy.deepcopy([thing])[0] is thing
 
 
 def test_views_are_live(fake):
