@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qstash_fake.errors import UsageError
 
 if TYPE_CHECKING:
+    from qstash_fake.page.report import Saved
     from qstash_fake.server.network import Moved
     from qstash_fake.server.serve import Settings
 
@@ -51,17 +52,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _timeline(path: Path) -> int:
-    from qstash_fake.page.report import data_of
+    from qstash_fake.page.report import data_of, named_in
 
     try:
-        data = data_of(path)
+        reports = named_in(path)
+        lines = _lines_of_index(path, reports) if reports else _lines_of_report(data_of(path))
     except (OSError, ValueError) as error:
         _warn(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error))
         return 1
     with suppress(BrokenPipeError):  # `| head` has seen enough
-        failure = [f"{data['failure']['summary']}\n"] if data.get("failure") else []
-        print(f"{data['title']}\n", *failure, data["timeline"], sep="\n", flush=True)
+        print(*lines, sep="\n", flush=True)
     return 0
+
+
+def _lines_of_report(data: dict[str, Any]) -> list[str]:
+    failure = [f"{data['failure']['summary']}\n"] if data.get("failure") else []
+    return [f"{data['title']}\n", *failure, data["timeline"]]
+
+
+def _lines_of_index(path: Path, reports: list[Saved]) -> list[str]:
+    """Return the files of the *reports* that *path* leads to, each with its test and why that has failed."""
+    rows = (f"\n{path.parent / one.name}\n  {one.title}{f': {one.why}' if one.why else ''}" for one in reports)
+    return [f"{path} is the index of these reports:", *rows]
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:

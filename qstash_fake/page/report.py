@@ -23,6 +23,8 @@ MARK = "<!-- a report of qstash_fake -->"  # tells our files from others in the 
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _WHY = re.compile(r'<meta name="description" content="([^"]*)">')
+_INDEX_BODY = '<body class="index">'
+_ROW = re.compile(r'<li><a href="([^"]*)">(.*?)</a>(?:<small>(.*?)</small>)?</li>', re.DOTALL)  # of an index
 _ESCAPED = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
@@ -58,7 +60,7 @@ def index(saved: Iterable[Saved]) -> str:
         for one in sorted(saved, key=lambda one: one.title)
     ]
     count = f"{len(rows)} failing test{'s' * (len(rows) != 1)}"
-    body = f'<body class="index"><main><h1>{count}</h1><ul>{"".join(rows)}</ul></main></body>'
+    body = f"{_INDEX_BODY}<main><h1>{count}</h1><ul>{''.join(rows)}</ul></main></body>"
     return _document("qstash_fake reports", "", body)
 
 
@@ -68,6 +70,14 @@ def saved_in(folder: Path) -> list[Saved]:
     return [
         Saved(path.name, _found(_TITLE, head) or path.name, _found(_WHY, head)) for path, head in heads if MARK in head
     ]
+
+
+def named_in(path: Path) -> list[Saved]:
+    """Return the reports that *path*, an index, leads to; empty if it is none."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if _INDEX_BODY not in text:
+        return []
+    return [Saved(*map(html.unescape, row)) for row in _ROW.findall(text)]
 
 
 def is_ours(path: Path) -> bool:

@@ -107,6 +107,22 @@ def test_the_index_leads_to_every_report_of_the_folder(tmp_path):
     assert '<h1>1 failing test</h1><ul><li><a href="a.html">tests/test_a.py::test[&lt;b&gt;]</a></li></ul>' in text
 
 
+def test_the_command_lists_the_reports_that_an_index_names(tmp_path, capsys):
+    index = tmp_path / "index.html"
+    saved = [Saved("b.html", "test_a.py::test[<b>]", 'assert "a" < 1'), Saved("a.html", "test_a.py::test")]
+    index.write_text(report.index(saved), encoding="utf-8")
+    assert main(["timeline", str(index)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{index} is the index of these reports:",
+        "",
+        f"{tmp_path / 'a.html'}",
+        "  test_a.py::test",
+        "",
+        f"{tmp_path / 'b.html'}",
+        '  test_a.py::test[<b>]: assert "a" < 1',
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "error"),
     [
