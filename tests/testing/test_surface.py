@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -170,54 +171,50 @@ def _attribute(thing: object, name: str) -> object:
     return thing.pop() if isinstance(thing, list) and name == "pop" else getattr(thing, name)
 
 
-@pytest.mark.parametrize(
-    ("read", "meant"),
-    [
-        (lambda fake: fake.advance, "clock.advance"),
-        (lambda fake: fake.assert_not_published, "assert_nothing_published"),
-        (lambda fake: fake.dead_letters, "dlq"),
-        (lambda fake: fake.clear, "reset"),
-        (lambda fake: fake.schedule, "schedules"),
-        (lambda fake: fake.messages[0].id, "message_id"),
-        (lambda fake: fake.messages[0].status, "state, or attempts[-1].status"),
-        (lambda fake: fake.messages[0].retries, "max_retries"),
-        (lambda fake: fake.messages[0].delay, "due_at - created_at, or assert_published(…, delay=…)"),
-        (lambda fake: fake.messages[0].label, "labels"),
-        (lambda fake: fake.messages[0].timeout, "assert_published(…, timeout=…)"),
-        (lambda fake: fake.on("*").reply, "respond"),
-        (lambda fake: fake.on("*").timeout, "time_out"),
-        (lambda fake: fake.clock.tick, "advance"),
-        (lambda fake: fake.dlq[0].retry, "redrive"),
-        (lambda fake: fake.api.requests, "calls"),
-        (lambda fake: fake.api.calls[0].message, "messages"),
-        (lambda fake: fake.url_groups["all"].endpoints[0].nam, "name"),
-        (lambda fake: fake.workflows.wait, "waiting"),
-        (lambda fake: fake.clock.advance(0).delivery, "delivered"),
-    ],
-)
-def test_an_attribute_that_is_not_there_names_the_one_that_is_meant(fake, read, meant):
-    with pytest.raises(AttributeError) as caught:
-        read(fake)
-    assert str(caught.value).partition(" has no attribute ")[2].partition(" ")[2] == f"(did you mean {meant}?)"
+MISSING: list[tuple[Callable[[Any], object], str]] = [
+    (lambda fake: fake.advance, "clock.advance"),
+    (lambda fake: fake.assert_not_published, "assert_nothing_published"),
+    (lambda fake: fake.dead_letters, "dlq"),
+    (lambda fake: fake.clear, "reset"),
+    (lambda fake: fake.schedule, "schedules"),
+    (lambda fake: fake.messages[0].id, "message_id"),
+    (lambda fake: fake.messages[0].status, "state, or attempts[-1].status"),
+    (lambda fake: fake.messages[0].retries, "max_retries"),
+    (lambda fake: fake.messages[0].delay, "due_at - created_at, or assert_published(…, delay=…)"),
+    (lambda fake: fake.messages[0].label, "labels"),
+    (lambda fake: fake.messages[0].timeout, "assert_published(…, timeout=…)"),
+    (lambda fake: fake.on("*").reply, "respond"),
+    (lambda fake: fake.on("*").timeout, "time_out"),
+    (lambda fake: fake.clock.tick, "advance"),
+    (lambda fake: fake.dlq[0].retry, "redrive"),
+    (lambda fake: fake.api.requests, "calls"),
+    (lambda fake: fake.api.calls[0].message, "messages"),
+    (lambda fake: fake.url_groups["all"].endpoints[0].nam, "name"),
+    (lambda fake: fake.workflows.wait, "waiting"),
+    (lambda fake: fake.clock.advance(0).delivery, "delivered"),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "way_out"),
-    [
-        (
-            "unrouted",
-            "accept",
-            "it is an option, @pytest.mark.qstash_fake(unrouted='accept') or QStashFake(unrouted='accept')",
-        ),
-        ("outbox", [], "there is no such attribute (did you mean messages?)"),
-        ("mesages", [], "there is no such attribute (did you mean messages?)"),
-        ("shop", None, "there is no such attribute"),
-    ],
-)
-def test_what_is_no_attribute_of_the_fake_cannot_be_set(fake, name, value, way_out):
-    with pytest.raises(AttributeError) as caught:
-        setattr(fake, name, value)
-    assert str(caught.value) == f"{name} of <QStashFake 10 messages, 9 pending> cannot be set: {way_out}"
+def test_an_attribute_that_is_not_there_names_the_one_that_is_meant(fake):
+    for read, meant in MISSING:
+        with pytest.raises(AttributeError) as caught:
+            read(fake)
+        assert str(caught.value).partition(" has no attribute ")[2].partition(" ")[2] == f"(did you mean {meant}?)"
+
+
+NOT_SET = {
+    "unrouted": "it is an option, @pytest.mark.qstash_fake(unrouted='accept') or QStashFake(unrouted='accept')",
+    "outbox": "there is no such attribute (did you mean messages?)",
+    "mesages": "there is no such attribute (did you mean messages?)",
+    "shop": "there is no such attribute",
+}
+
+
+def test_what_is_no_attribute_of_the_fake_cannot_be_set(fake):
+    for name, way_out in NOT_SET.items():
+        with pytest.raises(AttributeError) as caught:
+            setattr(fake, name, "accept")
+        assert str(caught.value) == f"{name} of <QStashFake 10 messages, 9 pending> cannot be set: {way_out}"
 
 
 def test_what_the_fake_has_may_be_mocked(fake, monkeypatch):
