@@ -44,6 +44,10 @@ class Redaction:
                 all_headers = True
         return cls(body=body, all_headers=all_headers, header_names=frozenset(names))
 
+    def __bool__(self) -> bool:
+        """Tell whether it hides anything."""
+        return self.body or self.all_headers or bool(self.header_names)
+
     def redact_body(self, body: bytes) -> bytes:
         """Return the body as the API shows it; an empty body stays empty (assumed)."""
         return _hashed(body).encode() if self.body and body else body

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from qstash_fake.broker.broker import Broker
 from qstash_fake.delivery.routes import Route
 from qstash_fake.page import report
-from qstash_fake.protocol.redaction import NOTHING
 from qstash_fake.testing.inside import Inside
 from qstash_fake.testing.picture import clipped, detail, picture
 from qstash_fake.testing.timeline import timeline
@@ -71,9 +70,9 @@ def _hides(broker: Broker) -> bool:
         hidden = itertools.chain(
             (message.redaction for message in broker.messages.values()),
             (run.redaction for run in broker.workflows.all),
-            (schedule.request.options.redaction or NOTHING for schedule in broker.schedules.by_id.values()),
+            (schedule.request.options.redaction for schedule in broker.schedules.by_id.values()),
         )
-        return any(one != NOTHING for one in hidden)
+        return any(hidden)
 
 
 def _bounded(failure: Failure) -> Failure:

@@ -101,3 +101,8 @@ def test_a_redaction_cannot_be_changed():
 def test_the_hash_of_a_header_is_that_of_the_bytes_that_are_sent(sent):
     (shown,) = Redaction(all_headers=True).redact_headers(decode([(b"X-Team", sent)]))
     assert shown == ("X-Team", f"REDACTED:{sha256(sent).hexdigest()}")
+
+
+@pytest.mark.parametrize(("text", "hides"), [("", False), ("body", True), ("header", True), ("header[X-Key]", True)])
+def test_a_redaction_tells_whether_it_hides_anything(text, hides):
+    assert bool(Redaction.parse(text)) is hides
