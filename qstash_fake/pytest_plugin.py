@@ -30,16 +30,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     options.add_options(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
-    pluginmanager.register(strays.Strays(config), strays.NAME)  # the earliest moment: conftest files come later
+    # This is the earliest moment: conftest files come later, and may call QStash and enter clients.
+    pluginmanager.register(strays.Strays(config), strays.NAME)
+    clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: _entered(config)))
+    clients.start()
+    config.add_cleanup(clients.stop)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_HALF_SET_UP] = []
     options.add_marker(config)
     options.check_command_line(config)
-    clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: _entered(config)))
-    clients.start()
-    config.add_cleanup(clients.stop)
     if (folder := config.getoption("qstash_fake_report", None)) is not None:
         from qstash_fake.plugin import reports
 

@@ -525,7 +525,7 @@ def test_two(): pass
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_two*", "POST /v1/events is not simulated *"])
 
 
-# --- clients of wider fixtures ---------------------------------------------------------------------------------------
+# --- clients that are entered before the fake ------------------------------------------------------------------------
 
 
 ENTERED = """
@@ -575,6 +575,45 @@ def test_the_events():
 
 def test_an_application_whose_client_a_wider_fixture_has_entered_is_started_once(run):
     run(ENTERED).assert_outcomes(passed=3)
+
+
+def test_an_application_whose_client_a_conftest_has_entered_is_started_once(run):
+    conftest = """
+import contextlib, pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+starts = []
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    starts.append(app)
+    yield
+
+async def job(request):
+    return PlainTextResponse()
+
+client = TestClient(Starlette(routes=[Route("/jobs", job, methods=["POST"])], lifespan=lifespan))
+client.__enter__()
+
+def pytest_unconfigure():
+    client.__exit__(None, None, None)
+
+@pytest.fixture
+def qstash_app():
+    return client.app
+"""
+    test = """
+from conftest import client, starts
+
+def test_it(qstash_fake):
+    publish()
+    qstash_fake.drain()
+    qstash_fake.assert_delivered()
+    assert starts == [client.app]
+"""
+    run(test, conftest=conftest).assert_outcomes(passed=1)
 
 
 # --- names that are not promised ------------------------------------------------------------------------------------
