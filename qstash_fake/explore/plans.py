@@ -38,7 +38,6 @@ KINDS: Mapping[str, Kind] = {
     "publish_lost": Kind("the answer to the publish of {who} {at} is lost", "the answer to the publish is lost"),
 }
 OF_A_PUBLISH = "publish_lost"
-BEFORE_THE_START = frozenset(kind for kind, what in KINDS.items() if what.put_off_ms) | {"swap"}
 NEED_A_RETRY = frozenset({"lost", "down"})
 # Names that stand for several kinds.
 FAMILIES: Mapping[str, tuple[str, ...]] = {"late": ("late1h", "late1m")}
