@@ -4,6 +4,8 @@ import functools
 
 import pytest
 
+from qstash_fake.plugin import order  # here, because pytester forgets after each test what the test has imported
+
 pytestmark = pytest.mark.usefixtures("looked_up")
 
 SHOP = """
@@ -623,7 +625,7 @@ def test_it(qstash_fake):
     "name", ["FixtureManager.getfixtureclosure", "FuncFixtureInfo.names_closure", "Function._request"]
 )
 def test_a_private_name_of_pytest_that_is_gone_is_explained_where_it_is_needed(run, monkeypatch, name):
-    monkeypatch.setattr("qstash_fake.plugin.order.missing_names", lambda _: [name])
+    monkeypatch.setattr(order, "missing_names", lambda _: [name])
     run("def test_it(): pass").assert_outcomes(passed=1)
     result = run("def test_it(qstash_fake): pass")
     result.assert_outcomes(errors=1)
@@ -633,20 +635,16 @@ def test_a_private_name_of_pytest_that_is_gone_is_explained_where_it_is_needed(r
 
 
 def test_this_pytest_has_the_names(request):
-    from qstash_fake.plugin.order import missing_names
-
-    assert missing_names(request.session) == []
+    assert order.missing_names(request.session) == []
 
 
 def test_names_that_are_missing_are_found(monkeypatch, request):
     from _pytest import fixtures
 
-    from qstash_fake.plugin.order import missing_names
-
     monkeypatch.delattr(fixtures.FixtureManager, "getfixtureclosure")
     monkeypatch.setattr(fixtures, "FuncFixtureInfo", object)
     monkeypatch.setattr(pytest.Function, "_initrequest", lambda self: None)
-    assert missing_names(request.session) == [
+    assert order.missing_names(request.session) == [
         "FixtureManager.getfixtureclosure",
         "FuncFixtureInfo.names_closure",
         "FuncFixtureInfo.name2fixturedefs",
