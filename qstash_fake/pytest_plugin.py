@@ -108,6 +108,10 @@ def pytest_fixture_setup(
     half_set_up.append(name)
     try:
         result = yield
+    except BaseException:
+        if half_set_up == [name] and _ORDER in request.config.stash:
+            _order(request.config).give_up()
+        raise
     finally:
         half_set_up.pop()
     if name == options.FIXTURE or _ORDER in request.config.stash:

@@ -48,6 +48,10 @@ class Order:
                 self._to_be_mounted.pop()
                 fakes.mount(fake, item._request.getfixturevalue(APP))
 
+    def give_up(self) -> None:
+        """Mount nothing: the fixture that had to be complete first has failed, and its test with it."""
+        self._to_be_mounted.clear()
+
     def arrange(self, node: Any) -> None:
         """Bring the application to a test that needs the fake, and put the fake first."""
         if self._missing is None:

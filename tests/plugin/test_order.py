@@ -527,6 +527,28 @@ def test_two(): pass
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_two*", "POST /v1/events is not simulated *"])
 
 
+def test_a_fixture_that_fails_before_the_application_is_mounted_fails_its_own_test_alone(run):
+    result = run("""
+@pytest.fixture
+def seed(request):
+    request.getfixturevalue("qstash_fake")
+    raise RuntimeError("no seed")
+
+@pytest.fixture
+def qstash_app(seed):
+    return lambda _: httpx.Response(200)
+
+@pytest.fixture
+def other():
+    return 1
+
+def test_seed(seed): pass
+def test_other(other): pass
+""")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["ERROR test_it.py::test_seed - RuntimeError: no seed"])
+
+
 # --- clients that are entered before the fake ------------------------------------------------------------------------
 
 
