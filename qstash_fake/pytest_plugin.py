@@ -1,7 +1,7 @@
 """The pytest plugin: its fixtures, and its hooks.
 
-Every pytest run loads this module and what it imports at once. What a test with a fake needs, `plugin.fakes` and
-`plugin.failures`, is imported by the first of them.
+Every pytest run loads this module and what it imports at once. `plugin.order`, `plugin.fakes` and
+`plugin.failures` are imported when a test needs them.
 """
 
 from __future__ import annotations

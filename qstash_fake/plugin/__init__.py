@@ -1,4 +1,4 @@
-"""The parts of the pytest plugin, each with its hooks. Every pytest run loads this module."""
+"""The parts of the pytest plugin. Every pytest run loads this module."""
 
 from collections.abc import Mapping
 
