@@ -118,6 +118,15 @@ def test_an_attempt_shows_whether_it_is_in_flight_and_what_came_of_it(bench):
     assert repr(other.attempts[0]) == "<Attempt retried=0 200>"
 
 
+def test_an_attempt_knows_when_it_was_due_though_a_gate_held_it(bench):
+    bench.takes = {"a": 10}
+    bench.publish("a", queue_name="jobs")
+    held = bench.publish("b", queue_name="jobs", delay="3s")
+    bench.advance(10)
+    (attempt,) = held.attempts
+    assert (attempt.due_ms - held.created_ms, attempt.started_ms - held.created_ms) == (3_000, 10_000)
+
+
 def test_an_attempt_cannot_end_twice(bench):
     bench.publish("a")
     delivery = start_next(bench.broker)
@@ -209,6 +218,13 @@ def test_cancelling_again_counts_nothing(bench):
     bench.advance(1)
     assert bench.broker.cancel([waiting, in_flight, done]) == 2
     assert bench.broker.cancel([waiting, in_flight, done]) == 0
+
+
+def test_what_has_ended_does_not_keep_those_behind_it_from_being_cancelled(bench):
+    done, waiting = bench.publish("a"), bench.publish("b", delay="1h")
+    bench.advance(0)
+    assert bench.broker.cancel([done, waiting]) == 1
+    assert (done.state, waiting.state) == ("DELIVERED", "CANCELED")
 
 
 def test_a_cancelled_head_gives_way_to_the_next_of_its_queue(bench):

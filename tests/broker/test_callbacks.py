@@ -151,13 +151,21 @@ def test_a_family_sets_timeout_and_flow_control_of_the_callback(bench):
     assert (bench.broker.flow_control["k"].rate, bench.broker.flow_control["k"].period_ms) == (2, 60_000)
 
 
-def test_a_callback_inherits_nothing_else_of_its_message(bench):
+def test_the_body_of_a_callback_is_utf_8(bench):
+    bench.publish("x", callback=CALLBACK, label="l", forward_x_city="Zürich")
+    bench.advance(0)
+    (callback,) = sent_to(bench, CALLBACK)
+    assert '"sourceHeader":{"X-City":["Zürich"]}'.encode() in callback.body
+
+
+def test_a_callback_inherits_nothing_of_its_message_but_who_called(bench):
     options = {"forward_x_key": "v", "label": "l", "queue_name": "jobs", "deduplication_id": "d", "timeout": "9s"}
     bench.publish("x", callback=CALLBACK, **options)
     bench.advance(0)
     (callback,) = sent_to(bench, CALLBACK)
     assert (callback.queue, callback.schedule_id, callback.labels) == (None, None, ())
     assert (callback.deduplication_id, callback.options.timeout_ms, callback.callback) == (None, None, None)
+    assert (callback.options.redaction, callback.caller_ip) == (None, "203.0.113.7")
     assert "x-key" not in callback.headers
 
 

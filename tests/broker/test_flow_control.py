@@ -49,6 +49,16 @@ def test_a_period_is_one_second_unless_given(bench):
     assert bench.advance(60) == [(0, "a"), (1, "b")]
 
 
+def test_what_comes_to_a_key_whose_rate_is_used_up_is_held_at_once(bench):
+    options = {"flow_control_key": "k", "flow_control_value": "rate=1,period=10s"}
+    bench.publish("a", **options)
+    bench.advance(0)
+    bench.publish("b", **options)
+    assert reasons(bench) == {
+        "b": "flow-control key 'k' is closed: its rate of 1 in 10s is used up until 2026-01-01T00:00:10Z"
+    }
+
+
 @pytest.mark.protocol("4.5 retries")
 def test_a_retry_counts_against_the_rate_again(bench):
     bench.answers = {"a": [BACK_AT_ONCE]}
