@@ -66,6 +66,11 @@ def test_values_of_one_filter_are_alternatives_repeated_or_separated_by_commas(s
     assert found(some, messageIds=f"{ids[0]},{ids[2]}") == "ac"
 
 
+def test_a_filter_in_two_spellings_is_one(some):
+    assert found(some, queueName="jobs", QUEUENAME="mail") == "a"
+    assert found(some, queueName="mail", QUEUENAME="jobs") == "a"
+
+
 def test_a_value_with_commas_of_its_own_matches_as_a_whole(bench):
     bench.publish("a", "https://shop.example/x,y")
     assert found(bench, url="https://shop.example/x,y") == "a"
@@ -81,6 +86,7 @@ def test_dates_are_those_of_the_creation_both_inclusive(some):
     assert found(some, toDate=str(START_MS + 1_000)) == "ab"
     assert found(some, fromDate=str(START_MS + 1_000), toDate=str(START_MS + 1_000)) == "b"
     assert found(some, fromDate=str(START_MS + 1_001), toDate=str(START_MS + 1_999)) == ""
+    assert found(some, toDate="9" * 18) == "abcd"
 
 
 @pytest.mark.parametrize("value", ["yesterday", "-1", "1.5", "", "9" * 19])
@@ -135,6 +141,7 @@ def test_the_date_of_a_dead_letter_is_that_of_its_arrival(bench):
         ("FAILED", ["FAILED"]),
         ("CANCELED", ["CANCELED"]),
         ("CANCELLED", ["CANCELED"]),
+        ("CANCELLED,FAILED", ["CANCELED", "FAILED"]),
         ("CANCEL_REQUESTED", ["CANCEL_REQUESTED"]),
         ("", []),
     ],

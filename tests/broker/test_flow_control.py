@@ -188,6 +188,7 @@ def test_a_paused_key_starts_nothing_until_it_is_resumed(bench):
     assert bench.advance(60) == []
     assert reasons(bench) == {"a": "flow-control key 'k' is paused"}
     bench.broker.resume_key("k")
+    assert bench.broker.flow_control["k"].paused is False
     assert bench.advance(0) == [(60, "a")]
 
 

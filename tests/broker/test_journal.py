@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qstash_fake.broker import journal as journal_module
-from qstash_fake.broker.journal import Journal, Note
+from qstash_fake.broker.journal import Journal, Note, Step
 from qstash_fake.broker.message import Outcome
 from tests.shop import START_MS
 from tests.times import FIRST_RETRY_S
@@ -26,6 +26,17 @@ def test_the_newest_entries_are_kept_and_the_others_counted(small):
     for text in "abcdefgh":
         small.note(0, text)
     assert (texts(small), small.total, small.forgotten) == ("defgh", 8, 3)
+
+
+@pytest.mark.parametrize("kind", ["notes", "steps"])
+def test_a_tenth_is_forgotten_at_once_when_there_is_a_tenth_too_many(bench, monkeypatch, kind):
+    monkeypatch.setattr(journal_module, "MAX_ENTRIES", 20)
+    journal, message = Journal(), bench.publish("a")
+    forgotten = []
+    for _ in range(24):
+        journal.note(0, "a") if kind == "notes" else journal.log(0, Step.CREATED, message)
+        forgotten.append(journal.forgotten)
+    assert forgotten == [0] * 21 + [2] * 2 + [4]
 
 
 def test_since_a_mark_means_what_was_written_after_it(small):

@@ -237,6 +237,15 @@ def test_lag_counts_the_messages_that_are_not_terminal(bench):
     assert lags == [3, 3, 1, 0]
 
 
+def test_a_queue_knows_when_it_was_made_and_changed(bench):
+    bench.advance(3)
+    queue = bench.broker.upsert_queue("jobs")
+    made_ms = bench.broker.now_ms
+    bench.advance(4)
+    bench.broker.upsert_queue("jobs", parallelism=2)
+    assert (queue.created_ms, queue.updated_ms) == (made_ms, made_ms + 4_000)
+
+
 def test_a_deleted_queue_is_made_again_with_parallelism_one_and_running(bench):
     bench.broker.upsert_queue("jobs", parallelism=7, paused=True)
     bench.broker.delete_queue("jobs")

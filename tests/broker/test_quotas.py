@@ -237,6 +237,7 @@ def test_defaults_do_not_make_a_second_url_group(new_bench):
     groups.set_defaults("news", NO_OPTIONS, 0)
     with pytest.raises(Refused, match="quota maxTopics exceeded, current limit: 1"):
         groups.set_defaults("more", NO_OPTIONS, 0)
+    groups.set_defaults("news", NO_OPTIONS, 0)
     assert list(groups.by_name) == ["news"]
 
 

@@ -122,6 +122,17 @@ def test_a_group_knows_when_it_was_made_and_changed(groups):
     assert groups.by_name["news"].updated_ms == 9
 
 
+def test_the_changes_of_a_group_have_the_time_of_the_account(bench):
+    bench.broker.add_endpoints("news", [A, B])
+    group, made_ms = bench.broker.url_groups.by_name["news"], bench.broker.now_ms
+    bench.advance(5)
+    bench.broker.remove_endpoints("news", [B])
+    assert (group.created_ms, group.updated_ms) == (made_ms, made_ms + 5_000)
+    bench.advance(2)
+    bench.broker.set_group_defaults("news", parse_options([]))
+    assert group.updated_ms == made_ms + 7_000
+
+
 @pytest.mark.protocol("4.6 URL group publish")
 def test_one_message_for_each_endpoint_each_with_its_own_life(bench):
     bench.broker.url_groups.upsert("news", [A, B], 0)
