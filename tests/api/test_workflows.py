@@ -463,15 +463,35 @@ def test_a_wait_shows_who_waits_and_ends_in_vain_at_its_deadline(qstash):
         "waitEventId": "a/b",
         "waitTimeout": True,
     }
+    assert json.loads(late.content.body)[-1]["messageId"] == late.message.message_id
+    assert (late.message.url, late.message.caller_ip) == (URL, "127.0.0.1")
     assert qstash.json("GET", "/v2/waiters/a%2Fb") == []
     assert qstash.json("POST", "/v2/notify/a%2Fb") == []
+
+
+def test_a_retry_of_a_wait_in_vain_brings_what_its_first_attempt_brought(qstash):
+    start(qstash)
+    deliver_with_wait(qstash)
+    first = start_next(qstash.broker, START_MS + 3_600_000)
+    complete(qstash.broker, first, 500)
+    again = start_next(qstash.broker, START_MS + 3_660_000)
+    assert (again.message, again.content) == (first.message, first.content)
+
+
+def test_a_run_that_has_failed_with_a_wait_in_vain_goes_on_from_there(qstash):
+    start(qstash)
+    deliver_with_wait(qstash, {"Upstash-Retries": "0"})
+    late = start_next(qstash.broker, START_MS + 3_600_000)
+    complete(qstash.broker, late, 500)
+    qstash.json("POST", f"/v2/workflows/dlq/resume/{late.message.dlq_id}")
+    assert listed(start_next(qstash.broker)) == listed(late)
 
 
 @pytest.mark.protocol("W wait and notify")
 def test_an_event_wakes_all_that_wait_for_it_in_their_order(qstash):
     for run_id in ("wfr_1", "wfr_2"):
         start(qstash, run_id=run_id)
-        deliver_with_wait(qstash, run_id)
+        deliver_with_wait(qstash, run_id=run_id)
     woken = qstash.json("POST", "/v2/notify/ready", body=b'{"d":1}')
     assert [one["workflowRunId"] for one in woken] == ["wfr_1", "wfr_2"]
     assert woken[0]["waiter"]["url"] == URL
@@ -502,10 +522,10 @@ def test_an_event_for_a_run_that_has_ended_is_refused(qstash):
     assert qstash.refusal("POST", "/v2/notify/wfr_1/ready") == refusal
 
 
-def deliver_with_wait(qstash, run_id="wfr_1"):
+def deliver_with_wait(qstash, headers=(), run_id="wfr_1"):
     """Deliver what is due, with the run asking to wait for `ready` meanwhile."""
     delivery = start_next(qstash.broker)
-    qstash.call("POST", "/v2/wait/ready", marks(run_id), a_wait())
+    assert qstash.call("POST", "/v2/wait/ready", {**marks(run_id), **dict(headers)}, a_wait()).status == 200
     complete(qstash.broker, delivery)
 
 
@@ -531,9 +551,20 @@ def test_an_event_for_one_run_is_kept_until_that_run_waits(qstash):
         (kept,) = qstash.json("POST", "/v2/notify/wfr_1/ready", body=data)
         assert (kept["messageId"], kept["workflowRunId"]) == ("", "wfr_1")
     for run_id in ("wfr_1", "wfr_2"):
-        deliver_with_wait(qstash, run_id)
+        deliver_with_wait(qstash, run_id=run_id)
     assert [one.run.run_id for one in qstash.broker.workflows.events.waiters.of("ready")] == ["wfr_2"]
-    assert base64.b64decode(json.loads(listed(deliver(qstash))[-1][1])["out"]) == b"one"
+    brought = deliver(qstash)
+    assert base64.b64decode(json.loads(listed(brought)[-1][1])["out"]) == b"one"
+    assert (brought.message.url, brought.message.caller_ip) == (URL, "127.0.0.1")
+
+
+def test_an_event_for_one_run_wakes_no_other_that_waits_for_it(qstash):
+    for run_id in ("wfr_1", "wfr_2"):
+        start(qstash, run_id=run_id)
+        deliver_with_wait(qstash, run_id=run_id)
+    (woken,) = qstash.json("POST", "/v2/notify/wfr_2/ready")
+    assert woken["workflowRunId"] == "wfr_2"
+    assert [one.run.run_id for one in qstash.broker.workflows.events.waiters.of("ready")] == ["wfr_1"]
 
 
 @pytest.mark.parametrize("event", ["comes", "has come", "never comes"])
@@ -555,7 +586,7 @@ def test_a_wait_that_is_asked_for_twice_is_one(qstash):
     start(qstash)
     delivery = start_next(qstash.broker)
     for _ in range(2):
-        qstash.call("POST", "/v2/wait/ready", marks(), a_wait())
+        assert qstash.call("POST", "/v2/wait/ready", marks(), a_wait()).status == 200
     complete(qstash.broker, delivery)
     assert len(qstash.json("GET", "/v2/waiters/ready")) == 1
 
@@ -1021,5 +1052,5 @@ def test_a_body_that_is_no_step_is_noted(qstash):
 
 def test_a_run_that_does_what_it_should_is_not_noted(qstash):
     invoke(qstash)
-    deliver_with_wait(qstash, "wfr_child")
+    deliver_with_wait(qstash, run_id="wfr_child")
     assert [note for note in notes(qstash) if "has started" not in note] == []
