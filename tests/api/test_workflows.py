@@ -215,6 +215,19 @@ def test_a_run_that_the_api_starts_for_any_sdk_says_that_to_the_endpoint(qstash)
     assert ("Upstash-Workflow-RunId", "wfr_1") in delivered
 
 
+@pytest.mark.protocol("W trigger")
+def test_an_sdk_starts_the_run_again_that_the_api_has_started_for_it(qstash):
+    headers = {"Upstash-Workflow-RunId": "wfr_1", "Upstash-Workflow-Unknown-Sdk": "true"}
+    qstash.json("POST", f"/v2/trigger/{URL}", headers, b"raw")
+    by_api = start_next(qstash.broker)
+    start(qstash, {"Upstash-Workflow-Trigger-By-Sdk": "true", "Upstash-Retries": "1"})
+    complete(qstash.broker, by_api)
+    by_sdk = start_next(qstash.broker)
+    assert (listed(by_sdk), header(by_sdk, "Upstash-Workflow-Unknown-Sdk")) == ([("step", '{"p":1}')], None)
+    inherits = append(qstash, a_step(1), {"Upstash-Feature-Set": "WF_TriggerOnConfig"})
+    assert (inherits.max_retries, qstash.broker.workflows.all) == (1, [run_of(qstash)])
+
+
 def test_the_api_starts_several_runs(qstash):
     items = [
         {"destination": URL, "body": "a", "headers": {"Upstash-Workflow-RunId": "wfr_a"}},
@@ -235,6 +248,7 @@ def test_a_run_that_returns_ends_while_its_delivery_is_in_flight(qstash):
     later = append(qstash, a_step(1), {"Upstash-Delay": "1h"})
     assert qstash.call("DELETE", "/v2/workflows/runs/wfr_1?cancel=false", body=b'{"a":1}').status == 200
     assert (later.state, delivery.message.state) == ("CANCELED", "ACTIVE")
+    assert logged(qstash)[0]["workflowRunCompletedAt"] == START_MS
     complete(qstash.broker, delivery)
     assert (delivery.message.state, run_of(qstash).state, run_of(qstash).response) == (
         "DELIVERED",
@@ -294,8 +308,9 @@ def test_a_step_in_a_batch_that_is_refused_for_another_reason_is_noted(qstash):
     start(qstash)
     item = {"destination": URL, "headers": {**marks(), "Upstash-Retries": "x"}, "body": a_step(1).decode()}
     assert qstash.call("POST", "/v2/batch", body=[item]).status == 400
-    assert next(reversed(list(qstash.broker.journal))).in_vain is True
-    assert next(reversed(list(qstash.broker.journal))).text == (
+    (*_, note) = qstash.broker.journal
+    assert (note.time_ms, note.in_vain) == (START_MS, True)
+    assert note.text == (
         "a step was refused with 400, which its SDK takes for the end of the run: "
         "invalid Upstash-Retries header: 'x' is not a non-negative integer"
     )
@@ -386,6 +401,12 @@ def test_whoever_is_called_sees_nothing_of_the_run(qstash):
     call(qstash, {"Upstash-Forward-X": "1"})
     asked = start_next(qstash.broker)
     assert (asked.content.headers, asked.content.body) == ((("X", "1"),), b"q")
+
+
+def test_a_call_inherits_nothing_of_the_start_but_what_is_redacted(qstash):
+    start(qstash, {"Upstash-Label": "lbl", "Upstash-Forward-X-User": "u", "Upstash-Redact-Fields": "body"})
+    asked = qstash.publish({**CALL, "Upstash-Feature-Set": "WF_TriggerOnConfig"}, b"q", to=ASK)
+    assert (asked.labels, asked.stored_headers, asked.redaction.body) == ((), (), True)
 
 
 def test_the_log_shows_a_call_as_the_step_that_it_is(qstash):
@@ -483,8 +504,11 @@ def test_a_run_that_has_failed_with_a_wait_in_vain_goes_on_from_there(qstash):
     deliver_with_wait(qstash, {"Upstash-Retries": "0"})
     late = start_next(qstash.broker, START_MS + 3_600_000)
     complete(qstash.broker, late, 500)
-    qstash.json("POST", f"/v2/workflows/dlq/resume/{late.message.dlq_id}")
+    resumed = qstash.json("POST", f"/v2/workflows/dlq/resume/{late.message.dlq_id}")
     assert listed(start_next(qstash.broker)) == listed(late)
+    (run,) = logged(qstash, f"?workflowRunId={resumed['workflowRunId']}")
+    (step,) = run["steps"][1]["steps"]
+    assert (step["stepName"], step["waitTimeout"]) == ("approval", True)
 
 
 @pytest.mark.protocol("W wait and notify")
@@ -664,6 +688,7 @@ def test_a_run_gets_what_the_run_that_it_has_invoked_returns(qstash):
     complete(qstash.broker, child)
     assert invoked_result(qstash) == {"isFailed": False, "isCanceled": False, "body": "[1]"}
     assert logged(qstash, "?workflowRunId=wfr_child")[0]["invoker"]["workflowRunId"] == "wfr_1"
+    assert run_of(qstash).messages[-1].url == URL
 
 
 @pytest.mark.parametrize(
@@ -697,7 +722,8 @@ def test_a_run_that_has_failed_has_the_result_in_its_log_and_is_told_nothing(qst
     qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false", body=b"[1]")
     complete(qstash.broker, child)
     steps = [step for group in logged(qstash, "?workflowRunId=wfr_1")[0]["steps"] for step in group["steps"]]
-    assert [step["state"] for step in steps if step.get("stepType") == "Invoke"] == ["STEP_SUCCESS"]
+    (result,) = [step for step in steps if step.get("stepType") == "Invoke"]
+    assert (result["state"], result["messageId"][:4], result["createdAt"]) == ("STEP_SUCCESS", "msg_", START_MS)
     assert qstash.broker.next_message(START_MS + 10**9) is None
 
 
@@ -768,7 +794,8 @@ def test_a_failed_run_withdraws_what_waits(qstash):
 @pytest.mark.protocol("W failure")
 def test_a_failure_function_that_fails_is_no_second_dead_letter_and_can_be_called_again(qstash):
     dlq_id = fail(qstash)
-    assert qstash.call("POST", f"/v2/workflows/dlq/callback/{dlq_id}").status == 400
+    refusal = (400, "the failure callback of workflow run wfr_1 has not failed")
+    assert qstash.refusal("POST", f"/v2/workflows/dlq/callback/{dlq_id}") == refusal
     deliver(qstash, 503, body=b"down")
     assert list(qstash.broker.dead_letters) == [dlq_id]
     (dead,) = qstash.json("GET", "/v2/workflows/dlq?failureFunctionState=CALLBACK_FAIL")["messages"]
@@ -810,7 +837,7 @@ def test_a_failed_run_goes_on_or_starts_again_as_a_new_one(qstash, how, length):
     run = run_of(qstash, reply["workflowRunId"])
     assert (run.run_id != "wfr_1", run.run_id[:4], run.going, run.labels) == (True, "wfr_", True, ("b",))
     delivery = start_next(qstash.broker)
-    assert (len(listed(delivery)), delivery.message.max_retries) == (length, 7)
+    assert (len(listed(delivery)), delivery.message.max_retries, delivery.message.url) == (length, 7, URL)
     assert header(delivery, "Upstash-Workflow-RunId") == run.run_id
     assert not qstash.broker.dead_letters
 
@@ -1042,6 +1069,29 @@ def test_a_note_says_which_step_of_which_run_was_answered(qstash, body, named):
         f"{named} of run wfr_012345… was answered 204 without Upstash-Workflow-Sdk-Version: "
         "no workflow SDK answers this"
     )
+
+
+def test_a_run_that_stands_still_after_a_call_or_what_it_has_invoked_is_noted(qstash):
+    call(qstash)
+    deliver(qstash)
+    deliver(qstash)
+    assert notes(qstash)[-1] == (
+        "run wfr_1 stands still: answer to call 1 'ask' of run wfr_1… was answered 200, and nothing was published"
+    )
+    qstash.call("DELETE", "/v2/workflows/runs")
+    invoke(qstash)
+    child = start_next(qstash.broker)
+    qstash.call("DELETE", "/v2/workflows/runs/wfr_child?cancel=false")
+    complete(qstash.broker, child)
+    deliver(qstash)
+    assert notes(qstash)[-1] == (
+        "run wfr_1 stands still: step 1 'ask' of run wfr_1… was answered 200, and nothing was published"
+    )
+
+
+def test_a_call_whose_step_has_no_number_is_made_all_the_same(qstash):
+    asked = call(qstash, {"Upstash-Callback-Forward-Upstash-Workflow-StepId": "one"})
+    assert str(asked.part) == "call 0 'ask' of run wfr_1…"
 
 
 def test_a_body_that_is_no_step_is_noted(qstash):

@@ -169,5 +169,14 @@ def test_a_move_that_a_run_cannot_make_is_a_bug():
 
 def test_a_workflow_is_started_and_appended_to_at_a_url():
     broker = Broker(START_MS)
-    with pytest.raises(Refused, match=r"^a workflow is published to a URL$"):
+    with pytest.raises(Refused, match=r"^a workflow is published to a URL$") as refused:
         broker.publish(parse_publish("a-group", list(marks(init=True).items()), b"", caller_ip=""))
+    assert refused.value.status == 400
+
+
+def test_what_is_published_to_a_run_is_published_to_its_url_also_when_it_is_there_already():
+    broker = Broker(START_MS)
+    starts = [publish(broker, marks(init=True)).items for _ in range(2)]
+    steps = [publish(broker, marks(), a_step(1)).items for _ in range(2)]
+    for made in (starts, steps):
+        assert [(item.url, item.deduplicated) for (item,) in made] == [(URL, False), (URL, True)]

@@ -270,7 +270,7 @@ class Workflows:
             message = entry.message
             assert message is not None
             role = Role.STEP if part_of(message).role is Role.WAIT else part_of(message).role
-            options = once_more(message.options, overrides, wait_for=None if message is failed.failed else message)
+            options = once_more(message.options, overrides, wait_for=message)
             self.append(run, role, message.url, options, body=entry.body, caller_ip=message.caller_ip)
         return run
 
@@ -312,7 +312,7 @@ class Workflows:
 
 def _step_of_call(role: Role, options: Options) -> Step | None:
     """Return which step a call, or the report of one, is about; the headers of its callback name it."""
-    family = options if role is Role.REPORT else options.callback_options if role is Role.CALL else None
+    family = options if role is Role.REPORT else options.callback_options
     if family is None or (number := http.first(family.forward, "upstash-workflow-stepid")) is None:
         return None
     name = http.first(family.forward, "upstash-workflow-stepname")
