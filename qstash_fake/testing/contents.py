@@ -28,15 +28,20 @@ class Contents(NamesWhatIsMeant):
         self._inside = inside
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse what is no attribute: nothing would read it, and the test would go on as if it had an effect."""
-        if not name.startswith("_") and not hasattr(type(self), name):
-            raise AttributeError(f"{name} of {self!r} cannot be set: {self._way_out(name, value)}")
-        super().__setattr__(name, value)
+        """Refuse what is no attribute: nothing would read it, and the test would go on as if it had an effect.
 
-    def _way_out(self, name: str, value: object) -> str:
-        if name not in inspect.signature(type(self)).parameters:
-            return f"there is no such attribute{nearest(type(self), name)}"
-        return f"it is an option, @pytest.mark.qstash_fake({name}={value!r}) or QStashFake({name}={value!r})"
+        A class of the user's that inherits has attributes of its own; it is refused the names of options.
+        """
+        if not name.startswith("_") and not hasattr(type(self), name):
+            ours = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("qstash_fake."))
+            if name in inspect.signature(ours).parameters:
+                way_out = f"it is an option, @pytest.mark.qstash_fake({name}={value!r}) or QStashFake({name}={value!r})"
+                raise AttributeError(f"{name} of {self!r} cannot be set: {way_out}")
+            if type(self) is ours:
+                raise AttributeError(
+                    f"{name} of {self!r} cannot be set: there is no such attribute{nearest(ours, name)}"
+                )
+        super().__setattr__(name, value)
 
     @property
     def messages(self) -> list[Message]:

@@ -217,6 +217,18 @@ def test_what_is_no_attribute_of_the_fake_cannot_be_set(fake):
         assert str(caught.value) == f"{name} of <QStashFake 10 messages, 9 pending> cannot be set: {way_out}"
 
 
+def test_a_class_that_inherits_has_attributes_of_its_own_and_no_option_can_be_set_on_it():
+    class WithAShop(QStashFake):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.shop = "https://shop.example"
+
+    fake = WithAShop(seed=7)
+    assert fake.shop == "https://shop.example"
+    with pytest.raises(AttributeError, match=r"it is an option, @pytest.mark.qstash_fake\(unrouted='accept'\)"):
+        fake.unrouted = "accept"
+
+
 def test_what_the_fake_has_may_be_mocked(fake, monkeypatch):
     monkeypatch.setattr(fake, "drain", lambda: "mocked")
     assert fake.drain() == "mocked"
