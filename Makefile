@@ -70,7 +70,7 @@ bench: $(STAMP)  ## the budgets: a table and a JSON file; make bench BENCH='publ
 PATHS ?= qstash_fake.protocol.* qstash_fake.broker.*
 SAMPLE ?= 0
 MUTMUT := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONPATH=$(CURDIR) \
-	PYTEST_ADDOPTS='-p pytest_asyncio.plugin -p _hypothesis_pytestplugin -p qstash_fake.pytest_plugin' $(PY) -m mutmut
+	PYTEST_PLUGINS=pytest_asyncio.plugin,_hypothesis_pytestplugin,qstash_fake.pytest_plugin $(PY) -m mutmut
 
 mutants: $(PROOF)  ## mutation testing of protocol/ and broker/ (hours); PATHS='…cron.*' picks, SAMPLE=40 draws
 	@$(PY) .ci/mutants.py choose $(SAMPLE) $(foreach path,$(PATHS),'$(path)')
