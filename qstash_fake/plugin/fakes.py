@@ -12,9 +12,9 @@ from qstash_fake.errors import QStashFakeError, UsageError
 from qstash_fake.intercept.entered import Entered
 from qstash_fake.plugin import options, routes
 from qstash_fake.plugin.options import explained
+from qstash_fake.testing.environment import VARIABLES
 from qstash_fake.testing.fake import QStashFake, inside
 
-VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 NOT_PASSED = pytest.StashKey[bool]()
 """Whether the test has failed, or was skipped: nothing fails it at its end."""
 _IS_AT_WORK = pytest.StashKey[bool]()  # whether the fake of a test has begun in this run of it, and not ended

@@ -22,6 +22,7 @@ URL = "https://qstash-fake.invalid"  # RFC 2606, 2: a name that nobody can have
 # The official dev server's first user. QStash docs, howto/local-development.
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 KEY_NAMES = ("QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
+VARIABLES = ("QSTASH_URL", "QSTASH_TOKEN", *KEY_NAMES)
 
 # The process has one environment, hence one list of layers, the top last. Each maps names to the values it covers.
 _LAYERS: list[dict[str, str | None]] = []
@@ -65,7 +66,7 @@ def holds_key(key: str) -> bool:
 
 def of_a_fake(url: str, token: str) -> dict[str, str]:
     """Return the four variables while a fake is there; both signing keys that are set already stay."""
-    return {"QSTASH_URL": url, "QSTASH_TOKEN": token} | dict(zip(KEY_NAMES, signing_keys(), strict=True))
+    return dict(zip(VARIABLES, (url, token, *signing_keys()), strict=True))
 
 
 @contextmanager

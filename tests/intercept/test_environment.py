@@ -8,8 +8,7 @@ from qstash.errors import QStashError
 
 from qstash_fake import QStashFake
 from qstash_fake.broker.keys import DEV_CURRENT_KEY, DEV_NEXT_KEY
-from qstash_fake.plugin.fakes import VARIABLES
-from qstash_fake.testing.environment import DEV_TOKEN, URL
+from qstash_fake.testing.environment import DEV_TOKEN, URL, VARIABLES
 from tests.shop import JOBS
 
 CURRENT, NEXT = "sig_" + "1" * 28, "sig_" + "2" * 28

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from qstash_fake.plugin.fakes import VARIABLES
+from qstash_fake.testing.environment import VARIABLES
 from tests.plugin.runs import PUBLISH
 
 # pytest 8.2 does not rewrite the plugins of an editable installation, such as that of a checkout, and warns of it.

@@ -10,8 +10,7 @@ from qstash import QStash, Receiver
 
 from qstash_fake import QStashFake, UsageError
 from qstash_fake.broker.keys import DEV_CURRENT_KEY
-from qstash_fake.plugin.fakes import VARIABLES
-from qstash_fake.testing.environment import DEV_TOKEN, variables
+from qstash_fake.testing.environment import DEV_TOKEN, VARIABLES, variables
 from tests.shop import JOBS
 
 CURRENT, NEXT = "sig_" + "1" * 28, "sig_" + "2" * 28
