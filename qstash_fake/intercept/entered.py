@@ -13,29 +13,17 @@ from types import ModuleType
 from typing import Any
 
 from qstash_fake.intercept import CLIENTS
-from qstash_fake.intercept.importlib_bootstrap import AfterImport
-from qstash_fake.intercept.patch import Patch
+from qstash_fake.intercept.patch import LatePatches, Patch
 
 
-class Entered:
+class Entered(LatePatches):
     """The test clients that are entered, each with the name of its attribute that leads to its loop, None for none."""
 
     def __init__(self) -> None:
+        super().__init__(dict.fromkeys(CLIENTS, self._watched))
         self.clients: list[tuple[Any, str | None]] = []
         """One list for the whole life of this object: its holders see the clients come and go."""
         self._listeners: list[Callable[[Any], None]] = []
-        self._patches: list[Patch] = []
-        self._imports = AfterImport(dict.fromkeys(CLIENTS, self._watch))
-
-    def start(self) -> None:
-        """Watch the clients of all modules that are loaded, and of the others when they are imported."""
-        self._imports.start()
-
-    def stop(self) -> None:
-        """Watch no longer."""
-        self._imports.stop()
-        while self._patches:
-            self._patches.pop().undo()
 
     @contextmanager
     def telling(self, listener: Callable[[Any], None]) -> Iterator[None]:
@@ -46,11 +34,11 @@ class Entered:
         finally:
             self._listeners.remove(listener)
 
-    def _watch(self, module: ModuleType) -> None:
+    def _watched(self, module: ModuleType) -> Iterator[Patch]:
         client_class, enters, leaves, portal = CLIENTS[module.__name__]
         owner = getattr(module, client_class)
-        self._patches.append(Patch(owner, enters, lambda original: self._entering(original, portal)))
-        self._patches.append(Patch(owner, leaves, self._leaving))
+        yield Patch(owner, enters, lambda original: self._entering(original, portal))
+        yield Patch(owner, leaves, self._leaving)
 
     def _entering(self, original: Callable[[Any], Any], portal: str | None) -> Callable[[Any], Any]:
         def enter(client: Any) -> Any:
@@ -73,7 +61,7 @@ class Entered:
     @contextmanager
     def _noted(self, client: Any, portal: str | None) -> Iterator[None]:
         """Note that *client* enters, unless it cannot start its application."""
-        if self._patches:  # otherwise the patch of another has put ours back after its end
+        if self.patches:  # otherwise the patch of another has put ours back after its end
             for listener in self._listeners:
                 listener(client)
             self.clients.append((client, portal))

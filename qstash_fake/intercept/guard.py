@@ -21,8 +21,7 @@ from typing import Any
 import pytest
 
 from qstash_fake.intercept import cloud
-from qstash_fake.intercept.importlib_bootstrap import AfterImport
-from qstash_fake.intercept.patch import MISSING, Patch
+from qstash_fake.intercept.patch import MISSING, LatePatches, Patch
 
 ALLOW = '@pytest.mark.qstash_fake(stray="allow")'
 OUTSIDE = "something outside of any test"
@@ -51,40 +50,29 @@ class StrayCall(pytest.fail.Exception):  # type: ignore[name-defined,misc]  # an
     """A call to QStash that was about to leave. No `except Exception` takes it: the SDKs would repeat the call."""
 
 
-class Guard:
+class Guard(LatePatches):
     """The gates of one pytest run, and the calls that reached them."""
 
     def __init__(self) -> None:
+        super().__init__(dict.fromkeys((gate[0] for gate in GATES), self._gates))
         self.what = OUTSIDE
         """The test or other part of the run that is running, for the sentence."""
         self.is_allowed: Callable[[], bool] = lambda: False
         self.is_faked: Callable[[], bool] = lambda: False
         self._strays: list[str] = []
-        self._patches: list[Patch] = []
-        self._imports = AfterImport(dict.fromkeys((gate[0] for gate in GATES), self._put_up))
-
-    def start(self) -> None:
-        """Put up the gates of all modules that are loaded, and of the others when they are imported."""
-        self._imports.start()
-
-    def stop(self) -> None:
-        """Take the gates away."""
-        self._imports.stop()
-        while self._patches:
-            self._patches.pop().undo()
 
     def take(self) -> list[str]:
         """Return a sentence for each stray call since the last time."""
         strays, self._strays[:] = list(self._strays), []
         return strays
 
-    def _put_up(self, module: ModuleType) -> None:
+    def _gates(self, module: ModuleType) -> Iterator[Patch]:
         for name, owner, function, hosts in GATES:
             if name == module.__name__:
                 where = getattr(module, owner) if owner else module
                 inherited = getattr(where, function)
                 make = functools.partial(self._guarded, hosts, inherited)
-                self._patches.append(Patch(where, function, make))
+                yield Patch(where, function, make)
 
     def _guarded(self, hosts: tuple[tuple[int, str], ...], inherited: Any, own: Any) -> Callable[..., Any]:
         original: Callable[..., Any] = inherited if own is MISSING else own

@@ -7,7 +7,6 @@ waits for libraries to be imported and patches them.
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,7 @@ from types import ModuleType
 from qstash_fake.api.answer import Api
 from qstash_fake.intercept import aiohttp, http_client, httpx, mocks, urllib3
 from qstash_fake.intercept.hosts import Hosts
-from qstash_fake.intercept.importlib_bootstrap import AfterImport
-from qstash_fake.intercept.patch import Patch
+from qstash_fake.intercept.patch import LatePatches, Patch
 from qstash_fake.intercept.services import Service, Services
 
 Patches = Callable[[ModuleType, Services], Iterator[Patch]]
@@ -67,27 +65,13 @@ def _running() -> _Interception | None:
     return next((finder for finder in sys.meta_path if isinstance(finder, _Interception)), None)
 
 
-class _Interception(AfterImport):
+class _Interception(LatePatches):
     """The patches of this process, and the services that they ask."""
 
     def __init__(self) -> None:
         rows = LIBRARIES | MOCKS
-        super().__init__({name: functools.partial(self._patch, patches) for name, patches in rows.items()})
         self.services = Services()
-        self._done: list[Patch] = []
+        super().__init__({name: self._with_services(patches) for name, patches in rows.items()})
 
-    def start(self) -> None:
-        try:
-            super().start()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        super().stop()
-        while self._done:
-            self._done.pop().undo()
-
-    def _patch(self, patches: Patches, module: ModuleType) -> None:
-        for patch in patches(module, self.services):
-            self._done.append(patch)
+    def _with_services(self, patches: Patches) -> Callable[[ModuleType], Iterator[Patch]]:
+        return lambda module: patches(module, self.services)

@@ -12,8 +12,12 @@ A replacement must therefore pass on what it gets once nothing is active: its ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
+
+from qstash_fake.intercept.importlib_bootstrap import AfterImport
 
 MISSING = object()
 _MARK = "_patch_of_qstash_fake"
@@ -42,6 +46,36 @@ class Patch:
             delattr(self._owner, self._name)
         else:
             setattr(self._owner, self._name, beneath)
+
+
+class LatePatches(AfterImport):
+    """Patches of modules, put in place as soon as their module is loaded, from `start` until `stop`.
+
+    *makes* has a function for each module, by its full name, that yields the patches of the loaded module.
+    """
+
+    def __init__(self, makes: Mapping[str, Callable[[ModuleType], Iterator[Patch]]]) -> None:
+        super().__init__({name: functools.partial(self._put_in_place, make) for name, make in makes.items()})
+        self.patches: list[Patch] = []
+        """The patches that are in place."""
+
+    def start(self) -> None:
+        """Patch all modules that are loaded, and the others when they are imported; all of them or none."""
+        try:
+            super().start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Patch no longer, and take back what is patched."""
+        super().stop()
+        while self.patches:
+            self.patches.pop().undo()
+
+    def _put_in_place(self, make: Callable[[ModuleType], Iterator[Patch]], module: ModuleType) -> None:
+        for patch in make(module):
+            self.patches.append(patch)  # one by one: the next one may fail
 
 
 def seen(owner: type, name: str, through: Callable[[Any], Any]) -> Patch:
