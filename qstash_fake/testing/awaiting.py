@@ -8,26 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from qstash_fake.delivery.loops import loop_is_running
-
-_RUNS_ASYNC: ContextVar[bool | None] = ContextVar("whether the verb that runs is an async one", default=None)
-
-
-@contextmanager
-def verb_runs(*, is_async: bool) -> Iterator[None]:
-    """Let hints name verbs of this kind while one runs: a sync one may deliver on a loop, yet its test has none."""
-    before = _RUNS_ASYNC.get()
-    _RUNS_ASYNC.set(is_async)
-    try:
-        yield
-    finally:
-        _RUNS_ASYNC.set(before)  # no token: a verb that nobody awaits to its end is closed in another context
+from qstash_fake.testing.running import INSIDE
 
 
 def spelled(verb: str) -> str:
@@ -46,8 +32,9 @@ def call_here(verb: str, argument: str = "") -> str:
 
 
 def _names_async() -> bool:
-    runs_async = _RUNS_ASYNC.get()
-    return loop_is_running() if runs_async is None else runs_async
+    """Tell of which kind the verbs of the test are: a sync verb may deliver on a loop, yet its test has none."""
+    inside = INSIDE.get()
+    return inside[-1].is_async if inside else loop_is_running()
 
 
 class _Call(NamedTuple):

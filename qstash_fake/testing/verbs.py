@@ -1,17 +1,15 @@
 """The verbs: what each of them delivers. One verb runs at a time.
 
-A verb is a generator of calls; the sync or the async driver makes them. A handler runs inside the verb, and a context
-variable tells that it does: a driver hands its context on to tasks, threads and copies. A verb that is called inside
-another one is a mistake of a handler. The handler may swallow the error and answer 200; hence the outer verb raises it
-too. A verb that is called beside another one, in a thread or task of the test, is refused, and the other goes on.
+A verb is a generator of calls; the sync or the async driver makes them. A handler runs inside the verb; the context
+variable of `running` tells that it does. A verb that is called inside another one is a mistake of a handler. The
+handler may swallow the error and answer 200; hence the outer verb raises it too. A verb that is called beside another
+one, in a thread or task of the test, is refused, and the other goes on.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 
 from qstash_fake.broker.broker import Broker
@@ -24,27 +22,13 @@ from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 from qstash_fake.protocol.moments import LAST_MS, iso, moment_to_ms, to_datetime
 from qstash_fake.testing.awaiting import Calls as AsyncCalls
-from qstash_fake.testing.awaiting import spelled, verb_runs
+from qstash_fake.testing.awaiting import spelled
 from qstash_fake.testing.endless import DrainLimit, InstantLimit
 from qstash_fake.testing.goals import Done, Goal, Units, duration_ms
 from qstash_fake.testing.outlook import outlook
 from qstash_fake.testing.report import Report, report_since
+from qstash_fake.testing.running import INSIDE, Running
 from qstash_fake.testing.timekeeper import Timekeeper
-
-
-@dataclass(slots=True, eq=False)
-class _Running:
-    """One run of a verb."""
-
-    verb: str
-    thread: int
-    number: int
-    """The number of the journal's next entry when it began."""
-    misuse: UsageError | None = None
-    """The mistake of a handler."""
-
-
-_INSIDE: ContextVar[tuple[_Running, ...]] = ContextVar("verbs of qstash_fake that this code is called by", default=())
 
 
 class Verbs:
@@ -56,7 +40,7 @@ class Verbs:
         self._driver = driver
         self._outside: str | None = "before"
         """"before" or "after" the `with` block; None in the block."""
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self.calls = AsyncCalls()
         """The async verbs that were called and have not begun."""
 
@@ -75,22 +59,20 @@ class Verbs:
 
     def run(self, verb: Callable[..., Calls], *arguments: object) -> Report:
         """Run one of the generators below from synchronous code."""
-        running = self._claim(verb.__name__, _refuse_a_running_loop)
+        running = self._claim(verb.__name__, is_async=False)
         try:
             self._timekeeper.begin_verb()
-            with verb_runs(is_async=False):
-                self._driver.run(verb(*arguments))
+            self._driver.run(verb(*arguments))
         finally:
             self._release(running)
         return report_since(self._broker, running.number)
 
     async def run_async(self, verb: Callable[..., Calls], *arguments: object) -> Report:
         """Run one of the generators below on the running event loop."""
-        running = self._claim(verb.__name__, _require_a_running_loop)
+        running = self._claim(verb.__name__, is_async=True)
         try:
             self._timekeeper.begin_verb()
-            with verb_runs(is_async=True):
-                await run_async(verb(*arguments), self._driver.limit_ms)
+            await run_async(verb(*arguments), self._driver.limit_ms)
         finally:
             self._release(running)
         return report_since(self._broker, running.number)
@@ -100,7 +82,7 @@ class Verbs:
         running = self._running
         if running is None:
             return
-        if running in _INSIDE.get():
+        if running in INSIDE.get():
             running.misuse = UsageError(f"{what}() was called while {running.verb}() runs: {why}")
             raise running.misuse
         where = "task" if running.thread == threading.get_ident() else "thread"
@@ -179,23 +161,23 @@ class Verbs:
 
     # --- one at a time ------------------------------------------------------------------------------------------
 
-    def _claim(self, verb: str, check_loop: Callable[[str], None]) -> _Running:
+    def _claim(self, verb: str, *, is_async: bool) -> Running:
         """Note that *verb* runs from now on, or raise UsageError where it cannot."""
         with self._broker.lock:
             self.refuse_inside_or_beside(verb, "a handler cannot move the clock that delivers to it")
-            check_loop(verb)
+            (_require_a_running_loop if is_async else _refuse_a_running_loop)(verb)
             if self._outside is not None:
                 raise UsageError(
                     f"{verb}() was called {self._outside} the `with` block of its QStashFake, where time cannot move"
                 )
-            self._running = running = _Running(verb, threading.get_ident(), self._broker.journal.total)
-        _INSIDE.set((*_INSIDE.get(), running))
+            self._running = running = Running(verb, is_async, threading.get_ident(), self._broker.journal.total)
+        INSIDE.set((*INSIDE.get(), running))
         return running
 
-    def _release(self, running: _Running) -> None:
+    def _release(self, running: Running) -> None:
         """Note that a verb is over, and raise the mistake of a handler in it."""
         self._running = None
-        _INSIDE.set(tuple(one for one in _INSIDE.get() if one is not running))
+        INSIDE.set(tuple(one for one in INSIDE.get() if one is not running))
         self._timekeeper.end_verb()
         if running.misuse is not None:
             raise running.misuse
