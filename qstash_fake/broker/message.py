@@ -109,9 +109,13 @@ class Attempt:
         """What the application raised while it handled the delivery."""
         return self.outcome.exception if self.outcome else None
 
+    @property
+    def result(self) -> str | int | None:
+        """What came of it, in a word: `in flight`, the error or the status."""
+        return "in flight" if self.outcome is None else self.error or self.status
+
     def __repr__(self) -> str:
-        result = "in flight" if self.outcome is None else self.error or self.status
-        return f"<Attempt retried={self.retried} {result}>"
+        return f"<Attempt retried={self.retried} {self.result}>"
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)

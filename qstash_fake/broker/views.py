@@ -261,8 +261,7 @@ class Attempt(View):
         return self._inner.lost
 
     def __repr__(self) -> str:
-        result = "in flight" if self.status is None else self.error or self.status
-        return f"<Attempt retried={self.retried} of {self._message.message_id[:12]}… {result}>"
+        return f"<Attempt retried={self.retried} of {self._message.message_id[:12]}… {self._inner.result}>"
 
 
 def attempt_of(message: InnerMessage, inner: InnerAttempt) -> Attempt:
