@@ -105,7 +105,7 @@ def plugin_s() -> Numbers:
         plugin = importlib.import_module("qstash_fake.pytest_plugin")
         imported = process_time() - start
         hooks = more_s(
-            40,
+            80,
             without=lambda: long_cpu_s(lambda: _run_pytest(test)),
             more=lambda: long_cpu_s(lambda: _run_pytest(test, plugin)),
         )

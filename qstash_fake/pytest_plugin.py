@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qstash_fake import plugin
 from qstash_fake.intercept import CLIENTS
 from qstash_fake.intercept.importlib_bootstrap import AfterImport
-from qstash_fake.plugin import hooks_in, options, strays
+from qstash_fake.plugin.strays import Strays, Workers, fail
 
 if TYPE_CHECKING:
     from qstash_fake.intercept.entered import Entered
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
 
 _ORDER: pytest.StashKey[Order] = pytest.StashKey()
 _HALF_SET_UP: pytest.StashKey[list[str]] = pytest.StashKey()  # names of fixtures, the outermost first
+_STRAYS: pytest.StashKey[Strays] = pytest.StashKey()
 _ENTERED: pytest.StashKey[Entered] = pytest.StashKey()  # the test clients of the run that are entered
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    options.add_options(parser)
+    plugin.add_options(parser)
     config = pluginmanager.get_plugin("pytestconfig")
     assert config is not None  # pytest registers it before any plugin
     # This is the earliest moment: conftest files come later, and may call QStash and enter clients.
-    pluginmanager.register(strays.Strays(config), strays.NAME)
+    config.stash[_STRAYS] = Strays(config)
     clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: _entered(config)))
     clients.start()
     config.add_cleanup(clients.stop)
@@ -39,12 +41,20 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_HALF_SET_UP] = []
-    options.add_marker(config)
-    options.check_command_line(config)
+    plugin.add_marker(config)
+    plugin.check_command_line(config)
+    if hasattr(config.pluginmanager.hook, "pytest_testnodedown"):  # of pytest-xdist
+        config.pluginmanager.register(Workers(config.stash[_STRAYS]), "qstash_fake_workers")
     if (folder := config.getoption("qstash_fake_report", None)) is not None:
         from qstash_fake.plugin import reports
 
         reports.configure(config, folder)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Do not begin a run in which a conftest calls QStash."""
+    yield from early_config.stash[_STRAYS].of_conftests()
 
 
 @pytest.fixture
@@ -79,23 +89,32 @@ def qstash_fake_session(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
 def qstash_server(qstash_fake: QStashFake) -> Iterator[LocalServer]:
     """The test's qstash_fake on a loopback port, for subprocesses and clients that cannot be intercepted."""
     from qstash_fake.errors import UsageError
+    from qstash_fake.plugin.given import explained
     from qstash_fake.server.serve import beside_a_test
 
-    with options.explained(UsageError), beside_a_test(qstash_fake) as server:
+    with explained(UsageError), beside_a_test(qstash_fake) as server:
         yield server
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail the collection of a file that calls QStash when it is imported."""
+    return (yield from collector.config.stash[_STRAYS].of_collection(collector))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Bring the application, with its parameters, to test functions that need the fake."""
-    if options.FIXTURE in metafunc.fixturenames:
+    if plugin.FIXTURE in metafunc.fixturenames:
         _order(metafunc.config).arrange(metafunc.definition)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Do the same for other tests, such as those of unittest, and put the fake first where others came first."""
-    if options.FIXTURE in getattr(item, "fixturenames", ()):
+    if plugin.FIXTURE in getattr(item, "fixturenames", ()):
         _order(item.config).arrange(item)
 
 
@@ -114,7 +133,7 @@ def pytest_fixture_setup(
         raise
     finally:
         half_set_up.pop()
-    if name == options.FIXTURE or _ORDER in request.config.stash:
+    if name == plugin.FIXTURE or _ORDER in request.config.stash:
         _order(request.config).set_up(name, request.node, result)
     return result
 
@@ -122,42 +141,50 @@ def pytest_fixture_setup(
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a test that is to be explored under plans of faults; pytest runs the others."""
-    if not options.may_be_explored(item):
+    item.config.stash[_STRAYS].begin(item)
+    if not plugin.may_be_explored(item):
         return None
     from qstash_fake.plugin import exploring
 
     return exploring.run(item, nextitem)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was explored; a failure has it in its own report."""
+@pytest.hookimpl(wrapper=True, trylast=True)  # before the summary, and before a worker says good-bye
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Fail the run for calls to QStash outside of tests."""
+    yield from session.config.stash[_STRAYS].of_the_end(session)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was explored, and what failed the run; a failing test has it in its own report."""
     stats = terminalreporter.stats
     told = [one for name in ("passed", "xpassed") for one in stats.get(name, ()) if getattr(one, "user_properties", ())]
     if told:
         from qstash_fake.plugin import exploring
 
         exploring.summarize(terminalreporter, told)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """Warn of a marker that does nothing; by now a test has asked for the fixture, if it asks for it at all."""
-    yield  # where a warning is an error, the fixtures have ended all the same
-    if options.FAKE not in item.stash and (sentence := options.in_vain(item)):
-        with options.explained(pytest.PytestWarning):  # where warnings are errors
-            item.warn(pytest.PytestWarning(sentence))
+    config.stash[_STRAYS].tell(terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell of the fake in the report of a test that has one."""
-    if options.fake_of(item) is None:
-        return (yield)
-    from qstash_fake.plugin import failures
+    """Tell of the fake in the report of a test that has one, fail it for stray calls, warn of a marker in vain."""
+    if plugin.fake_of(item) is None:
+        report = yield
+    else:
+        from qstash_fake.plugin import failures
 
-    return (yield from failures.report(item, call))
+        report = yield from failures.report(item, call)
+    item.config.stash[_STRAYS].judge(item, call, report)
+    # By now a test has asked for the fixture, if it asks for it at all.
+    if call.when == "teardown" and plugin.FAKE not in item.stash and (sentence := plugin.in_vain(item)):
+        try:
+            item.warn(pytest.PytestWarning(sentence))
+        except pytest.PytestWarning:  # warnings are errors
+            fail(report, sentence)
+    return report
 
 
 def _order(config: pytest.Config) -> Order:
@@ -181,4 +208,5 @@ def _entered(config: pytest.Config) -> Entered:
 
 
 def __dir__() -> list[str]:
-    return hooks_in(globals())
+    """Return what pytest looks for in a plugin: it looks at every name that is listed here."""
+    return [name for name in globals() if name.startswith(("pytest_", "qstash_", "_qstash_"))]

@@ -39,11 +39,12 @@ LIGHT_INTERCEPT = {
     "pytest",
     *(f"{PACKAGE}.intercept.{name}" for name in ("CLIENTS", "cloud", "guard", "importlib_bootstrap", "patch")),
 }
-LIGHT_PLUGIN = {*LIGHT_INTERCEPT, *(f"{PACKAGE}.plugin.{name}" for name in ("hooks_in", "options", "strays"))}
+PLUGIN = f"{PACKAGE}.plugin"  # the package: what is in it, and not the modules below it
+LIGHT_PLUGIN = {*LIGHT_INTERCEPT, PLUGIN, f"{PLUGIN}.fake_of", f"{PLUGIN}.strays"}
 LIGHT = {
     "__init__": set[str](),
     **{f"intercept/{name}": LIGHT_INTERCEPT for name in ("__init__", "cloud", "guard", "importlib_bootstrap", "patch")},
-    **{f"plugin/{name}": LIGHT_PLUGIN for name in ("__init__", "options", "strays")},
+    **{f"plugin/{name}": LIGHT_PLUGIN for name in ("__init__", "strays")},
     "pytest_plugin": LIGHT_PLUGIN,
 }
 
@@ -94,7 +95,9 @@ def _heavy(module: str, layer: str, imports: list[Import]) -> Iterator[tuple[int
     if allowed is None:
         return
     for name, line, at_import_time in imports:
-        is_light = name.split(".")[0] in sys.stdlib_module_names or any(_is_in(name, light) for light in allowed)
+        is_light = name.split(".")[0] in sys.stdlib_module_names or any(
+            name == light or (light != PLUGIN and _is_in(name, light)) for light in allowed
+        )
         if at_import_time and not is_light:
             yield line, f"{module} imports {name} when it is loaded, and every pytest run loads it"
 
@@ -194,8 +197,10 @@ def test_the_layers_of_the_documentation_are_these_in_this_order():
         ("__init__.py", "from qstash_fake.testing.fake import QStashFake", 1),
         ("intercept/guard.py", "import httpx", 1),
         ("pytest_plugin.py", "import pytest\nimport httpx", 2),
-        ("plugin/options.py", "from qstash_fake.testing.fake import QStashFake", 1),
+        ("plugin/__init__.py", "from qstash_fake.testing.fake import QStashFake", 1),
         ("intercept/guard.py", "from qstash_fake.intercept import httpx", 1),
+        ("pytest_plugin.py", "from qstash_fake.plugin import fakes", 1),
+        ("pytest_plugin.py", "from qstash_fake.plugin.fakes import of_test", 1),
         ("pytest_plugin.py", "class Late:\n    from qstash_fake.testing.fake import QStashFake", 2),
         ("protocol/a.py", "import time", 1),
         ("protocol/a.py", "from time import time", 1),

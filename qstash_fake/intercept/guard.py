@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from qstash_fake.intercept import cloud
 from qstash_fake.intercept.patch import MISSING, LatePatches, Patch
 
 ALLOW = '@pytest.mark.qstash_fake(stray="allow")'
@@ -113,6 +112,8 @@ _NOT_THE_USERS = (_PYTHON, _PACKAGE, "<")  # the last is no file
 
 
 def _is_cloud(host: object) -> bool:
+    from qstash_fake.intercept import cloud  # at the first look-up: most test runs make none
+
     return isinstance(host, (str, bytes)) and cloud.region_of(_text(host)) is not None
 
 

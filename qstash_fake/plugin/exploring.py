@@ -1,6 +1,6 @@
 """Exploration of tests: which of them are run under plans of faults, and the summary of what was tried.
 
-Imported when the first test asks for exploration; before that, `plugin.options` and `pytest_plugin` are enough.
+Imported when the first test asks for exploration; before that, `plugin` and `pytest_plugin` are enough.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import pluggy
 import pytest
 
 from qstash_fake.errors import UsageError
-from qstash_fake.plugin.options import PLAN, PLANNED, RUNS, fake_of, of_ini, of_marker
+from qstash_fake.plugin import PLAN, PLANNED, RUNS, fake_of
+from qstash_fake.plugin.given import of_test
 from qstash_fake.plugin.order import assigns
 
 
@@ -122,9 +123,9 @@ def _asked(item: pytest.Item) -> tuple[dict[str, Any], int] | None:
     The command line counts for tests that are explored anyway. The set-up of the fixture says what is wrong.
     """
     with suppress(UsageError, TypeError, ValueError, pytest.fail.Exception):
-        options = of_ini(item.config) | of_marker(item)
-        asked, given = asked_runs(options), item.config.getoption(RUNS)
-        return options, given if asked and given is not None else asked
+        options = of_test(item)
+        asked, ordered = asked_runs(options), item.config.getoption(RUNS)
+        return options, ordered if asked and ordered is not None else asked
     return None
 
 

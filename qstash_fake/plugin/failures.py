@@ -12,8 +12,9 @@ from types import TracebackType
 
 import pytest
 
+from qstash_fake import plugin
 from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.plugin import options, reports, routes
+from qstash_fake.plugin import reports, routes
 from qstash_fake.plugin.fakes import NOT_PASSED, has_begun
 from qstash_fake.testing.fake import QStashFake
 
@@ -24,7 +25,7 @@ LOOPS = ("asyncio", "trio")  # uvloop's frames are not Python's
 
 def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep our own frames out of the traceback, and add what there is to know to the report that is yielded for."""
-    own: QStashFake | None = item.stash.get(options.FAKE, None)
+    own: QStashFake | None = item.stash.get(plugin.FAKE, None)
     if call.when == "setup" and not has_begun(item):
         return (yield)
     # The option belongs to pytest's terminal, and `-p no:terminal` takes both away.
@@ -46,12 +47,12 @@ def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, py
 
 def show(item: pytest.Item, report: pytest.TestReport) -> None:
     """Add timeline, unused routes and the path of the HTML file to *report* if it has failed and has none yet."""
-    planned = item.stash.get(options.PLANNED, None)
+    planned = item.stash.get(plugin.PLANNED, None)
     is_step = planned is not None and not planned.counts  # of a search: shown to nobody
     is_shown = any(title == TIMELINE for title, _ in report.sections)
     if not report.failed or is_step or is_shown or (report.when == "setup" and not has_begun(item)):
         return
-    fake: QStashFake = options.fake_of(item)
+    fake: QStashFake = plugin.fake_of(item)
     report.sections.append((TIMELINE, _timeline(fake)))
     if sentence := routes.unused(fake):
         report.sections.append(("qstash_fake routes", sentence))

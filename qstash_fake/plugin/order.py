@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from qstash_fake.plugin.options import APP, BEGUN, FIXTURE
+from qstash_fake.plugin import APP, BEGUN, FIXTURE
 
 _SCOPES = ("session", "package", "module", "class", "function")  # in which order pytest sets up
 

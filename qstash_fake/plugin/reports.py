@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qstash_fake.plugin.options import PLANNED, REPORT
+from qstash_fake.plugin import PLANNED, REPORT
 
 if TYPE_CHECKING:
     from qstash_fake.testing.fake import QStashFake

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import qstash_fake
-from qstash_fake.plugin.options import OPTIONS
+from qstash_fake.plugin import OPTIONS
 from qstash_fake.server.operations import OPERATIONS
 from tests.docs.pages import NAMES, ROOT, text_of
 from tests.testing.test_surface import SURFACE
