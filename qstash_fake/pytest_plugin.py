@@ -17,7 +17,6 @@ from qstash_fake.intercept.importlib_bootstrap import AfterImport
 from qstash_fake.plugin.strays import Strays, Workers, fail
 
 if TYPE_CHECKING:
-    from qstash_fake.intercept.entered import Entered
     from qstash_fake.plugin.order import Order
     from qstash_fake.server.serve import LocalServer
     from qstash_fake.testing.fake import QStashFake
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 _ORDER: pytest.StashKey[Order] = pytest.StashKey()
 _HALF_SET_UP: pytest.StashKey[list[str]] = pytest.StashKey()  # names of fixtures, the outermost first
 _STRAYS: pytest.StashKey[Strays] = pytest.StashKey()
-_ENTERED: pytest.StashKey[Entered] = pytest.StashKey()  # the test clients of the run that are entered
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -34,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     assert config is not None  # pytest registers it before any plugin
     # This is the earliest moment: conftest files come later, and may call QStash and enter clients.
     config.stash[_STRAYS] = Strays(config)
-    clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: _entered(config)))
+    clients = AfterImport(dict.fromkeys(CLIENTS, lambda _module: plugin.entered_in(config)))
     clients.start()
     config.add_cleanup(clients.stop)
 
@@ -64,17 +62,11 @@ def qstash_app() -> Any:
 
 
 @pytest.fixture
-def qstash_fake(_qstash_begun: QStashFake) -> QStashFake:
+def qstash_fake(request: pytest.FixtureRequest) -> QStashFake:
     """An in-memory QStash that answers the official SDK and delivers when the test moves its clock."""
-    return _qstash_begun  # `plugin.order` mounts qstash_app right after this
-
-
-@pytest.fixture
-def _qstash_begun(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
-    """The fake of a test, active before its other fixtures, unless somebody asks for it while the test runs."""
     from qstash_fake.plugin import fakes
 
-    yield from fakes.of_test(request, _entered(request.config))
+    return fakes.of_test(request)  # `plugin.order` mounts qstash_app right after this
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +74,7 @@ def qstash_fake_session(request: pytest.FixtureRequest) -> Iterator[QStashFake]:
     """A QStash for fixtures of wider scope; the `qstash_fake` of a test answers in its place while it is there."""
     from qstash_fake.plugin import fakes
 
-    yield from fakes.of_session(request.config, _entered(request.config))
+    yield from fakes.of_session(request.config)
 
 
 @pytest.fixture
@@ -108,12 +100,12 @@ def pytest_make_collect_report(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Bring the application, with its parameters, to test functions that need the fake."""
     if plugin.FIXTURE in metafunc.fixturenames:
-        _order(metafunc.config).arrange(metafunc.definition)
+        _order(metafunc.config).offer_app(metafunc.definition)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Do the same for other tests, such as those of unittest, and put the fake first where others came first."""
+    """Do the same for other tests, such as those of unittest, and let the fake begin before their fixtures."""
     if plugin.FIXTURE in getattr(item, "fixturenames", ()):
         _order(item.config).arrange(item)
 
@@ -122,8 +114,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Mount the application as soon as the fake is handed out."""
+    """Begin the fake before the first fixture of its test; mount the application as soon as the fake is handed out."""
     name, half_set_up = fixturedef.argname, request.config.stash[_HALF_SET_UP]
+    if (order := request.config.stash.get(_ORDER, None)) is not None:
+        order.before(fixturedef, request)
     half_set_up.append(name)
     try:
         result = yield
@@ -196,17 +190,6 @@ def _order(config: pytest.Config) -> Order:
     return order
 
 
-def _entered(config: pytest.Config) -> Entered:
-    """Return the test clients that are entered in this run; watching begins when it is first asked for them."""
-    if (entered := config.stash.get(_ENTERED, None)) is None:
-        from qstash_fake.intercept.entered import Entered
-
-        entered = config.stash[_ENTERED] = Entered()
-        entered.start()
-        config.add_cleanup(entered.stop)
-    return entered
-
-
 def __dir__() -> list[str]:
     """Return what pytest looks for in a plugin: it looks at every name that is listed here."""
-    return [name for name in globals() if name.startswith(("pytest_", "qstash_", "_qstash_"))]
+    return [name for name in globals() if name.startswith(("pytest_", "qstash_"))]

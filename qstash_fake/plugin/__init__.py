@@ -5,19 +5,23 @@ Every pytest run loads this module. `plugin.given`, which says what options coun
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from qstash_fake.intercept.entered import Entered
 
 MARKER = "qstash_fake"
 RUNS, PLAN, REPORT = "--qstash-fake-explore", "--qstash-fake-plan", "--qstash-fake-report"
 FOLDER = "qstash-fake-report"  # of the reports
-FIXTURE, BEGUN, APP = "qstash_fake", "_qstash_begun", "qstash_app"  # see `order`
+FIXTURE, APP = "qstash_fake", "qstash_app"
 SESSION = "qstash_fake_session"  # the fixture of the fake for wider fixtures
 FAKE: pytest.StashKey[Any] = pytest.StashKey()
 """The QStashFake of a test; in the stash of the run, the fake of wider fixtures."""
 PLANNED: pytest.StashKey[Any] = pytest.StashKey()
 """The plan of faults that a test is run under, an `explore.planned.Planned`."""
+_ENTERED: pytest.StashKey[Entered] = pytest.StashKey()
 
 # Option of the marker → of which type its value is in the ini option `qstash_fake_<option>`, or which words there are;
 # the first word counts if nothing is said.
@@ -101,3 +105,14 @@ def in_vain(item: pytest.Item) -> str:
     if not given or any(keys == {"stray"} for keys in given) or FIXTURE in getattr(item, "fixturenames", ()):
         return ""
     return f"@pytest.mark.{MARKER} does nothing in {item.nodeid}: the test does not take the fixture qstash_fake"
+
+
+def entered_in(config: pytest.Config) -> Entered:
+    """Return the test clients that are entered in this run; watching begins when it is first asked for them."""
+    if (entered := config.stash.get(_ENTERED, None)) is None:
+        from qstash_fake.intercept.entered import Entered
+
+        entered = config.stash[_ENTERED] = Entered()
+        entered.start()
+        config.add_cleanup(entered.stop)
+    return entered

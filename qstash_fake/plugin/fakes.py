@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from qstash_fake import plugin
 from qstash_fake.errors import QStashFakeError, UsageError
-from qstash_fake.intercept.entered import Entered
 from qstash_fake.plugin import given, routes
 from qstash_fake.plugin.given import explained
 from qstash_fake.testing.environment import VARIABLES
@@ -21,29 +21,44 @@ NOT_PASSED = pytest.StashKey[bool]()
 _IS_AT_WORK = pytest.StashKey[bool]()  # whether the fake of a test has begun in this run of it, and not ended
 
 
-def of_test(request: pytest.FixtureRequest, clients: Entered) -> Iterator[QStashFake]:
-    """Yield the fake of a test at work, active before its other fixtures, unless somebody asks for it in the test."""
-    node = request.node
-    if plugin.BEGUN not in node.fixturenames:
+def of_test(request: pytest.FixtureRequest) -> QStashFake:
+    """Return the fake of a test. It begins here if the test asks for it only while it runs."""
+    item = request.node
+    if not item.stash.get(_IS_AT_WORK, False):
         for name in VARIABLES:
             _restore_last(request.getfixturevalue("monkeypatch"), name)
-    asked = given.of_test(node)
+        begin(item)
+    fake: QStashFake = item.stash[plugin.FAKE]
+    return fake
+
+
+def begin(item: pytest.Item) -> None:
+    """Begin the fake of a test, unless it has begun; it ends with what the test has set up by now."""
+    if not item.stash.get(_IS_AT_WORK, False):
+        working = _at_work(item)
+        working.__enter__()
+        item.addfinalizer(lambda: working.__exit__(None, None, None))
+
+
+@contextmanager
+def _at_work(item: pytest.Item) -> Iterator[None]:
+    asked = given.of_test(item)
     given.check_exploration(asked)
-    fake = _made(asked, clients)
-    if (planned := node.stash.get(plugin.PLANNED, None)) is not None:
+    fake = _made(asked, item.config)
+    if (planned := item.stash.get(plugin.PLANNED, None)) is not None:
         planned.attach(fake)
     with explained(UsageError), fake:  # of verify() at the end: a failing test is not raised here
-        node.stash[plugin.FAKE], node.stash[NOT_PASSED] = fake, False
-        node.stash[_IS_AT_WORK] = True
-        yield fake
-        node.stash[_IS_AT_WORK] = False
-        if given.word_of("unused_routes", asked) == "error" and not node.stash[NOT_PASSED]:
+        item.stash[plugin.FAKE], item.stash[NOT_PASSED] = fake, False
+        item.stash[_IS_AT_WORK] = True
+        yield
+        item.stash[_IS_AT_WORK] = False
+        if given.word_of("unused_routes", asked) == "error" and not item.stash[NOT_PASSED]:
             routes.refuse_unused(fake)
 
 
-def of_session(config: pytest.Config, clients: Entered) -> Iterator[QStashFake]:
+def of_session(config: pytest.Config) -> Iterator[QStashFake]:
     """Yield the fake for fixtures of wider scope, at work."""
-    fake = _made(given.of_ini(config), clients)
+    fake = _made(given.of_ini(config), config)
     inside(fake).timekeeper.freezes_between_verbs = False  # tests that do not know of it run then
     with explained(UsageError), fake:
         config.stash[plugin.FAKE] = fake
@@ -63,13 +78,13 @@ def has_begun(item: pytest.Item) -> bool:
     return fake is not None and item.stash.get(_IS_AT_WORK, False) and inside(fake).broker.journal.total > 0
 
 
-def _made(asked: dict[str, Any], clients: Entered) -> QStashFake:
-    """Return a fake with the options that are *asked* for; it knows the *clients* that wider fixtures have entered."""
+def _made(asked: dict[str, Any], config: pytest.Config) -> QStashFake:
+    """Return a fake with the options that are *asked* for; it knows the clients that wider fixtures have entered."""
     arguments = given.of_the_fake(asked)
     shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     with explained(QStashFakeError, TypeError, ValueError, where=f"qstash_fake({shown}): "):
         fake = QStashFake(**arguments)
-    inside(fake).know(clients)
+    inside(fake).know(plugin.entered_in(config))
     inside(fake).tells_timeline = False  # the report has it as a section
     return fake
 
