@@ -104,6 +104,8 @@ class Watchdog:
 
 async def answered(event: anyio.Event, limit_ms: int) -> bool:
     """Wait for *event*, on any loop, and tell whether it came in time; 0 is no limit."""
+    if event.is_set():
+        return True
     if not limit_ms:
         await event.wait()
         return True

@@ -18,7 +18,7 @@ from qstash_fake.broker.broker import Broker
 from qstash_fake.broker.fanout import LLM_URL
 from qstash_fake.delivery.drivers import SyncDriver
 from qstash_fake.delivery.kinds.functions import Function
-from qstash_fake.delivery.mounts import Answerers
+from qstash_fake.delivery.mounts import Answerers, Mount
 from qstash_fake.delivery.routes import Routes
 from qstash_fake.delivery.run import Deliveries
 from qstash_fake.engines.table import choose
@@ -53,14 +53,13 @@ class Inside:
         broker.journal.start_ms = start_ms
         self.tells_timeline = True
         """Whether a failing assertion shows the timeline; not where a plugin puts it into the report."""
-        self.targets = Answerers(unrouted)
+        self.targets = Answerers(unrouted, [Mount(Function(self._chat), LLM_URL)])
         self.driver = SyncDriver(watchdog_ms)
         self._entered: Entered | None = None
         self.timekeeper = Timekeeper(broker, choose(freeze), runs=start_ms is None)
         self._deliveries = Deliveries(broker, self.targets, self.timekeeper.show, raise_app_exceptions, holds_key)
         self.verbs = Verbs(self.timekeeper, self._deliveries, self.driver)
         self.api = Api(broker, Auth(token), self.timekeeper.observe)
-        self.targets.mount(Function(self._chat), LLM_URL, lifespan=False)
 
     @property
     def broker(self) -> Broker:

@@ -96,9 +96,10 @@ class Wanted:
     _tests: tuple[Callable[[Message], bool], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        values = {name: getattr(self, name) for name in CRITERIA}
         asked = {
-            name: CRITERIA[name].prepare(value) for name, value in values.items() if not _asks_nothing(name, value)
+            name: criterion.prepare(value)
+            for name, criterion in CRITERIA.items()
+            if (value := getattr(self, name)) is not (ABSENT if name == "json" else None)
         }
         object.__setattr__(self, "_asked", asked)
         object.__setattr__(self, "_tests", tuple(partial(CRITERIA[name].matches, asked[name]) for name in asked))
@@ -314,10 +315,6 @@ CRITERIA: Mapping[str, Criterion] = {
         lambda wanted, message: f"{show(wanted)} said no",
     ),
 }
-
-
-def _asks_nothing(name: str, value: Any) -> bool:
-    return value is (ABSENT if name == "json" else None)
 
 
 def _ask(name: str, value: Any) -> str:
