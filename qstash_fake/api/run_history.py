@@ -268,7 +268,7 @@ def _next(run: Run, message: Message) -> Json:
         state = "STEP_CANCELED"
     else:
         state = "STEP_RETRY" if message.state is State.RETRY else "STEP_PROGRESS"
-    outcome = message.attempts[-1].outcome if message.attempts else None
+    outcome = message.last_outcome
     raised_in = http.first(outcome.headers, STEP_NAME_HEADER) if outcome is not None else None
     return _present(
         {

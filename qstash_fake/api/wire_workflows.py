@@ -62,7 +62,7 @@ def failure_callback(run: Run) -> Json:
     """What became of the call of a failure function, with its last answer."""
     message = run.failure
     assert message is not None
-    outcome = message.attempts[-1].outcome if message.attempts else None
+    outcome = message.last_outcome
     info: Json = {"state": failure_state(run)}
     if outcome is not None:
         info |= {

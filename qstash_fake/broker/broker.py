@@ -44,7 +44,7 @@ class Delivery:
     @property
     def token_id(self) -> str:
         """The `jti` of its signature, another one for each attempt."""
-        return token_id(self.message.message_id, self.message.attempts.index(self.attempt))
+        return token_id(self.message.message_id, self.attempt.number)
 
 
 class Broker(Account):
@@ -143,13 +143,15 @@ class Broker(Account):
                     lost = self.disturbance.doubles(message) or lost
                 if lost:
                     self._again.append(message)
-            attempt = Attempt(
+            previous = message.last_attempt
+            attempt = message.last_attempt = Attempt(
                 started_ms=self.now_ms,
                 retried=message.retried,
                 lost=lost,
                 due_ms=message.due_ms,
+                number=0 if previous is None else previous.number + 1,
+                previous=previous,
             )
-            message.attempts += (attempt,)
             self.journal.log(self.now_ms, Step.ACTIVE, message, attempt)
             return Delivery(
                 message=message,

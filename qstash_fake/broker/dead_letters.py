@@ -31,7 +31,7 @@ class DeadLetter:
     @property
     def outcome(self) -> Outcome:
         """What came of the last attempt."""
-        outcome = self.message.attempts[-1].outcome
+        outcome = self.message.last_outcome
         assert outcome is not None
         return outcome
 

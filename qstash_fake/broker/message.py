@@ -84,6 +84,10 @@ class Attempt:
     """The answer never reached QStash: the first of two deliveries asked for with `duplicate_next`."""
     due_ms: int = 0
     """When it was due; until *started_ms* a gate held it."""
+    number: int = 0
+    """How many attempts of its message came before it, lost ones too."""
+    previous: Attempt | None = None
+    """The attempt before it: a tuple of attempts would be another object for the collector."""
     unknown_key: bool = False
     """The application has refused it, and its environment did not hold the key that it was signed with."""
     view: Any = None
@@ -152,7 +156,7 @@ class Message:
     part: Part | None = None
     """What it is to the run of a workflow; None outside of workflows."""
     state: State = State.CREATED
-    attempts: tuple[Attempt, ...] = ()
+    last_attempt: Attempt | None = None
     cancel_requested: bool = False
     finished_ms: int | None = None
     dlq_id: str | None = None
@@ -215,9 +219,24 @@ class Message:
         return self.state in PENDING
 
     @property
+    def attempts(self) -> list[Attempt]:
+        """Its attempts, in start order."""
+        found, attempt = [], self.last_attempt
+        while attempt is not None:
+            found.append(attempt)
+            attempt = attempt.previous
+        return found[::-1]
+
+    @property
+    def last_outcome(self) -> Outcome | None:
+        """What came of its last attempt; None before the first, and while it is in flight."""
+        return None if self.last_attempt is None else self.last_attempt.outcome
+
+    @property
     def retried(self) -> int:
         """How many attempts were made before the next one; an attempt whose answer is lost does not count."""
-        return sum(not attempt.lost for attempt in self.attempts)
+        last = self.last_attempt
+        return 0 if last is None else last.retried + (not last.lost)
 
     def __repr__(self) -> str:
         return f"<Message {self.message_id[:12]}… {self.method} {self.url} {self.state}>"

@@ -129,7 +129,7 @@ class Queues:
 
     def _take_back_slots(self, queue: Queue) -> None:
         """Send messages that have a slot but never started back to the entrance, the last first (assumed)."""
-        waiting = [message for message in queue.unfinished if message.slot and not message.attempts]
+        waiting = [message for message in queue.unfinished if message.slot and message.last_attempt is None]
         waiting.sort(key=lambda message: (message.due_ms, message.sequence))
         while waiting and queue.slots_taken > queue.parallelism:
             message = waiting.pop()

@@ -220,10 +220,11 @@ def _count(messages: Sequence[Message], other: str = "") -> str:
 def _describe(message: Message) -> str:
     """Return one line about *message*, redacted as it asks."""
     known = [f"{message.message_id[:14]}…", str(message.state)]
-    if message.attempts and (outcome := message.attempts[-1].outcome) is not None and not outcome.success:
+    last, outcome = message.last_attempt, message.last_outcome
+    if outcome is not None and not outcome.success:
         known.append(f"last attempt: {outcome.error or outcome.status}")
-    if message.pending and message.attempts and message.attempts[-1].outcome is None:
-        known.append(f"in flight since {iso(to_datetime(message.attempts[-1].started_ms))}")
+    if message.pending and last is not None and outcome is None:
+        known.append(f"in flight since {iso(to_datetime(last.started_ms))}")
     elif message.pending:
         known.append(f"due {iso(to_datetime(message.due_ms))}")
     body = describe_body(message) if message.body else "no body"
@@ -240,7 +241,7 @@ def _describe_schedule(schedule: Schedule) -> str:
 
 def _refusal(message: Message) -> str:
     """Return the body of the last answer, if that attempt failed: the body may say why."""
-    outcome = message.attempts[-1].outcome if message.attempts else None
+    outcome = message.last_outcome
     if outcome is None or outcome.success or not (text := " ".join(as_text(outcome.body).split())):
         return ""
     return f" → {cut(text)}"

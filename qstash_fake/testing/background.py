@@ -42,9 +42,8 @@ class Background:
 
     def signature(self, message: Message) -> list[str]:
         """Return the line on what *message* was signed for, if its handler has answered 401."""
-        if not message.attempts:
+        if (attempt := message.last_attempt) is None:
             return []
-        attempt = message.attempts[-1]
         signed = signed_for(message, attempt, self._inside.targets.routes)
         return [f"the delivery was signed for {signed}: {advice(attempt)}"] if signed else []
 

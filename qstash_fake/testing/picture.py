@@ -89,7 +89,7 @@ def row(message: Message) -> Json:
 
 def detail(message: Message, body_characters: int | None = None) -> Json:
     """Return all there is to know of *message*, of each text no more than *body_characters* characters."""
-    content = message.content.body if message.attempts else message.body  # of a run: known once it has started
+    content = message.content.body if message.last_attempt else message.body  # of a run: known once it has started
     whole = {
         **wire.message(message),
         "deduplicationId": message.deduplication_id,

@@ -44,7 +44,7 @@ def _under_way(run: Run, now_ms: int) -> Iterator[str]:
 def _what(message: Message) -> str:
     part = message.part
     assert part is not None
-    if part.step is not None and part.step.type in ("SleepFor", "SleepUntil") and not message.attempts:
+    if part.step is not None and part.step.type in ("SleepFor", "SleepUntil") and message.last_attempt is None:
         return f"{_step(message)} sleeps"
     return _WORDS.get(part.role, _next)(message)
 
@@ -66,7 +66,7 @@ def asked_of(message: Message, attempt: Attempt) -> str | None:
 
 def _next(message: Message) -> str:
     """Return which step the delivery of *message* runs: the one after the step that it brings."""
-    return _after(message, message.attempts[-1] if message.attempts else None)
+    return _after(message, message.last_attempt)
 
 
 def _after(message: Message, attempt: Attempt | None) -> str:

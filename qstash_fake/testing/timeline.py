@@ -82,7 +82,7 @@ def _said(entry: LogEntry) -> str:
 
 def _coming(message: Message, held: Mapping[Message, str], broker: Broker) -> str:
     who = f"{_who(message)}{_marks(message, broker)}"
-    if message.attempts and message.attempts[-1].outcome is None:
+    if message.last_attempt and message.last_attempt.outcome is None:
         return f"{'(active)':<9} {who}"
     if message in held:
         return f"{'(held)':<9} {who}  {held[message]}"

@@ -308,7 +308,7 @@ CRITERIA: Mapping[str, Criterion] = {
         lambda wanted, message: wanted.items() <= _limits(message).items(), _limits_difference, _wanted_limits
     ),
     "deduplication_id": _equal(lambda message: message.options.deduplication_id),
-    "status": _equal(lambda message: message.attempts[-1].status if message.attempts else None),
+    "status": _equal(lambda message: message.last_attempt.status if message.last_attempt else None),
     # Last: a user's function sees only messages that match in every other respect.
     "where": Criterion(
         lambda wanted, message: bool(wanted(views.view_of(views.Message, message))),

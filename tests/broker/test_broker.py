@@ -89,7 +89,7 @@ def test_a_message_that_is_next_has_not_started(bench):
     message = bench.publish("a")
     for _ in range(2):
         assert bench.broker.next_message(bench.broker.now_ms) is message
-        assert (message.state, message.attempts) == ("CREATED", ())
+        assert (message.state, message.attempts) == ("CREATED", [])
     assert bench.advance(0) == [(0, "a")]
 
 

@@ -37,7 +37,8 @@ def a_message(state=State.ACTIVE, *, attempts=1, retries=3):
         max_retries=retries,
         state=state,
     )
-    message.attempts = tuple(Attempt(started_ms=START_MS, retried=n) for n in range(attempts))
+    for n in range(attempts):
+        message.last_attempt = Attempt(started_ms=START_MS, retried=n, previous=message.last_attempt)
     return message
 
 

@@ -18,7 +18,7 @@ FAILED = Outcome(status=500)
 HEADERS = ("Retry-After", "X-RateLimit-Reset", "X-RateLimit-Reset-Requests", "X-RateLimit-Reset-Tokens")
 
 
-def a_message(*, attempts=1, retries=99, retry_delay=None):
+def a_message(*, attempts=1, lost=0, retries=99, retry_delay=None):
     message = Message(
         message_id="msg_1",
         sequence=1,
@@ -33,7 +33,9 @@ def a_message(*, attempts=1, retries=99, retry_delay=None):
         max_retries=retries,
         state=State.ACTIVE,
     )
-    message.attempts = tuple(Attempt(started_ms=START_MS, retried=n) for n in range(attempts))
+    for n in range(attempts):
+        previous, retried = message.last_attempt, message.retried
+        message.last_attempt = Attempt(started_ms=START_MS, retried=retried, lost=n < lost, previous=previous)
     return message
 
 
@@ -54,8 +56,7 @@ def test_no_retries_means_one_attempt():
 
 
 def test_a_lost_answer_uses_up_no_retry():
-    message = a_message(attempts=2, retries=1)
-    message.attempts[0].lost = True
+    message = a_message(attempts=2, lost=1, retries=1)
     assert wait_ms(message, FAILED, START_MS) == FIRST_RETRY_S * 1_000
 
 

@@ -139,7 +139,7 @@ def test_overwriting_unpauses(bench):
 def test_a_trigger_stores_one_message_and_delivers_nothing(bench):
     schedule = bench.schedule("a", cron="0 0 1 1 *")
     (message,) = schedule.trigger()
-    assert (message.state, message.attempts) == ("CREATED", ())
+    assert (message.state, message.attempts) == ("CREATED", [])
     assert schedule.last_messages == [message]
     assert bench.advance(0) == [(0, "a")]
 

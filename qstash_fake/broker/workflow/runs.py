@@ -85,7 +85,7 @@ class Entry(NamedTuple):
         if self.step is None or not self.step.id:
             return False
         message = self.message
-        return message is None or message.not_before_ms <= message.created_ms or bool(message.attempts)
+        return message is None or message.not_before_ms <= message.created_ms or message.last_attempt is not None
 
     @property
     def done_ms(self) -> int:
