@@ -89,13 +89,22 @@ class Lane:
             del self.queues[message.queue]
         del self._waiting[place_of(message)]
 
-    def head(self) -> Message | None:
-        """Return the first that waits."""
+    def first_place(self) -> Place | None:
+        """Return the place of the first that waits."""
         while self._heap:
-            if (message := self._waiting.get(self._heap[0])) is not None:
-                return message
+            if self._heap[0] in self._waiting:
+                return self._heap[0]
             heapq.heappop(self._heap)
         return None
+
+    def head(self) -> Message | None:
+        """Return the first that waits."""
+        place = self.first_place()
+        return None if place is None else self.at(place)
+
+    def at(self, place: Place) -> Message:
+        """Return the message that waits at *place*."""
+        return self._waiting[place]
 
 
 class Lanes:
@@ -127,8 +136,8 @@ class Lanes:
     def look_again(self, *lanes: Lane) -> None:
         """Note that the gate of these lanes may have opened."""
         for lane in lanes:
-            head = lane.head()
-            if head is not None and lane.promised != (place := place_of(head)):
+            place = lane.first_place()
+            if place is not None and place != lane.promised:
                 lane.promised = place
                 heapq.heappush(self._promising, (place, next(self._counter), lane))
 
@@ -137,14 +146,13 @@ class Lanes:
         while self._promising:
             promise, _, lane = self._promising[0]
             if lane.promised == promise:
-                head = lane.head()
-                if head is None or place_of(head) != promise:
-                    lane.promised = None
-                    self.look_again(lane)
-                elif lane.gate.is_open(now_ms):
-                    return lane, head
-                else:
+                if lane.first_place() == promise:
+                    if lane.gate.is_open(now_ms):
+                        return lane, lane.at(promise)
                     lane.promised = None
                     lane.gate.found_closed(now_ms)
+                else:
+                    lane.promised = None
+                    self.look_again(lane)
             heapq.heappop(self._promising)
         return None
