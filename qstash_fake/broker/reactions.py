@@ -57,11 +57,10 @@ class End(Event[Ending]):
         broker = self._broker
         assert attempt.outcome is None, f"{attempt!r} has ended already"
         following = ORDINARY if message.part is None else message.part.following
-        verdict = judge(message, outcome, broker.now_ms)
-        ended = Ended(message, attempt, outcome, following.amend(message, outcome, verdict))
+        outcome, verdict = following.amend(message, outcome, judge(message, outcome, broker.now_ms))
         if broker.plan is not None and following is ORDINARY:  # assumed: what a workflow is told is never cut
-            outcome.stored_bytes = broker.plan.message_size
-        attempt.outcome = outcome
+            outcome = outcome._replace(stored_bytes=broker.plan.message_size)
+        attempt.outcome, ended = outcome, Ended(message, attempt, outcome, verdict)
         for react in following.reactions:
             react(broker, ended)
 
@@ -70,15 +69,15 @@ Reaction = Callable[["Broker", Ended], None]
 
 
 class Following(NamedTuple):
-    """What follows when an attempt ends: the last word on the verdict, then the reactions, in order."""
+    """What follows when an attempt ends: the last word on outcome and verdict, then the reactions, in order."""
 
-    amend: Callable[[Message, Outcome, Verdict], Verdict]
+    amend: Callable[[Message, Outcome, Verdict], tuple[Outcome, Verdict]]
     reactions: tuple[Reaction, ...]
 
 
-def as_judged(message: Message, outcome: Outcome, verdict: Verdict) -> Verdict:
-    """Leave the verdict as it is."""
-    return verdict
+def as_judged(message: Message, outcome: Outcome, verdict: Verdict) -> tuple[Outcome, Verdict]:
+    """Leave both as they are."""
+    return outcome, verdict
 
 
 def free_gates(broker: Broker, ended: Ended) -> None:

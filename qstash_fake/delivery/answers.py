@@ -147,17 +147,18 @@ def outcome_of(answer: Answer | Outcome) -> Outcome:
     if answer.status is None and answer.exception is not None:
         return failed(answer.exception)
     try:
-        outcome = Outcome(
-            status=_status(answer.status),
+        status = _status(answer.status)
+        exception = answer.exception
+        if exception is None and status == 500:  # where another answer was made of it, it was handled
+            exception = answer.swallowed
+        return Outcome(
+            status=status,
             headers=tuple([_header(pair, answer.header_type) for pair in _pairs(answer.headers)]),
             body=_bytes(answer.body)[:MAX_BODY],
-            exception=answer.exception,
+            exception=exception,
         )
     except (TypeError, ValueError) as problem:
         return failed(answer.exception or problem)
-    if outcome.status == 500 and outcome.exception is None:  # where another answer was made of it, it was handled
-        outcome.exception = answer.swallowed
-    return outcome
 
 
 def failed(error: BaseException) -> Outcome:

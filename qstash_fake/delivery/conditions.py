@@ -19,16 +19,14 @@ def takes(duration_ms: int) -> Condition:
     """Return the condition that an answer takes *duration_ms*."""
 
     def condition(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
-        outcome.duration_ms = max(outcome.duration_ms, duration_ms)
-        return outcome
+        return outcome._replace(duration_ms=max(outcome.duration_ms, duration_ms))
 
     return condition
 
 
 def times_out(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:
     """Let the outcome, which is a time-out already, last as long as QStash waits for an answer."""
-    outcome.duration_ms = DEFAULT_TIMEOUT_MS if message.timeout_ms is None else message.timeout_ms
-    return outcome
+    return outcome._replace(duration_ms=DEFAULT_TIMEOUT_MS if message.timeout_ms is None else message.timeout_ms)
 
 
 def within_timeout(message: Message, attempt: Attempt, outcome: Outcome) -> Outcome:

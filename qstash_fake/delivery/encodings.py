@@ -35,11 +35,11 @@ def understood(outcome: Outcome, forwarded: Headers) -> Outcome:
     """
     if (first(outcome.headers, "content-encoding") or "").lower() != "gzip" or not asks_for_gzip(forwarded):
         return outcome
-    if outcome.body.startswith(_MAGIC):
+    body = outcome.body
+    if body.startswith(_MAGIC):
         try:
-            outcome.body = GzipFile(fileobj=io.BytesIO(outcome.body)).read(MAX_BODY)
+            body = GzipFile(fileobj=io.BytesIO(body)).read(MAX_BODY)
         except (OSError, EOFError, zlib.error) as error:
             why = f"the answer says that it is gzip, and cannot be unpacked: {error}"
             return Outcome(error=why, exception=outcome.exception, duration_ms=outcome.duration_ms)
-    outcome.headers = tuple(pair for pair in outcome.headers if pair[0].lower() not in _GONE)
-    return outcome
+    return outcome._replace(body=body, headers=tuple(pair for pair in outcome.headers if pair[0].lower() not in _GONE))

@@ -274,7 +274,7 @@ def _outcome(
         answer.body, content_type = text.encode(), "text/plain; charset=utf-8"
     outcome = _checked(answer)
     if content_type and not any(name.lower() == "content-type" for name, _ in outcome.headers):
-        outcome.headers = (("content-type", content_type), *outcome.headers)
+        return outcome._replace(headers=(("content-type", content_type), *outcome.headers))
     return outcome
 
 

@@ -115,7 +115,7 @@ class Deliveries:
     def _deliver(self, broker: Broker, delivery: Delivery, answerer: Answerer) -> Calls:
         try:
             if isinstance(answerer.app, Fixed):  # nobody would see the request: none is made or signed
-                came: Came | None = answerer.app.answer()
+                came: Came | None = answerer.app.outcome
             else:
                 came = yield Call(answerer.app, request_for(delivery))
         except BaseException as error:  # no request could be made, or the driver has ended without an answer

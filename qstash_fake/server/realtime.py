@@ -87,8 +87,8 @@ class RealTime:
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
         outcome = answerer.settle(delivery.message, delivery.attempt, outcome)
         broker.observe(self._now_ms())
-        outcome.duration_ms = max(outcome.duration_ms, broker.now_ms - delivery.attempt.started_ms)
-        broker.complete(delivery, outcome)
+        took_ms = max(outcome.duration_ms, broker.now_ms - delivery.attempt.started_ms)
+        broker.complete(delivery, outcome._replace(duration_ms=took_ms))
 
     async def _sleep(self) -> None:
         may_start = not self._held and len(self._in_flight) < MAX_IN_FLIGHT

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from qstash_fake.broker.broker import Broker, Delivery
 from qstash_fake.broker.message import Message, Outcome
 from qstash_fake.protocol.publish import PublishRequest, parse_publish
@@ -60,9 +58,8 @@ class Bench:
         body = delivery.message.text
         prepared = self.answers.get(body) or self.answers.get(delivery.message.url)
         answer = prepared.pop(0) if prepared else 200
-        outcome = Outcome(status=answer) if isinstance(answer, int) else dataclasses.replace(answer)
-        outcome.duration_ms = self.takes.get(body, self.takes.get(delivery.message.url, 0)) * 1000
-        return outcome
+        outcome = Outcome(status=answer) if isinstance(answer, int) else answer
+        return outcome._replace(duration_ms=self.takes.get(body, self.takes.get(delivery.message.url, 0)) * 1000)
 
     def states(self, message: Message) -> list[str]:
         """What the journal says of *message*."""

@@ -44,15 +44,14 @@ def part_of(message: Message) -> Part:
     return message.part
 
 
-def amend(message: Message, outcome: Outcome, verdict: Verdict) -> Verdict:
-    """Return what *outcome* means; the run may have ended, and a start must reach a workflow."""
+def amend(message: Message, outcome: Outcome, verdict: Verdict) -> tuple[Outcome, Verdict]:
+    """Return *outcome* and what it means; the run may have ended, and a start must reach a workflow."""
     part = part_of(message)
     if not part.run.going:
-        return verdict if isinstance(verdict, Delivered) else Canceled()
+        return outcome, verdict if isinstance(verdict, Delivered) else Canceled()
     if isinstance(verdict, Delivered) and part.role is Role.FIRST and (problem := _wrong_destination(part, outcome)):
-        outcome.error = problem
-        return Failed()
-    return verdict
+        return outcome._replace(error=problem), Failed()
+    return outcome, verdict
 
 
 def _wrong_destination(part: Part, outcome: Outcome) -> str | None:

@@ -54,17 +54,4 @@ class Fixed(Inline):
     outcome: Outcome
 
     def send(self, request: Request) -> Outcome:
-        return self.answer()
-
-    def answer(self) -> Outcome:
-        """Return a copy, because an outcome belongs to one attempt."""
-        one = self.outcome  # `dataclasses.replace` looks at every field by name, and a route answers often
-        return Outcome(
-            status=one.status,
-            headers=one.headers,
-            body=one.body,
-            error=one.error,
-            exception=one.exception,
-            duration_ms=one.duration_ms,
-            stored_bytes=one.stored_bytes,
-        )
+        return self.outcome
