@@ -127,7 +127,9 @@ class Journal:
             self._next_deliveries,
         )
         self._forgotten = 0
-        self._slack = max(1, MAX_ENTRIES // 10)  # forgotten at once: the front of a list costs all of it
+        # Forgotten at once: to take one from the front of a list costs as much as to take many. Yet they are few. Then
+        # their messages go while as many new ones come, and Python's collector, which counts both, has nothing to do.
+        self._slack = max(1, MAX_ENTRIES // 100)
         self._limit = MAX_ENTRIES + self._slack
 
     @property

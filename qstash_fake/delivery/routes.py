@@ -43,7 +43,9 @@ class Route(NamesWhatIsMeant):
     def __init__(self, pattern: UrlPattern, method: str | None) -> None:
         self._pattern = pattern
         self._method = method
-        self._calls: deque[tuple[Message, InnerAttempt]] = deque(maxlen=MAX_DONE)
+        # Of each attempt that came here; pairs would be one object more for each, which Python's collector looks at.
+        self._messages: deque[Message] = deque(maxlen=MAX_DONE)
+        self._attempts: deque[InnerAttempt] = deque(maxlen=MAX_DONE)
         self._called = 0
         self._first: list[Reply] = []
         """Given one after the other, from the call `_first_from` on."""
@@ -123,13 +125,14 @@ class Route(NamesWhatIsMeant):
     @property
     def calls(self) -> list[Attempt]:
         """The attempts that came here, in start order; as many of the newest as the broker keeps messages."""
-        return [attempt_of(*call) for call in self._calls]
+        return list(map(attempt_of, self._messages, self._attempts))
 
     # --- for `mounts` alone: a test has the names above ---------------------------------------------------------
 
     def _note(self, message: Message, attempt: InnerAttempt) -> None:
         """Count an attempt that came here."""
-        self._calls.append((message, attempt))
+        self._messages.append(message)
+        self._attempts.append(attempt)
         self._called += 1
 
     def _matches(self, message: Message) -> bool:
@@ -138,7 +141,7 @@ class Route(NamesWhatIsMeant):
 
     def _has_answered(self, attempt: InnerAttempt) -> bool:
         """Tell whether *attempt* has its answer from here, and not from an application."""
-        return bool(self._first or self._then) and any(attempt is one for _, one in self._calls)
+        return bool(self._first or self._then) and any(attempt is one for one in self._attempts)
 
     def _way_out(self) -> str:
         """Return what to do about a delivery that this route matches and does not answer, for a sentence."""
@@ -208,7 +211,7 @@ class Routes:
     def instead_of(self, route: Route) -> Route | None:
         """Return the newest of the newer routes that deliveries came to which *route* matches too."""
         for newer in itertools.takewhile(lambda one: one is not route, reversed(self._all)):
-            if any(route._matches(message) for message, _ in newer._calls):
+            if any(map(route._matches, newer._messages)):
                 return newer
         return None
 

@@ -29,14 +29,14 @@ def test_the_newest_entries_are_kept_and_the_others_counted(small):
 
 
 @pytest.mark.parametrize("kind", ["notes", "steps"])
-def test_a_tenth_is_forgotten_at_once_when_there_is_a_tenth_too_many(bench, monkeypatch, kind):
-    monkeypatch.setattr(journal_module, "MAX_ENTRIES", 20)
+def test_a_hundredth_is_forgotten_at_once_when_there_is_a_hundredth_too_many(bench, monkeypatch, kind):
+    monkeypatch.setattr(journal_module, "MAX_ENTRIES", 200)
     journal, message = Journal(), bench.publish("a")
     forgotten = []
-    for _ in range(24):
+    for _ in range(204):
         journal.note(0, "a") if kind == "notes" else journal.log(0, Step.CREATED, message)
         forgotten.append(journal.forgotten)
-    assert forgotten == [0] * 21 + [2] * 2 + [4]
+    assert forgotten == [0] * 201 + [2] * 2 + [4]
 
 
 def test_since_a_mark_means_what_was_written_after_it(small):
