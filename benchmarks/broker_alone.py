@@ -28,9 +28,9 @@ def publish_and_deliver(requests: Sequence[PublishRequest]) -> None:
     broker = Broker(0)
     for request in requests:
         broker.publish(request)
-    start_next, done = next_start(broker), 0
+    start_next, success, done = next_start(broker), Outcome(status=200), 0
     while (delivery := start_next()) is not None:
-        broker.complete(delivery, Outcome(status=200))
+        broker.complete(delivery, success)
         done += 1
     assert done == len(requests)
 
