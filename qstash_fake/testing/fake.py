@@ -90,7 +90,7 @@ class QStashFake(Contents):
         self._api = ApiView(inside.api)
         self._verbs = inside.verbs
         self._background = Background(inside)
-        self._exits = ExitStack()
+        self._exits = ExitStack()  # of the `with` block
 
     @property
     def clock(self) -> Clock:
@@ -311,7 +311,7 @@ class QStashFake(Contents):
     def __enter__(self) -> Self:
         if self._inside.verbs.opened:
             raise UsageError("a QStashFake is for one `with` block: make a new one for the next")
-        self._exits.enter_context(self._inside.at_work())
+        self._exits = self._inside.begin()
         return self
 
     def __exit__(

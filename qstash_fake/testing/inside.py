@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import httpx
 
@@ -70,28 +70,16 @@ class Inside:
         """Take the test clients from *entered*, which is watched for longer than the life of this fake."""
         self._entered = entered
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Set the environment, answer the calls of this process, freeze its time and let the verbs work."""
+    def begin(self) -> ExitStack:
+        """Set the environment, answer the calls of this process, freeze its time and let the verbs work.
+
+        The stack that is returned ends all of it.
+        """
         url, token = self._variables
         hosts = Hosts(os.environ.get("QSTASH_URL"), url)
         with ExitStack() as exits:
             exits.enter_context(variables(of_a_fake(url, token)))
             exits.enter_context(intercepted(self.api, hosts))
-            exits.enter_context(self._clients())
-            exits.callback(self.timekeeper.close)
-            exits.callback(self.verbs.close)
-            exits.callback(self._deliveries.close)
-            exits.callback(self.driver.close)  # first of all: an application may publish as it shuts down
-            if not self.timekeeper.runs and self.timekeeper.freezes_between_verbs:
-                self.timekeeper.stand_still()
-            self.verbs.open()
-            yield
-
-    @contextmanager
-    def _clients(self) -> Iterator[None]:
-        """Show the driver which test clients are entered."""
-        with ExitStack() as exits:
             entered = self._entered
             if entered is None:
                 entered = Entered()
@@ -99,7 +87,14 @@ class Inside:
                 exits.callback(entered.stop)
             self.driver.clients = entered.clients
             exits.enter_context(entered.telling(self.driver.client_enters))
-            yield
+            exits.callback(self.timekeeper.close)
+            exits.callback(self.verbs.close)
+            exits.callback(self._deliveries.close)
+            exits.callback(self.driver.close)  # first of all: an application may publish as it shuts down
+            if not self.timekeeper.runs and self.timekeeper.freezes_between_verbs:
+                self.timekeeper.stand_still()
+            self.verbs.open()
+            return exits.pop_all()
 
     def reset(self) -> None:
         """Put a new broker in the place of the old one, and forget routes and faults; the time goes on."""
