@@ -165,12 +165,16 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell of the fake in the report of a test that has one, fail it for stray calls, warn of a marker in vain."""
-    if plugin.fake_of(item) is None:
-        report = yield
-    else:
+    if call.excinfo is not None and plugin.fake_of(item) is not None:
         from qstash_fake.plugin import failures
 
-        report = yield from failures.report(item, call)
+        failures.before_report(item, call)
+    report = yield
+    # Only now: pytest puts the exception of a unittest.TestCase into the call while it makes the report.
+    if (call.excinfo is not None or report.failed) and plugin.fake_of(item) is not None:
+        from qstash_fake.plugin import failures
+
+        failures.after_report(item, call, report)
     item.config.stash[_STRAYS].judge(item, call, report)
     # By now a test has asked for the fixture, if it asks for it at all.
     if call.when == "teardown" and plugin.FAKE not in item.stash and (sentence := plugin.in_vain(item)):

@@ -7,7 +7,7 @@ runs have shown together. Each of the three asks `show` for the sections, and a 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 
 import pytest
@@ -23,26 +23,32 @@ OWN = "qstash_fake"
 LOOPS = ("asyncio", "trio")  # uvloop's frames are not Python's
 
 
-def report(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep our own frames out of the traceback, and add what there is to know to the report that is yielded for."""
-    own: QStashFake | None = item.stash.get(plugin.FAKE, None)
-    if call.when == "setup" and not has_begun(item):
-        return (yield)
+def before_report(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Keep our own frames out of the traceback of a phase that has raised, unless the user wants to see all frames."""
     # The option belongs to pytest's terminal, and `-p no:terminal` takes both away.
-    if call.excinfo is not None and not item.config.getoption("fulltrace", False):
+    if (
+        call.excinfo is not None
+        and not _is_too_early(item, call.when)
+        and not item.config.getoption("fulltrace", False)
+    ):
         call.excinfo = _without_own_frames(call.excinfo)
-    report = yield
-    if call.when == "call" and call.excinfo is not None:
-        item.stash[NOT_PASSED] = True
+
+
+def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Add what there is to know to the *report* of a phase that has raised or failed."""
+    if _is_too_early(item, call.when):
+        return
     show(item, report)
-    # Only now: pytest puts the exception of a unittest.TestCase into the call while it makes the report.
-    if own and call.when == "call" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
+    if call.when != "call" or call.excinfo is None:
+        return
+    item.stash[NOT_PASSED] = True
+    own: QStashFake | None = item.stash.get(plugin.FAKE, None)
+    if own and not call.excinfo.errisinstance(pytest.skip.Exception):
         # The test has failed already: the problems of its end are added here, and are no second error.
         try:
             own.verify()
         except UsageError as error:
             report.sections.append(("qstash_fake", str(error)))
-    return report
 
 
 def show(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -50,7 +56,7 @@ def show(item: pytest.Item, report: pytest.TestReport) -> None:
     planned = item.stash.get(plugin.PLANNED, None)
     is_step = planned is not None and not planned.counts  # of a search: shown to nobody
     is_shown = any(title == TIMELINE for title, _ in report.sections)
-    if not report.failed or is_step or is_shown or (report.when == "setup" and not has_begun(item)):
+    if not report.failed or is_step or is_shown or _is_too_early(item, report.when):
         return
     fake: QStashFake = plugin.fake_of(item)
     report.sections.append((TIMELINE, _timeline(fake)))
@@ -58,6 +64,11 @@ def show(item: pytest.Item, report: pytest.TestReport) -> None:
         report.sections.append(("qstash_fake routes", sentence))
     if (folder := item.config.getoption("qstash_fake_report", None)) is not None:
         report.sections.append(("qstash_fake report", reports.write(item, report, fake, folder)))
+
+
+def _is_too_early(item: pytest.Item, when: str | None) -> bool:
+    """Tell whether *when* is the set-up, and nothing has happened with a fake so far."""
+    return when == "setup" and not has_begun(item)
 
 
 def _timeline(fake: QStashFake) -> str:

@@ -30,7 +30,10 @@ def of_ini(config: pytest.Config) -> dict[str, Any]:
 def of_marker(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
     """Return the options that the markers of *node*, its class and its module set; the closest counts."""
     options: dict[str, Any] = {}
-    for marker in reversed(list(node.iter_markers(MARKER))):
+    markers = list(node.iter_markers(MARKER))
+    if not markers:
+        return options
+    for marker in reversed(markers):
         unknown = sorted(marker.kwargs.keys() - OPTIONS.keys())
         if marker.args or unknown:
             wrong = _unknown(unknown) if unknown else f"no keyword for {marker.args[0]!r}"
