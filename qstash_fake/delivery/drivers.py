@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import Answer, outcome_of
@@ -24,7 +23,7 @@ from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import App, AsyncApp, SyncApp
 from qstash_fake.delivery.kinds.clients import PortalClient
 from qstash_fake.delivery.lifespans import Lifespan
-from qstash_fake.delivery.loops import foreign_loop_aside, loop_is_running, trio_is_running
+from qstash_fake.delivery.loops import Signal, foreign_loop_aside, loop_is_running, trio_is_running, turn
 from qstash_fake.delivery.run import Call, Calls, Came, Done, Pause, Raised
 from qstash_fake.delivery.watchdog import Silence, Watchdog, answered, stack_of
 from qstash_fake.errors import UsageError
@@ -255,7 +254,7 @@ async def _drive_on_trio(calls: Calls, limit_ms: int) -> Done:
     step = _step(calls, None)
     while not isinstance(step, Done):
         if isinstance(step, Pause):
-            await anyio.lowlevel.checkpoint()
+            await turn()
             step = _step(calls, None)
         else:
             step = _step(calls, await _came_on_trio(_send_without_lifespan(step.app, step.request), limit_ms))
@@ -264,7 +263,7 @@ async def _drive_on_trio(calls: Calls, limit_ms: int) -> Done:
 
 async def _came_on_trio(answer: Coroutine[Any, Any, Outcome], limit_ms: int) -> Came:
     came: list[Came] = []
-    ended = anyio.Event()
+    ended = Signal()
 
     async def child() -> None:
         came.append(await _came_of(answer))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-import anyio
-
-from qstash_fake.delivery.loops import Task, start_task
+from qstash_fake.delivery.loops import Signal, Task, start_task
 from qstash_fake.delivery.watchdog import Silence, answered, stack_of
 from qstash_fake.errors import UsageError
 
@@ -43,15 +41,15 @@ class AsgiLifespan:
         self.state: dict[str, Any] = {}
         self.app = app
         self._inbox: list[dict[str, str]] = []
-        self._arrived: anyio.Event | None = None
-        """What the application waits for; None where it does not. An event costs as much as a call."""
-        self._answered: anyio.Event | None = None
+        self._arrived = Signal()
+        """What the application waits for."""
+        self._answered = Signal()
         """What `_ask` waits for."""
-        self._gone = anyio.Event()
+        self._gone = Signal()
+        """Set where the application's side has ended."""
         self._error: Exception | None = None
         self._refusal: str | None = None
         self._started = False
-        self._ended = False
         self.task: Task | None = None
         """The task that runs the application's side, from the beginning of `startup` to the end of `shutdown`."""
 
@@ -63,7 +61,7 @@ class AsgiLifespan:
 
     async def shutdown(self, limit_ms: int) -> None:
         """Let the application shut down; raise what it raises, UsageError if that takes *limit_ms* of real time."""
-        if not self._ended:
+        if not self._gone.is_set():
             await self._ask("lifespan.shutdown", limit_ms)
         if not await answered(self._gone, limit_ms):
             self._give_up("lifespan.shutdown", limit_ms)
@@ -74,16 +72,14 @@ class AsgiLifespan:
         except Exception as error:  # noqa: BLE001 - kept for the code that waits for the application's answer
             self._error = error
         finally:
-            self._ended = True
-            self._note_answer()
             self._gone.set()
+            self._answered.set()
 
     async def _ask(self, what: str, limit_ms: int) -> None:
-        if not self._ended:
-            self._answered = anyio.Event()
+        if not self._gone.is_set():
+            self._answered = Signal()
             self._inbox.append({"type": what})
-            if self._arrived is not None:
-                self._arrived.set()
+            self._arrived.set()
             if not await answered(self._answered, limit_ms):
                 self._give_up(what, limit_ms)
         refusal, self._refusal = self._refusal, None
@@ -103,15 +99,11 @@ class AsgiLifespan:
 
     async def _receive(self) -> Event:
         while not self._inbox:
-            self._arrived = anyio.Event()
+            self._arrived = Signal()
             await self._arrived.wait()
         return self._inbox.pop(0)
 
     async def _send(self, event: Event) -> None:
         if event["type"].endswith(".failed"):
             self._refusal = event.get("message") or "no message"
-        self._note_answer()
-
-    def _note_answer(self) -> None:
-        if self._answered is not None:
-            self._answered.set()
+        self._answered.set()

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 
@@ -62,6 +64,40 @@ def foreign_loop_aside() -> Iterator[None]:
         asyncio._set_running_loop(loop)
         if task is not None:
             tasks._enter_task(loop, task)
+
+
+class Signal:
+    """What code on a loop waits for, asyncio's or trio's. An event is made where somebody waits: it costs as a call."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._event: anyio.Event | None = None
+
+    def set(self) -> None:
+        """Let all go on that wait; from now on nobody has to."""
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def is_set(self) -> bool:
+        """Tell whether it was set."""
+        return self._is_set
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if not self._is_set:
+            self._event = self._event or anyio.Event()
+            await self._event.wait()
+
+
+async def turn() -> None:
+    """Let everything else on the loop have a turn."""
+    if trio_is_running():
+        await anyio.lowlevel.checkpoint()
+    else:
+        await asyncio.sleep(0)
 
 
 def start_task(work: Callable[[], Coroutine[Any, Any, None]]) -> Task:

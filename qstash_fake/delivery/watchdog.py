@@ -19,8 +19,8 @@ from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NamedTuple
 
 import anyio
-import anyio.lowlevel
 
+from qstash_fake.delivery.loops import Signal, turn
 from qstash_fake.errors import UsageError
 from qstash_fake.protocol.durations import Duration, format_ms, to_ms
 
@@ -102,14 +102,14 @@ class Watchdog:
             task.cancel()
 
 
-async def answered(event: anyio.Event, limit_ms: int) -> bool:
+async def answered(event: Signal, limit_ms: int) -> bool:
     """Wait for *event*, on any loop, and tell whether it came in time; 0 is no limit."""
     if event.is_set():
         return True
     if not limit_ms:
         await event.wait()
         return True
-    await anyio.lowlevel.checkpoint()  # most answer within one turn, and a scope costs more than that
+    await turn()  # most answer within one turn, and a scope costs more than that
     if event.is_set():
         return True
     left = TICKS

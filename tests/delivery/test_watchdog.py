@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from qstash_fake import QStashFake, UsageError
+from qstash_fake.delivery.loops import Signal
 from qstash_fake.delivery.watchdog import Watchdog, answered
 
 JOB = "https://shop.example/jobs"
@@ -173,7 +174,7 @@ def test_the_time_that_code_blocks_its_thread_is_one_tick_however_long(qstash_fa
 @pytest.mark.asyncio
 async def test_nothing_is_given_up_while_a_debugger_traces(monkeypatch):
     monkeypatch.setattr(sys, "gettrace", lambda: bdb.Bdb().trace_dispatch)
-    watchdog, never = Watchdog(limit_ms=1), anyio.Event()
+    watchdog, never = Watchdog(limit_ms=1), Signal()
     task = asyncio.create_task(asyncio.sleep(0.03))
     watchdog.watch(task)
     with anyio.move_on_after(0.03) as scope:
