@@ -44,6 +44,9 @@ class Candidate:
 
     def __init__(self, app: Any) -> None:
         self.app = app
+        self.is_called = callable(app) and not isinstance(app, type)
+        """Whether it can be called as it is; to call a class only makes an object."""
+        self._classes = names_of(type(app))
 
     def is_a(self, *names: str) -> bool:
         """Tell whether it is of a class `package.Name`, or of one that inherits from it."""
@@ -52,11 +55,6 @@ class Candidate:
     def is_called_with(self, count: int) -> bool:
         """Tell whether it is called with *count* positional arguments; no class is."""
         return self.is_called and self.arguments == count
-
-    @property
-    def is_called(self) -> bool:
-        """Whether it can be called as it is; to call a class only makes an object."""
-        return callable(self.app) and not isinstance(self.app, type)
 
     @cached_property
     def parameters(self) -> list[inspect.Parameter] | None:
@@ -76,10 +74,6 @@ class Candidate:
         if any(p.kind is p.VAR_POSITIONAL for p in self.parameters) and required < 1:
             return 3
         return required
-
-    @cached_property
-    def _classes(self) -> frozenset[str]:
-        return names_of(type(self.app))
 
 
 @dataclass(frozen=True, slots=True)
