@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import httpx
 
@@ -27,8 +27,7 @@ _OWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """An HTTP request as it goes over the wire, to an absolute URL."""
 
     method: str
@@ -70,7 +69,7 @@ def moved(request: Request, url: str) -> Request:
         ("X-Forwarded-Host", urls.server(request.url).authority),
         ("X-Forwarded-Proto", urls.split(request.url).scheme.lower()),
     )
-    return replace(request, url=url, headers=(*own, *(pair for pair in request.headers if pair[0] != "Host")))
+    return request._replace(url=url, headers=(*own, *(pair for pair in request.headers if pair[0] != "Host")))
 
 
 def path_and_query(url: str) -> str:

@@ -13,7 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -160,7 +160,7 @@ def _on_the_wire(request: Request, moved: Moved | None) -> Request:
         users.append(moved.target)
     if (basic := _basic(users)) is not None and not any(name.lower() == "authorization" for name, _ in headers):
         headers = (*headers, ("Authorization", basic))
-    return replace(request, url=url, headers=headers)
+    return request._replace(url=url, headers=headers)
 
 
 def _without_user(text: str) -> str:
