@@ -105,6 +105,8 @@ def missing_names(session: pytest.Session) -> list[str]:
         "Session._fixturemanager": hasattr(session, "_fixturemanager"),
         "FixtureManager.getfixtureclosure": hasattr(fixtures.FixtureManager, "getfixtureclosure"),
         **{f"FuncFixtureInfo.{name}": hasattr(info, name) for name in _OF_THE_INFO},
+        **{f"FixtureDef.{name}": assigns(pytest.FixtureDef, "__init__", name) for name in _OF_A_DEFINITION},
+        "FixtureDef.cache_key": hasattr(pytest.FixtureDef, "cache_key"),
         "Function._fixtureinfo": assigns(pytest.Function, "__init__", "_fixtureinfo"),
         "Function._request": assigns(pytest.Function, "_initrequest", "_request"),
     }
@@ -112,6 +114,7 @@ def missing_names(session: pytest.Session) -> list[str]:
 
 
 _OF_THE_INFO = ("names_closure", "name2fixturedefs")
+_OF_A_DEFINITION = ("func", "argnames", "cached_result")
 
 
 def assigns(owner: type, method: str, name: str) -> bool:
