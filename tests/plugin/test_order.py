@@ -665,10 +665,16 @@ def test_names_that_are_missing_are_found(monkeypatch, request):
 
     monkeypatch.delattr(fixtures.FixtureManager, "getfixtureclosure")
     monkeypatch.setattr(fixtures, "FuncFixtureInfo", object)
+    monkeypatch.setattr(pytest.FixtureDef, "__init__", lambda self: None)
+    monkeypatch.delattr(pytest.FixtureDef, "cache_key")
     monkeypatch.setattr(pytest.Function, "_initrequest", lambda self: None)
     assert order.missing_names(request.session) == [
         "FixtureManager.getfixtureclosure",
         "FuncFixtureInfo.names_closure",
         "FuncFixtureInfo.name2fixturedefs",
+        "FixtureDef.func",
+        "FixtureDef.argnames",
+        "FixtureDef.cached_result",
+        "FixtureDef.cache_key",
         "Function._request",
     ]
