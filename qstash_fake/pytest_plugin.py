@@ -176,12 +176,14 @@ def pytest_runtest_makereport(
 
         failures.after_report(item, call, report)
     item.config.stash[_STRAYS].judge(item, call, report)
-    # By now a test has asked for the fixture, if it asks for it at all.
-    if call.when == "teardown" and plugin.FAKE not in item.stash and (sentence := plugin.in_vain(item)):
-        try:
-            item.warn(pytest.PytestWarning(sentence))
-        except pytest.PytestWarning:  # warnings are errors
-            fail(report, sentence)
+    if call.when == "teardown":
+        # By now a test has asked for the fixture, if it asks for it at all.
+        if plugin.FAKE not in item.stash and (sentence := plugin.in_vain(item)):
+            try:
+                item.warn(pytest.PytestWarning(sentence))
+            except pytest.PytestWarning:  # warnings are errors
+                fail(report, sentence)
+        plugin.forget_fake(item)
     return report
 
 

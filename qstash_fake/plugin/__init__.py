@@ -86,6 +86,12 @@ def fake_of(item: pytest.Item) -> Any:
     return item.config.stash.get(FAKE, None) if SESSION in getattr(item, "fixturenames", ()) else None
 
 
+def forget_fake(item: pytest.Item) -> None:
+    """Let go of the fake of a test that is over; pytest keeps tests to its end, and would keep all their fakes."""
+    if FAKE in item.stash and PLANNED not in item.stash:  # a search looks at it after the last of its runs
+        del item.stash[FAKE]
+
+
 def may_be_explored(item: pytest.Item) -> bool:
     """Tell whether something asks for exploration of *item*; most tests end here."""
     config = item.config

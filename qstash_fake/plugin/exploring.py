@@ -14,7 +14,7 @@ import pluggy
 import pytest
 
 from qstash_fake.errors import UsageError
-from qstash_fake.plugin import PLAN, PLANNED, RUNS, fake_of
+from qstash_fake.plugin import PLAN, PLANNED, RUNS, fake_of, forget_fake
 from qstash_fake.plugin.given import of_test
 from qstash_fake.plugin.order import assigns
 
@@ -46,6 +46,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     finally:
         with suppress(KeyError):
             del item.stash[PLANNED]
+        forget_fake(item)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

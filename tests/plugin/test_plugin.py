@@ -42,6 +42,28 @@ def test_it(qstash_fake):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("options", ["", 'explore=3, freeze="off"'], ids=["once", "explored"])
+def test_a_run_does_not_keep_the_fakes_of_tests_that_are_over(run, options):
+    result = run(
+        f"""
+import gc, weakref
+fakes = []
+
+@pytest.mark.qstash_fake(unrouted="accept"{", " * bool(options)}{options})
+@pytest.mark.parametrize("number", [1, 2])
+def test_it(qstash_fake, number):
+    fakes.append(weakref.ref(qstash_fake))
+    publish()
+    qstash_fake.drain()
+
+def test_the_end():
+    gc.collect()
+    assert fakes and not any(fake() for fake in fakes)
+"""
+    )
+    result.assert_outcomes(passed=3)
+
+
 def test_the_environment_is_restored_where_the_fake_comes_after_monkeypatch(run, monkeypatch):
     monkeypatch.setenv("QSTASH_TOKEN", "before")
     result = run("""
