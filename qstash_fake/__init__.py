@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qstash_fake.testing.wanted import Url
     from qstash_fake.testing.workflows import Workflows
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ApiCall",
