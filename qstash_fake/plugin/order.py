@@ -10,7 +10,7 @@ turn, by itself or by a client. Instead:
 
 1. `qstash_app` is added to the fixtures of a test before pytest looks for parameters, which it may have. Where there
    are parameters, pytest drops it again, because nobody asks for it. Hence it is added once more to the collected test,
-   unless nobody has overridden it: then there is nothing to mount.
+   unless nobody has overridden it and the test does not take it itself: then there is nothing to mount.
 2. Right after `qstash_fake` is there, `qstash_app` is asked for and mounted. A fixture that needs both is set up on the
    way. Only a fixture that is half set up, and asked for the fake in its own body, cannot be set up on the way. If
    `qstash_app` needs it, mounting waits until it is complete.
@@ -80,7 +80,7 @@ class Order:
         info = item._fixtureinfo  # shared by all tests that differ in parameters only
         if APP not in info.names_closure:
             _add_app(item, info)
-        if all(map(_is_ours, info.name2fixturedefs[APP])):
+        if APP not in info.argnames and all(map(_is_ours, info.name2fixturedefs[APP])):
             info.names_closure.remove(APP)
         first, *overriding = info.name2fixturedefs[FIXTURE]
         if _is_ours(first) and all(FIXTURE in definition.argnames for definition in overriding):
@@ -113,7 +113,7 @@ def missing_names(session: pytest.Session) -> list[str]:
     return [name for name, is_there in found.items() if not is_there]
 
 
-_OF_THE_INFO = ("names_closure", "name2fixturedefs")
+_OF_THE_INFO = ("argnames", "names_closure", "name2fixturedefs")
 _OF_A_DEFINITION = ("func", "argnames", "cached_result")
 
 

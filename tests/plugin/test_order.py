@@ -299,6 +299,21 @@ def test_it(qstash_fake, qstash_app):
     result.assert_outcomes(passed=2)
 
 
+def test_a_test_and_a_fixture_may_take_an_application_that_nobody_has_overridden(run):
+    run("""
+@pytest.fixture
+def taken(qstash_app):
+    return [qstash_app]
+
+def test_one(qstash_fake, qstash_app):
+    assert qstash_app is None
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_more(n, qstash_app, qstash_fake, taken):
+    assert taken == [qstash_app] == [None]
+""").assert_outcomes(passed=3)
+
+
 def test_an_application_of_wider_scope_is_mounted_in_every_test(run):
     result = run("""
 made = []
@@ -670,6 +685,7 @@ def test_names_that_are_missing_are_found(monkeypatch, request):
     monkeypatch.setattr(pytest.Function, "_initrequest", lambda self: None)
     assert order.missing_names(request.session) == [
         "FixtureManager.getfixtureclosure",
+        "FuncFixtureInfo.argnames",
         "FuncFixtureInfo.names_closure",
         "FuncFixtureInfo.name2fixturedefs",
         "FixtureDef.func",
