@@ -135,6 +135,20 @@ def test_where_warnings_are_errors_such_a_marker_fails_its_test(run):
     assert report_of(result, "ERROR at teardown of test_without") == [DOES_NOTHING]
 
 
+def test_such_a_marker_does_not_hide_why_a_tear_down_has_failed(run):
+    fixture = """
+@pytest.fixture(autouse=True)
+def database():
+    yield
+    raise RuntimeError("the database has gone")
+"""
+    result = run(fixture + WITHOUT, "-W", "error")
+    result.assert_outcomes(passed=1, errors=1)
+    told = report_of(result, "ERROR at teardown of test_without")
+    assert "E       RuntimeError: the database has gone" in told
+    assert told[-1] == DOES_NOTHING
+
+
 def test_a_marker_that_may_do_something_is_left_alone(run):
     result = run(
         """
