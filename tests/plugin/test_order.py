@@ -655,6 +655,28 @@ def test_it(qstash_fake):
     run(test, conftest=conftest).assert_outcomes(passed=1)
 
 
+def test_a_plan_of_the_set_up_begins_no_fake(run):
+    conftest = """
+import os, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown():
+    assert "QSTASH_URL" not in os.environ
+"""
+    result = run(
+        """
+@pytest.mark.qstash_fake(start="one day")
+def test_it(tmp_path, qstash_fake): pass
+
+def test_next(qstash_fake): pass
+""",
+        "--setup-plan",
+        conftest=conftest,
+    )
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*SETUP    F tmp_path*", "*SETUP    F qstash_fake", "*test_it.py::test_it *"])
+
+
 # --- names that are not promised ------------------------------------------------------------------------------------
 
 
