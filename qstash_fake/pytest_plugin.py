@@ -143,6 +143,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return exploring.run(item, nextitem)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the guard know the test also where another plugin has run it, before we were asked."""
+    item.config.stash[_STRAYS].begin(item)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)  # before the summary, and before a worker says good-bye
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Fail the run for calls to QStash outside of tests."""

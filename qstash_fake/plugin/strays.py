@@ -60,9 +60,10 @@ class Strays:
 
     def begin(self, item: pytest.Item) -> None:
         """Let out the calls that the marker of a test allows, until the next one begins."""
-        self.outside += self._guard.take()
-        self._guard.what = item.nodeid
-        self._guard.is_allowed = lambda: self._allowed_by(item)
+        if self._guard.what != item.nodeid:
+            self.outside += self._guard.take()
+            self._guard.what = item.nodeid
+            self._guard.is_allowed = lambda: self._allowed_by(item)
 
     def judge(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Fail the *report* of a test that called QStash, wherever the exception has ended."""

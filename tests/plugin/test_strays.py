@@ -414,6 +414,36 @@ def test_next():
     assert looked_up == ["qstash.upstash.io"] * 3
 
 
+def test_the_marker_counts_where_another_plugin_runs_the_test(run, looked_up):
+    conftest = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=nextitem)
+    return True
+"""
+    result = run(
+        LOOK_UP
+        + """
+def test_before():
+    look_up()
+
+@pytest.mark.qstash_fake(stray="allow")
+def test_it():
+    look_up()
+
+def test_next():
+    look_up()
+""",
+        conftest=conftest,
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    assert report_of(result, "_ test_next _")[0] == STRAY.replace("test_it.py::test_it", "test_it.py::test_next")
+    assert looked_up == ["qstash.upstash.io"]
+
+
 def test_the_ini_file_lets_out_everything_but_what_a_marker_forbids(run, pytester, looked_up):
     pytester.makeini("[pytest]\nqstash_fake_stray = allow")
     pytester.makeconftest(OUTSIDE.format(hook="pytest_sessionstart").replace('"a-token"', '"a-token", retry=False'))
