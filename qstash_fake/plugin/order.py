@@ -54,7 +54,7 @@ class Order:
 
     def set_up(self, name: str, item: Any, result: object) -> None:
         """Mount the application as soon as the fake is handed out: the fixture called *name* is now complete."""
-        if name == FIXTURE and not (_BEGINS in item.stash and APP not in item.fixturenames):
+        if name == FIXTURE and _has_app(item):
             self._to_be_mounted.append((item, result))
         if self._to_be_mounted:
             item, fake = self._to_be_mounted[-1]
@@ -136,6 +136,12 @@ def _add_app(node: Any, info: Any) -> None:
 
 def _is_ours(definition: pytest.FixtureDef[Any]) -> bool:
     return getattr(definition.func, "__module__", None) == _PLUGIN
+
+
+def _has_app(node: Any) -> bool:
+    """Tell whether there may be an application to ask for: not for a fake that a fixture of wider scope hands out."""
+    is_test = isinstance(node, pytest.Item)
+    return is_test and not (_BEGINS in node.stash and APP not in node.fixturenames)
 
 
 def _needed_by_app(item: Any) -> set[str]:

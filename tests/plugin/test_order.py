@@ -385,6 +385,21 @@ def test_it(qstash_fake):
     result.assert_outcomes(passed=1)
 
 
+def test_a_fixture_of_wider_scope_that_overrides_the_fake_is_used(run):
+    run("""
+@pytest.fixture(scope="module")
+def qstash_fake(qstash_fake_session):
+    return qstash_fake_session
+
+def test_one(qstash_fake):
+    publish()
+
+def test_two(qstash_fake, qstash_fake_session):
+    assert qstash_fake is qstash_fake_session
+    assert len(qstash_fake.messages) == 1
+""").assert_outcomes(passed=2)
+
+
 def test_an_application_that_cannot_be_mounted_is_told_in_one_line(run):
     result = run("""
 @pytest.fixture
