@@ -135,7 +135,6 @@ def pytest_fixture_setup(
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a test that is to be explored under plans of faults; pytest runs the others."""
-    item.config.stash[_STRAYS].begin(item)
     if not plugin.may_be_explored(item):
         return None
     from qstash_fake.plugin import exploring
@@ -145,7 +144,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the guard know the test also where another plugin has run it, before we were asked."""
+    """Let out the calls to QStash that the marker of a test allows: from here on, in each run of it."""
     item.config.stash[_STRAYS].begin(item)
 
 
@@ -181,7 +180,8 @@ def pytest_runtest_makereport(
         from qstash_fake.plugin import failures
 
         failures.after_report(item, call, report)
-    item.config.stash[_STRAYS].judge(item, call, report)
+    strays = item.config.stash[_STRAYS]
+    strays.judge(item, call, report)
     if call.when == "teardown":
         # By now a test has asked for the fixture, if it asks for it at all.
         if plugin.FAKE not in item.stash and (sentence := plugin.in_vain(item)):
@@ -193,6 +193,7 @@ def pytest_runtest_makereport(
                 else:
                     fail(report, sentence)
         plugin.forget_fake(item)
+        strays.end()
     return report
 
 

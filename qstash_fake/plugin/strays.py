@@ -59,11 +59,14 @@ class Strays:
         return report
 
     def begin(self, item: pytest.Item) -> None:
-        """Let out the calls that the marker of a test allows, until the next one begins."""
-        if self._guard.what != item.nodeid:
-            self.outside += self._guard.take()
-            self._guard.what = item.nodeid
-            self._guard.is_allowed = lambda: self._allowed_by(item)
+        """Let out the calls that the marker of a test allows, until `end`."""
+        self.outside += self._guard.take()
+        self._guard.what = item.nodeid
+        self._guard.is_allowed = lambda: self._allowed_by(item)
+
+    def end(self) -> None:
+        """Note that no test runs."""
+        self._guard.what, self._guard.is_allowed = OUTSIDE, self._allowed_by_ini
 
     def judge(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Fail the *report* of a test that called QStash, wherever the exception has ended."""
@@ -82,7 +85,7 @@ class Strays:
 
     def of_the_end(self, session: pytest.Session) -> Generator[None, None, None]:
         """Fail the run for calls outside of tests; others end it at the `yield`."""
-        self._guard.what, self._guard.is_allowed = OUTSIDE, self._allowed_by_ini
+        self.end()
         yield
         self.outside += self._guard.take()
         worker = getattr(self._config, "workeroutput", None)  # what pytest-xdist gives its workers

@@ -373,6 +373,14 @@ def test_what_no_test_has_called_is_said_at_the_end(run, pytester):
     result.stdout.fnmatch_lines(SAID)
 
 
+def test_the_marker_of_a_test_lets_out_nothing_after_it(run, pytester):
+    pytester.makeconftest(OUTSIDE.format(hook="pytest_runtest_logfinish").replace("(session)", "(nodeid)"))
+    result = run('@pytest.mark.qstash_fake(stray="allow")\ndef test_it(): pass')
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(SAID)
+
+
 def test_what_no_test_of_a_worker_has_called_fails_the_run_too(run, pytester):
     pytester.makeconftest(OUTSIDE.format(hook="pytest_collection_finish"))
     result = run("def test_it(): pass", "-p", "xdist.plugin", "-n", "1")
