@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from qstash_fake import DrainLimitReached, UsageError
+from qstash_fake.delivery.loops import Signal, turn
 
 JOB = "https://shop.example/jobs"
 
@@ -43,6 +44,42 @@ async def asgi(scope, receive, send):
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body"})
+
+
+# --- signals and turns ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_signal_lets_all_go_on_that_wait_and_holds_up_nobody_afterwards():
+    signal, gone_on = Signal(), []
+
+    async def wait(name):
+        await signal.wait()
+        gone_on.append(name)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait, "first")
+            group.start_soon(wait, "second")
+            await anyio.wait_all_tasks_blocked()
+            assert gone_on == []
+            signal.set()
+        await wait("third")
+    assert sorted(gone_on) == ["first", "second", "third"]
+
+
+@pytest.mark.anyio
+async def test_other_tasks_go_on_in_a_turn():
+    gone_on = []
+
+    async def other():
+        gone_on.append("other")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(other)
+        for _ in range(2):  # the order of tasks within one turn is trio's own
+            await turn()
+        assert gone_on == ["other"]
 
 
 # --- trio ----------------------------------------------------------------------------------------------------
