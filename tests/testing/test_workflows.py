@@ -69,6 +69,13 @@ def test_a_run_that_sleeps_says_until_when(fake):
     assert fake.workflows["wfr_1"].steps == ()
 
 
+def test_a_sleep_is_a_step_that_is_done_once_it_is_over(fake):
+    sleep = a_step(1, "nap", stepType="SleepFor")
+    start(fake, lambda: append(fake, sleep, {"Upstash-Delay": "11d"}))
+    fake.clock.advance("11d")
+    assert [step.name for step in fake.workflows["wfr_1"].steps] == ["nap"]
+
+
 def test_a_run_that_waits_says_for_what(fake):
     start(fake, lambda: call(fake, "POST", "/v2/wait/approved", marks(), json.dumps(a_wait()).encode()))
     fake.deliver_due()
