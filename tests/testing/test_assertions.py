@@ -223,8 +223,8 @@ def test_a_delivered_message_is_found(qstash_fake):
 
 
 def test_a_dead_letter_is_found_by_its_last_status(qstash_fake):
-    publish(retries=0)
-    qstash_fake.on(JOBS).respond(503)
+    publish(retries=1)
+    qstash_fake.on(JOBS).respond_with([500, 503])
     qstash_fake.drain()
     assert qstash_fake.assert_dead_lettered(url=JOBS, status=503, times=1) is qstash_fake.dlq[0]
     assert failure(qstash_fake.assert_dead_lettered, url=JOBS, status=500) == [
