@@ -290,6 +290,7 @@ def test_both_deliveries_of_a_duplicate_have_tokens_of_their_own(bench):
     first, second = (start_next(bench.broker) for _ in range(2))
     assert first.message is second.message
     assert first.token_id != second.token_id
+    assert [attempt.number for attempt in first.message.attempts] == [0, 1]
 
 
 def test_a_duplicate_takes_one_slot(bench):
