@@ -331,3 +331,22 @@ def test_message_and_pattern_agree_on_what_a_regex_matches():
 def test_a_route_that_answers_with_nothing_is_refused(qstash_fake):
     with pytest.raises(UsageError, match="at least one status"):
         qstash_fake.on(JOB).respond_with([])
+
+
+def test_the_content_type_of_an_answer_leaves_its_other_headers(qstash_fake, client):
+    qstash_fake.on(JOB).respond(500, json={}, headers={"X-Shop": "7"})
+    client.message.publish(url=JOB, retries=0)
+    qstash_fake.deliver_due()
+    headers = client.dlq.list().messages[0].response_headers
+    assert {name.lower(): values for name, values in headers.items()} == {
+        "content-type": ["application/json"],
+        "x-shop": ["7"],
+    }
+
+
+def test_calls_of_several_messages_name_each_its_own(qstash_fake, client):
+    route = qstash_fake.on("https://shop.example/*").respond(200)
+    for name in ("first", "second"):
+        client.message.publish(url=f"https://shop.example/{name}")
+    qstash_fake.deliver_due()
+    assert [call.message.url for call in route.calls] == ["https://shop.example/first", "https://shop.example/second"]
