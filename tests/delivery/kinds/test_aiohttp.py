@@ -217,7 +217,8 @@ def test_a_sync_verb_and_a_test_client_do_not_go_together(qstash_fake, client):
     async def make() -> TestClient[web.Request, web.Application]:
         return TestClient(TestServer(shop()))
 
-    qstash_fake.mount(asyncio.run(make()))
+    test_client = asyncio.run(make())
+    qstash_fake.mount(test_client)
     client.message.publish(url=JOB, retries=0)
     with pytest.raises(UsageError) as raised:
         qstash_fake.drain()
@@ -226,3 +227,4 @@ def test_a_sync_verb_and_a_test_client_do_not_go_together(qstash_fake, client):
         "`await qstash_fake.drain_async()`, or mount the application"
     )
     assert not qstash_fake.pending
+    asyncio.run(test_client.close())
