@@ -14,7 +14,7 @@ import pytest
 from qstash_fake import plugin
 from qstash_fake.intercept import CLIENTS
 from qstash_fake.intercept.importlib_bootstrap import AfterImport
-from qstash_fake.plugin.strays import Strays, Workers, fail
+from qstash_fake.plugin.strays import Strays, fail
 
 if TYPE_CHECKING:
     from qstash_fake.plugin.order import Order
@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     plugin.add_marker(config)
     plugin.check_command_line(config)
     if hasattr(config.pluginmanager.hook, "pytest_testnodedown"):  # of pytest-xdist
+        from qstash_fake.plugin.workers import Workers
+
         config.pluginmanager.register(Workers(config.stash[_STRAYS]), "qstash_fake_workers")
     if (folder := config.getoption("qstash_fake_report", None)) is not None:
         from qstash_fake.plugin import reports

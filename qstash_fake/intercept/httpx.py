@@ -21,8 +21,9 @@ from typing import Any
 from qstash_fake.api.call import Reply
 from qstash_fake.errors import ConnectionDropped
 from qstash_fake.intercept.hosts import spelled_origin
-from qstash_fake.intercept.patch import Patch, seen
+from qstash_fake.intercept.patch import Patch
 from qstash_fake.intercept.private import require
+from qstash_fake.intercept.seen import seen
 from qstash_fake.intercept.services import Service, Services
 from qstash_fake.protocol import http
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from qstash_fake.intercept.patch import Patch, seen
+from qstash_fake.intercept.patch import Patch
 from qstash_fake.intercept.private import private
+from qstash_fake.intercept.seen import seen
 from qstash_fake.intercept.services import Services
 
 # These versions, of the last years, have what the functions need; each was looked at.

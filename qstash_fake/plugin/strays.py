@@ -16,7 +16,7 @@ import pytest
 from qstash_fake.intercept.guard import OUTSIDE, Guard, StrayCall
 from qstash_fake.plugin import fake_of
 
-_OF_A_WORKER = "qstash_fake_strays"  # in what a worker of pytest-xdist tells its controller
+OF_A_WORKER = "qstash_fake_strays"  # in what a worker of pytest-xdist tells its controller
 
 
 class Strays:
@@ -90,7 +90,7 @@ class Strays:
         self.outside += self._guard.take()
         worker = getattr(self._config, "workeroutput", None)  # what pytest-xdist gives its workers
         if worker is not None:
-            worker[_OF_A_WORKER] = self.outside
+            worker[OF_A_WORKER] = self.outside
         elif self.outside and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -110,17 +110,6 @@ class Strays:
         from qstash_fake.plugin import given
 
         return given.allows_strays(given.of_test(item))
-
-
-class Workers:
-    """What the controller of pytest-xdist hears of its workers; a plugin of its own, since few runs have xdist."""
-
-    def __init__(self, strays: Strays) -> None:
-        self._strays = strays
-
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a worker has found; one that crashed says nothing."""
-        self._strays.outside += getattr(node, "workeroutput", {}).get(_OF_A_WORKER, [])
 
 
 def fail(report: pytest.TestReport | pytest.CollectReport, text: str) -> None:

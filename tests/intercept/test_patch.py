@@ -4,7 +4,8 @@ import functools
 
 import pytest
 
-from qstash_fake.intercept.patch import Patch, seen
+from qstash_fake.intercept.patch import Patch
+from qstash_fake.intercept.seen import seen
 
 
 class Owner:
