@@ -305,6 +305,17 @@ def test_calls_are_the_attempts_that_came_to_the_route(qstash_fake, client):
     assert (second.retried, other.message.url) == (1, "https://other.example/")
 
 
+def test_a_route_keeps_the_newest_of_many_calls_each_with_its_message(qstash_fake, client, monkeypatch):
+    monkeypatch.setattr("qstash_fake.delivery.routes.MAX_DONE", 2)
+    route = qstash_fake.on("https://shop.example/*").respond(200)
+    for number in range(3):
+        client.message.publish(url=f"https://shop.example/{number}")
+    qstash_fake.drain()
+    assert route.calls == qstash_fake.attempts[1:]
+    assert [call.message.url for call in route.calls] == ["https://shop.example/1", "https://shop.example/2"]
+    assert route.call_count == 3
+
+
 def test_routes_can_be_built_in_one_chain(qstash_fake):
     route = qstash_fake.on(JOB)
     assert route.respond(200).takes("1s").times(3).respond_with([200]).refuse_connection().time_out() is route
