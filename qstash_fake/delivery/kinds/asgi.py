@@ -8,14 +8,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-import anyio
-
 from qstash_fake.broker.message import Outcome
 from qstash_fake.delivery.answers import BROKEN, Answer, Body
 from qstash_fake.delivery.exchange import Request
 from qstash_fake.delivery.kinds.base import AsyncApp, Reply
 from qstash_fake.delivery.kinds.swallowed import note_handled
 from qstash_fake.delivery.lifespans import VERSION, AsgiApp, AsgiLifespan, Event, Lifespan, Scope
+from qstash_fake.delivery.loops import Signal
 from qstash_fake.protocol import urls
 from qstash_fake.protocol.http import encode
 
@@ -56,31 +55,29 @@ class _Exchange:
     read as much as is kept of an answer; the part that was read is the answer then.
     """
 
-    __slots__ = ("_body", "_complete", "_hung_up", "_leaves", "_request", "_scope", "_start")
+    __slots__ = ("_body", "_complete", "_hung_up", "_request", "_scope", "_start")
 
     def __init__(self, request_body: bytes, scope: Scope) -> None:
         self._scope = scope
         self._request: Event | None = {"type": "http.request", "body": request_body, "more_body": False}
         self._start: Event | None = None
         self._body = Body()
-        self._complete = self._hung_up = False
-        self._leaves: anyio.Event | None = None
+        self._hung_up = False
+        self._complete = Signal()
 
     async def receive(self) -> Event:
         if self._request is not None:
             event, self._request = self._request, None
             return event
         # The client stays until it has its answer; to leave earlier would cancel a streaming response.
-        if not self._complete:
-            self._leaves = self._leaves or anyio.Event()
-            await self._leaves.wait()
+        await self._complete.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, event: Event) -> None:
         kind = event["type"]
         if self._hung_up:
             raise OSError("the client has hung up")  # ASGI, HTTP, "Disconnected Client"
-        if self._complete:
+        if self._complete.is_set():
             raise RuntimeError(f"unexpected ASGI event {kind!r}: the response is complete")
         expected = "http.response.start" if self._start is None else "http.response.body"
         if kind != expected:
@@ -93,9 +90,8 @@ class _Exchange:
         self._body.add(event.get("body", b""))
         more_body = event.get("more_body", False)
         self._hung_up = bool(more_body) and self._body.full
-        self._complete = self._hung_up or not more_body
-        if self._complete and self._leaves is not None:
-            self._leaves.set()
+        if self._hung_up or not more_body:
+            self._complete.set()
 
     def outcome(self, answer: Answer) -> Reply:
         """Fill *answer*, which has the application's exception, with what the application sent."""
@@ -103,7 +99,7 @@ class _Exchange:
             answer.exception = None  # it comes of hanging up
         if self._start is None:
             answer.exception = answer.exception or RuntimeError("the ASGI application returned without an answer")
-        elif not self._complete:
+        elif not self._complete.is_set():
             return Outcome(error=BROKEN, exception=answer.exception)
         else:
             answer.status, answer.headers = self._start.get("status"), self._start.get("headers", ())
