@@ -22,6 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from qstash_fake.broker.message import Outcome
+from qstash_fake.delivery import exchange
 from qstash_fake.delivery.answers import STATUSES, Body
 from qstash_fake.delivery.conditions import DEFAULT_TIMEOUT_MS
 from qstash_fake.delivery.exchange import Request
@@ -146,21 +147,16 @@ def _on_the_wire(request: Request, moved: Moved | None) -> Request:
 
     Go's HTTP client, which QStash delivers with, does the same: an `Authorization` of the message stays.
     """
-    headers, users = request.headers, [request.url]
-    url = _without_user(request.url)
+    users = [request.url]
+    request = request._replace(url=_without_user(request.url))
     if moved is not None:
         prefix, target = _without_user(urls.normalize(moved.prefix)), _without_user(moved.target)
-        own = (
-            ("Host", urls.server(target).authority),
-            ("X-Forwarded-Host", urls.server(url).authority),
-            ("X-Forwarded-Proto", urls.split(request.url).scheme.lower()),
-        )
-        headers = (*own, *(pair for pair in headers if pair[0] != "Host"))
-        url = target.removesuffix("/") + urls.normalize(url)[len(prefix.removesuffix("/")) :]
+        rest = urls.normalize(request.url)[len(prefix.removesuffix("/")) :]
+        request = exchange.moved(request, target.removesuffix("/") + rest)
         users.append(moved.target)
-    if (basic := _basic(users)) is not None and not any(name.lower() == "authorization" for name, _ in headers):
-        headers = (*headers, ("Authorization", basic))
-    return request._replace(url=url, headers=headers)
+    if (basic := _basic(users)) is None or any(name.lower() == "authorization" for name, _ in request.headers):
+        return request
+    return request._replace(headers=(*request.headers, ("Authorization", basic)))
 
 
 def _without_user(text: str) -> str:
