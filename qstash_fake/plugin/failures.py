@@ -36,8 +36,6 @@ def before_report(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
 
 def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Add what there is to know to the *report* of a phase that has raised or failed."""
-    if _is_too_early(item, call.when):
-        return
     show(item, report)
     if call.when != "call" or call.excinfo is None:
         return
