@@ -79,8 +79,7 @@ class InstantLimit:
     def _begin_instant(self) -> None:
         self._instant_ms, self._counted = self._broker.now_ms, self._broker.accepted
         self._enough = self._counted + MAX_AT_ONE_INSTANT
-        if self._counts:
-            self._counts.clear()
+        self._counts.clear()
 
 
 def _counted_for(message: Message) -> str:
